@@ -1,0 +1,64 @@
+"""Bayesian latent-skill scaling laws: one posterior over LLM families, skills and benchmarks."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from latentscale import plots
+    from latentscale.catalog import list_datasets, load_leaderboard, load_subtasks
+    from latentscale.fit import ScalingFit
+    from latentscale.io import load_fit
+    from latentscale.model import ScalingModel
+    from latentscale.prediction import Prediction
+    from latentscale.priors import Prior
+    from latentscale.simulate import simulate
+    from latentscale.table import ScoreTable
+
+__version__ = "0.1.0"
+
+# Where each public name lives. They are imported on first use: PyMC alone takes seconds to import,
+# and a notebook that only looks at a table need not wait for it.
+_HOMES = {
+    "Prediction": "latentscale.prediction",
+    "Prior": "latentscale.priors",
+    "ScalingFit": "latentscale.fit",
+    "ScalingModel": "latentscale.model",
+    "ScoreTable": "latentscale.table",
+    "errors": "latentscale.errors",
+    "list_datasets": "latentscale.catalog",
+    "load_fit": "latentscale.io",
+    "load_leaderboard": "latentscale.catalog",
+    "load_subtasks": "latentscale.catalog",
+    "plots": "latentscale.plots",
+    "simulate": "latentscale.simulate",
+}
+
+__all__ = [
+    "Prediction",
+    "Prior",
+    "ScalingFit",
+    "ScalingModel",
+    "ScoreTable",
+    "__version__",
+    "list_datasets",
+    "load_fit",
+    "load_leaderboard",
+    "load_subtasks",
+    "plots",
+    "simulate",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'latentscale' has no attribute {name!r}")
+    home = import_module(_HOMES[name])
+    value = getattr(home, name) if hasattr(home, name) else home
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

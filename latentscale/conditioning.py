@@ -1,0 +1,349 @@
+r"""Conditioning on known scores of new LLMs, without fitting the rest again.
+
+Given one posterior draw of everything fitted, the effects u of new families, recipes and LLMs are
+Gaussian and the logits of the known cells are linear in them, eta = m + A u with A A' = V. So, draw
+by draw:
+
+1. Fisher scoring finds the mode, which gives working responses z with variances D, such that
+   Normal(z; eta, D) stands in for the likelihood;
+2. effects are drawn from the exact posterior under that stand-in, by updating draws from the
+   population (Matheron's rule);
+3. importance weights
+
+       w = p(scores | eta) Normal(z; m, V + D) / Normal(z; eta, D)
+
+   turn the stand-in into the likelihood. Their mean over proposals estimates p(scores | draw): the
+   draws themselves are resampled by it, since known scores also tell which draws are right.
+
+Proposals whose variances D are widened have bounded weights. New families are independent given a
+draw, so they are treated one by one, and their weights multiplied.
+
+References: Matheron's rule as in Wilson et al. (arXiv 2011.04026); Pareto smoothing of the weights
+and its diagnostic as in Vehtari et al. (arXiv 1507.02646).
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy.special import expit, logsumexp, softmax
+
+from latentscale.errors import PredictionWarning
+from latentscale.forward import Draws, Members, eta_of, scatter_of
+from latentscale.likelihoods import Likelihood
+from latentscale.wording import first, quoted
+
+# Fisher scoring converges in four or five steps from the population mean; the cap on a step keeps
+# a score at the floor, where the information vanishes, from running away.
+_STEPS, _LARGEST_STEP = 12, 2.0
+_WIDEN = 1.5
+_PROPOSALS = 6
+# Above this shape parameter, importance sampling is not reliable (Vehtari et al.).
+_WORST_PARETO_K = 0.7
+_LEAST_EFFECTIVE = 100
+
+
+@dataclass(frozen=True, eq=False)
+class KnownCells:
+    """Known scores of the LLMs that are asked about.
+
+    Attributes
+    ----------
+    data : pandas.DataFrame
+        One row a cell: ``score``, and ``successes`` and ``trials`` where the likelihood counts.
+    llm, benchmark : numpy.ndarray of int, dims (cell,)
+        Positions among the members and the benchmarks.
+    """
+
+    data: pd.DataFrame
+    llm: np.ndarray
+    benchmark: np.ndarray
+
+    def of(self, which: np.ndarray) -> KnownCells:
+        """Give some of the cells."""
+        return KnownCells(self.data[which], self.llm[which], self.benchmark[which])
+
+
+def condition(
+    draws: Draws,
+    members: Members,
+    known: KnownCells,
+    families: list[str],
+    likelihood: Likelihood,
+    rng: np.random.Generator,
+) -> Draws:
+    """Condition new groups, and the draws themselves, on known scores.
+
+    Parameters
+    ----------
+    draws : Draws
+        With new groups drawn from their populations.
+    members : Members
+    known : KnownCells
+    families : list of str
+        The family of each member, for the message.
+    likelihood : Likelihood
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    Draws
+        As many as came in, resampled to equal weight.
+
+    Warns
+    -----
+    PredictionWarning
+        The known scores are so far from what the fit expects that few draws carry the weight.
+    """
+    log_weight = np.zeros(len(draws))
+    for family in np.unique(members.family[known.llm]):
+        cells = known.of(members.family[known.llm] == family)
+        draws, log_evidence = _condition_family(draws, members, cells, likelihood, rng)
+        log_weight += log_evidence
+    weight, pareto_k = _smoothed(log_weight)
+    _warn_few(weight, pareto_k, sorted({families[i] for i in known.llm}))
+    return draws.take(_resample(weight, rng))
+
+
+def _condition_family(
+    draws: Draws,
+    members: Members,
+    cells: KnownCells,
+    likelihood: Likelihood,
+    rng: np.random.Generator,
+) -> tuple[Draws, np.ndarray]:
+    """Condition on the cells of one family; also give the log evidence of each draw."""
+    at = (slice(None), cells.llm, cells.benchmark)
+    structure = _Structure.of(draws, members, cells)
+    population = eta_of(_without_new(draws), members)[at]
+    covariance = structure.covariance()
+    response, variance = _working_response(population, covariance, draws, cells, likelihood)
+    variance = variance * _WIDEN
+    total = covariance + _diagonal(variance)
+    factor = np.linalg.cholesky(total)
+    marginal = _log_normal(response - population, factor)
+
+    proposals, log_weights = [], []
+    for _ in range(_PROPOSALS):
+        fresh = structure.redraw(rng)
+        noise = np.sqrt(variance) * rng.standard_normal(variance.shape)
+        start = population + structure.eta_of(fresh)
+        pull = np.linalg.solve(total, (response - start - noise)[..., None])[..., 0]
+        effects = structure.updated(fresh, pull)
+        eta = population + structure.eta_of(effects)
+        stand_in = -0.5 * ((response - eta) ** 2 / variance + np.log(2 * np.pi * variance)).sum(1)
+        truth = _log_likelihood(eta, draws, cells, likelihood)
+        proposals.append(effects)
+        log_weights.append(truth + marginal - stand_in)
+    weights = np.stack(log_weights)
+    chosen = _choose(weights, rng)
+    merged = {name: _pick([p[name] for p in proposals], chosen) for name in proposals[0]}
+    evidence: np.ndarray = logsumexp(weights, axis=0) - np.log(len(weights))
+    return structure.written(draws, merged), evidence
+
+
+@dataclass(frozen=True, eq=False)
+class _Structure:
+    """Which new effects the known cells of one family depend on, and how.
+
+    Every effect is a block of independent Gaussians; a cell depends on one element or vector of a
+    block: ``rows`` says which new group, ``pattern`` (draw, cell, element) with what weight.
+    """
+
+    scales: dict[str, np.ndarray]
+    groups: dict[str, np.ndarray]
+    rows: dict[str, np.ndarray]
+    patterns: dict[str, np.ndarray]
+
+    @classmethod
+    def of(cls, draws: Draws, members: Members, cells: KnownCells) -> _Structure:
+        """Find the structure of the cells."""
+        loading = draws["loading"][:, cells.benchmark]
+        n_benchmarks = draws["difficulty"].shape[1]
+        picked = np.eye(n_benchmarks)[cells.benchmark][None].repeat(len(draws), axis=0)
+        patterns = {
+            "family_effect": loading,
+            "recipe_effect": loading,
+            "llm_effect": loading,
+        }
+        if "family_deviation" in draws:
+            patterns |= {"family_deviation": picked, "recipe_deviation": picked}
+        if "family_slope" in draws:
+            x = members.x_slope[cells.llm]
+            slopes = x[None, :, :, None] * loading[:, :, None, :]
+            patterns["family_slope"] = slopes.reshape(len(draws), len(x), -1)
+        scales, groups, rows, kept = {}, {}, {}, {}
+        for effect, pattern in patterns.items():
+            kind = effect.split("_")[0]
+            position = getattr(members, kind)[cells.llm]
+            is_new = position >= draws.n_fitted[kind]
+            new_groups, row = np.unique(position[is_new], return_inverse=True)
+            if not new_groups.size:
+                continue
+            full_row = np.zeros(len(position), dtype=int)
+            full_row[is_new] = row
+            kept[effect] = pattern * is_new[None, :, None]
+            groups[effect], rows[effect] = new_groups, full_row
+            scale_name = f"{effect}_scale" if effect.endswith(("deviation", "slope")) else None
+            scale = draws[scale_name or f"{kind}_scale"]
+            scales[effect] = scale.reshape(len(draws), -1)
+        return cls(scales, groups, rows, kept)
+
+    def covariance(self) -> np.ndarray:
+        """Give V, the covariance of the logits of the cells, dims (draw, cell, cell)."""
+        total = 0.0
+        for effect, pattern in self.patterns.items():
+            same = self.rows[effect][:, None] == self.rows[effect][None, :]
+            scaled = pattern * self.scales[effect][:, None, :]
+            total = total + same * (scaled @ scaled.transpose(0, 2, 1))
+        return np.asarray(total)
+
+    def redraw(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
+        """Draw the effects from their populations, dims (draw, group, element)."""
+        drawn = {}
+        for effect, scale in self.scales.items():
+            shape = (len(scale), len(self.groups[effect]), scale.shape[1])
+            drawn[effect] = rng.standard_normal(shape) * scale[:, None, :]
+        return drawn
+
+    def eta_of(self, effects: dict[str, np.ndarray]) -> np.ndarray:
+        """Give what effects add to the logits of the cells, A u, dims (draw, cell)."""
+        parts = [
+            (effects[name][:, self.rows[name]] * pattern).sum(axis=2)
+            for name, pattern in self.patterns.items()
+        ]
+        return np.asarray(sum(parts))
+
+    def updated(self, effects: dict[str, np.ndarray], pull: np.ndarray) -> dict[str, np.ndarray]:
+        """Move effects by A' pull, with A' in terms of their scales."""
+        moved = {}
+        for name, pattern in self.patterns.items():
+            membership = np.eye(len(self.groups[name]))[self.rows[name]]
+            gradient = np.einsum("sce,sc,cg->sge", pattern, pull, membership)
+            moved[name] = effects[name] + self.scales[name][:, None, :] ** 2 * gradient
+        return moved
+
+    def written(self, draws: Draws, effects: dict[str, np.ndarray]) -> Draws:
+        """Write effects into the draws, in place of the population's."""
+        replaced = {}
+        for name, values in effects.items():
+            whole = draws[name].copy()
+            shape = (len(values), len(self.groups[name]), *whole.shape[2:])
+            whole[:, self.groups[name]] = values.reshape(shape)
+            replaced[name] = whole
+        return draws.with_values(**replaced)
+
+
+def _without_new(draws: Draws) -> Draws:
+    """Set the effects of new groups to their population mean, zero."""
+    silent = {}
+    for name, value in draws.values.items():
+        kind = name.split("_")[0]
+        if kind in draws.n_fitted and name.endswith(("_effect", "_deviation", "_slope")):
+            silent[name] = value.copy()
+            silent[name][:, draws.n_fitted[kind] :] = 0.0
+    return draws.with_values(**silent)
+
+
+def _working_response(
+    population: np.ndarray,
+    covariance: np.ndarray,
+    draws: Draws,
+    cells: KnownCells,
+    likelihood: Likelihood,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Find the mode by Fisher scoring; give z and D there, dims (draw, cell)."""
+    eta = population
+    for _ in range(_STEPS):
+        response, variance = _linearised(eta, draws, cells, likelihood)
+        gap = (response - population)[..., None]
+        target = (
+            population
+            + (covariance @ np.linalg.solve(covariance + _diagonal(variance), gap))[..., 0]
+        )
+        eta = eta + np.clip(target - eta, -_LARGEST_STEP, _LARGEST_STEP)
+    return _linearised(eta, draws, cells, likelihood)
+
+
+def _linearised(
+    eta: np.ndarray, draws: Draws, cells: KnownCells, likelihood: Likelihood
+) -> tuple[np.ndarray, np.ndarray]:
+    """Linearise the likelihood at eta: response and variance of a Normal stand-in."""
+    floor, ceiling = draws["floor"][:, cells.benchmark], draws["ceiling"][:, cells.benchmark]
+    share = expit(eta)
+    expected = floor + (ceiling - floor) * share
+    slope = np.maximum((ceiling - floor) * share * (1 - share), 1e-4)
+    scatter = scatter_of(draws, cells.benchmark)
+    gradient, information = likelihood.curvature(cells.data, expected, scatter)
+    step = np.clip(gradient / information / slope, -2 * _LARGEST_STEP, 2 * _LARGEST_STEP)
+    return eta + step, 1 / (information * slope**2)
+
+
+def _log_likelihood(
+    eta: np.ndarray, draws: Draws, cells: KnownCells, likelihood: Likelihood
+) -> np.ndarray:
+    floor, ceiling = draws["floor"][:, cells.benchmark], draws["ceiling"][:, cells.benchmark]
+    expected = floor + (ceiling - floor) * expit(eta)
+    parameters = scatter_of(draws, cells.benchmark)
+    total: np.ndarray = likelihood.log_density(cells.data, expected, parameters).sum(axis=1)
+    return total
+
+
+def _diagonal(variance: np.ndarray) -> np.ndarray:
+    return variance[:, :, None] * np.eye(variance.shape[1])
+
+
+def _log_normal(gap: np.ndarray, factor: np.ndarray) -> np.ndarray:
+    """Log density of a Normal with mean 0 and Cholesky factor, by draw."""
+    white = np.linalg.solve(factor, gap[..., None])[..., 0]
+    log_det = np.log(np.diagonal(factor, axis1=1, axis2=2)).sum(axis=1)
+    density: np.ndarray = (
+        -0.5 * (white**2).sum(axis=1) - log_det - 0.5 * gap.shape[1] * np.log(2 * np.pi)
+    )
+    return density
+
+
+def _choose(log_weights: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Choose one proposal for each draw by its weight, dims (draw,)."""
+    cumulative = softmax(log_weights, axis=0).cumsum(axis=0)
+    chosen: np.ndarray = (rng.random(log_weights.shape[1]) > cumulative).sum(axis=0)
+    return np.minimum(chosen, len(log_weights) - 1)
+
+
+def _pick(proposals: list[np.ndarray], chosen: np.ndarray) -> np.ndarray:
+    stacked: np.ndarray = np.stack(proposals)[chosen, np.arange(len(chosen))]
+    return stacked
+
+
+def _smoothed(log_weight: np.ndarray) -> tuple[np.ndarray, float]:
+    """Pareto-smooth the weights of the draws; also give the shape of their tail."""
+    from arviz_stats.base import array_stats
+
+    if np.ptp(log_weight) < 1e-9:
+        return np.full(len(log_weight), 1 / len(log_weight)), 0.0
+    smooth, pareto_k = array_stats.psislw(log_weight)
+    return softmax(np.asarray(smooth)), float(pareto_k)
+
+
+def _warn_few(weight: np.ndarray, pareto_k: float, families: list[str]) -> None:
+    effective = 1 / np.sum(weight**2)
+    if pareto_k <= _WORST_PARETO_K and effective >= _LEAST_EFFECTIVE:
+        return
+    warnings.warn(
+        f"The known scores of {first(quoted(families))} are far from what the fit expects: only "
+        f"about {effective:.0f} of {len(weight):,} posterior draws agree with them (Pareto k "
+        f"{pareto_k:.2f}, should be below {_WORST_PARETO_K}). The prediction is rough. Check these "
+        "scores; if they are right, add them to the table and fit again.",
+        PredictionWarning,
+        stacklevel=5,
+    )
+
+
+def _resample(weight: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Resample systematically: each draw as often as its weight says, within one."""
+    positions = (np.arange(len(weight)) + rng.random()) / len(weight)
+    chosen = np.searchsorted(np.cumsum(weight), positions)
+    return np.minimum(chosen, len(weight) - 1)

@@ -1,0 +1,180 @@
+"""From a table and a specification to the arrays of the model: rows, indices, coordinates."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from latentscale.errors import MissingFeatureWarning, SpecError, TableError
+from latentscale.features import FeatureEncoding, learn_encoding, required_columns
+from latentscale.table import ScoreTable
+from latentscale.wording import count, first, quoted
+
+
+@dataclass(frozen=True, eq=False)
+class Design:
+    """What the model sees of a table.
+
+    Attributes
+    ----------
+    encoding : FeatureEncoding
+        Learnt from the LLMs below.
+    llms : pandas.DataFrame
+        The LLMs in the model: those with a score and all features known.
+    left_out : tuple of str
+        LLMs with a score for which a feature is unknown.
+    benchmarks : tuple of str
+        Benchmarks with a score.
+    chance : numpy.ndarray, dims (benchmark,)
+        Chance levels.
+    x : numpy.ndarray, dims (llm, feature)
+        Standardised features.
+    tuned : numpy.ndarray, dims (llm,)
+        1.0 if tuned.
+    family_of_llm, recipe_of_llm : numpy.ndarray of int, dims (llm,)
+        Positions in ``families`` and ``recipes``.
+    llm_of_obs, benchmark_of_obs : numpy.ndarray of int, dims (obs,)
+        Positions in ``llms`` and ``benchmarks``.
+    scores : pandas.DataFrame
+        The observed cells, one row an ``obs``, with the table's own columns.
+    """
+
+    encoding: FeatureEncoding
+    llms: pd.DataFrame
+    left_out: tuple[str, ...]
+    benchmarks: tuple[str, ...]
+    chance: np.ndarray
+    x: np.ndarray
+    tuned: np.ndarray
+    families: tuple[str, ...]
+    recipes: tuple[str, ...]
+    family_of_llm: np.ndarray
+    recipe_of_llm: np.ndarray
+    llm_of_obs: np.ndarray
+    benchmark_of_obs: np.ndarray
+    scores: pd.DataFrame
+
+    @property
+    def n_obs(self) -> int:
+        """Number of observed cells."""
+        return len(self.scores)
+
+    @property
+    def score(self) -> np.ndarray:
+        """Observed scores, fractions, dims (obs,)."""
+        return self.scores["score"].to_numpy(dtype=float)
+
+    def coords(self, skills: Sequence[str], slope_features: Sequence[str]) -> dict[str, Any]:
+        """Give the coordinates of every dim of the model."""
+        return {
+            "family": list(self.families),
+            "recipe": list(self.recipes),
+            "llm": self.llms["llm"].tolist(),
+            "benchmark": list(self.benchmarks),
+            "skill": list(skills),
+            "feature": list(self.encoding.names),
+            "slope_feature": list(slope_features),
+            "obs": np.arange(self.n_obs),
+        }
+
+
+def make_design(table: ScoreTable, features: str) -> Design:
+    """Lay a table out for the model.
+
+    Parameters
+    ----------
+    table : ScoreTable
+    features : str
+        Wilkinson formula.
+
+    Returns
+    -------
+    Design
+
+    Raises
+    ------
+    FeatureError
+        The formula cannot be used with this table.
+    TableError
+        No LLM has both a score and all features.
+
+    Warns
+    -----
+    MissingFeatureWarning
+        LLMs with scores are left out, because a feature is unknown for them.
+    """
+    llms = table.llms
+    scored = llms["llm"].isin(table.scores["llm"])
+    needed = [name for name in required_columns(features) if name in llms]
+    known = llms[needed].notna().all(axis=1)
+    left_out = llms.loc[scored & ~known, "llm"]
+    used = llms[scored & known].reset_index(drop=True)
+    if used.empty:
+        raise TableError(
+            "No LLM of the table has both a score and a known value of every feature of "
+            f"{features!r}, so there is nothing to fit. Fill in the features or change features=."
+        )
+    _warn_left_out(left_out.tolist(), llms.loc[scored & ~known, needed])
+    encoding = learn_encoding(features, used)
+    families, family_of_llm = _positions(used["family"])
+    recipes, recipe_of_llm = _positions(used["recipe"])
+    scores = table.scores
+    scores = scores[scores["llm"].isin(used["llm"])].reset_index(drop=True)
+    benchmarks = [name for name in table.benchmark_names if (scores["benchmark"] == name).any()]
+    chance = table.benchmarks.set_index("benchmark")["chance"].loc[benchmarks]
+    return Design(
+        encoding=encoding,
+        llms=used,
+        left_out=tuple(left_out),
+        benchmarks=tuple(benchmarks),
+        chance=chance.to_numpy(dtype=float),
+        x=encoding.encode(used).to_numpy(),
+        tuned=used["tuned"].to_numpy(dtype=float),
+        families=families,
+        recipes=recipes,
+        family_of_llm=family_of_llm,
+        recipe_of_llm=recipe_of_llm,
+        llm_of_obs=pd.Index(used["llm"]).get_indexer(pd.Index(scores["llm"])),
+        benchmark_of_obs=pd.Index(benchmarks).get_indexer(pd.Index(scores["benchmark"])),
+        scores=scores,
+    )
+
+
+def slope_columns(encoding: FeatureEncoding, names: Sequence[str]) -> np.ndarray:
+    """Find the design columns whose slopes differ between families.
+
+    Raises
+    ------
+    SpecError
+        A name is not a design column.
+    """
+    unknown = [name for name in names if name not in encoding.names]
+    if unknown:
+        raise SpecError(
+            f"family_slopes names {first(quoted(unknown))}, which is no column of the design. The "
+            f"columns of {encoding.formula!r} are {first(quoted(encoding.names), 20)}."
+        )
+    return np.array([encoding.names.index(name) for name in names], dtype=int)
+
+
+def _positions(labels: pd.Series) -> tuple[tuple[str, ...], np.ndarray]:
+    codes, names = pd.factorize(labels)
+    return tuple(str(name) for name in names), codes.astype(int)
+
+
+def _warn_left_out(names: list[str], features: pd.DataFrame) -> None:
+    if not names:
+        return
+    columns = [str(name) for name in features if features[name].isna().any()]
+    warnings.warn(
+        f"{count(len(names), 'LLM')} with scores left out of the model, because "
+        f"{first(quoted(columns))} is unknown: {first(quoted(names))}. They can still be predicted "
+        "once it is filled in, or with features= that do without it.",
+        MissingFeatureWarning,
+        stacklevel=4,
+    )

@@ -1,0 +1,327 @@
+"""From a Wilkinson formula to the design matrix, with an encoding that is learnt once and reused.
+
+The formula is read by formulaic. Every numeric factor is standardised *before* products are taken,
+so that ``log(params_b) * log(tokens_t)`` has an interaction that is nearly uncorrelated with its
+parts; then every column is standardised. What was learnt (means, standard deviations, category
+levels) is stored and applied to new LLMs as it is.
+"""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from formulaic import Formula
+from formulaic.errors import FormulaicError
+from pandas.api.types import is_bool_dtype, is_numeric_dtype
+
+from latentscale.errors import FeatureError
+from latentscale.wording import count, first, quoted, with_nearest
+
+# A feature whose spread is this small beside its size is constant up to rounding.
+_CONSTANT = 1e-10
+# Columns of the design matrix whose smallest singular value is below this share of the largest
+# are collinear: no data could tell their effects apart.
+_COLLINEAR = 1e-8
+
+
+@dataclass(frozen=True, eq=False)
+class FeatureEncoding:
+    """How features of LLMs become columns of the design matrix.
+
+    Configuration
+    -------------
+    formula : str
+        The right-hand side of a Wilkinson formula, as the user wrote it.
+
+    State
+    -----
+    columns : tuple of str
+        The columns of the LLMs that the formula needs.
+    names : tuple of str
+        The names of the design columns, dim ``feature``.
+    mean, sd : numpy.ndarray, dims (feature,)
+        Of the design columns over the LLMs that the encoding was learnt from.
+    lowest, highest : numpy.ndarray, dims (feature,)
+        The range of the standardised columns over those LLMs.
+    levels : dict of str to tuple
+        The categories seen, by column.
+    """
+
+    formula: str
+    columns: tuple[str, ...]
+    names: tuple[str, ...]
+    mean: np.ndarray
+    sd: np.ndarray
+    lowest: np.ndarray
+    highest: np.ndarray
+    levels: dict[str, tuple[Hashable, ...]]
+    _model_spec: Any
+
+    @property
+    def is_product(self) -> np.ndarray:
+        """Which design columns are interactions, dims (feature,)."""
+        return np.array([":" in name for name in self.names])
+
+    def encode(self, llms: pd.DataFrame) -> pd.DataFrame:
+        """Encode LLMs as the fitted ones were.
+
+        Parameters
+        ----------
+        llms : pandas.DataFrame
+            With the columns :attr:`columns`, all known; one LLM a row.
+
+        Returns
+        -------
+        pandas.DataFrame, dims (llm, feature)
+            Standardised design columns, on the index of ``llms``.
+
+        Raises
+        ------
+        FeatureError
+            A column is missing, a value is unknown, or a category was not seen in training.
+        """
+        _require_columns(self.columns, llms, self.formula)
+        _require_known(self.columns, llms)
+        self._require_seen_levels(llms)
+        raw = _materialise(self._model_spec, llms[list(self.columns)], self.formula)
+        return pd.DataFrame((raw - self.mean) / self.sd, index=llms.index, columns=self.names)
+
+    def _require_seen_levels(self, llms: pd.DataFrame) -> None:
+        for column, seen in self.levels.items():
+            unseen = ~llms[column].isin(seen)
+            if unseen.any():
+                raise FeatureError(
+                    f"The feature {column!r} has a category that no fitted LLM has: "
+                    f"{first(quoted(llms.loc[unseen, column].unique()))} (LLM "
+                    f"{first(_labels(llms, unseen))}). Nothing was learnt about it, so no "
+                    f"prediction can use it. The categories seen are {first(quoted(seen), 8)}: "
+                    "use one of them, or refit with LLMs of the new category."
+                )
+
+
+def learn_encoding(formula: str, llms: pd.DataFrame) -> FeatureEncoding:
+    """Learn how a formula encodes the features of LLMs.
+
+    Parameters
+    ----------
+    formula : str
+        The right-hand side of a Wilkinson formula over columns of ``llms``, such as
+        ``"log(params_b) * log(tokens_t)"``. The intercept is implied and dropped: the
+        benchmarks' difficulties play its part.
+    llms : pandas.DataFrame
+        One LLM a row; no unknown value in the columns that the formula needs.
+
+    Returns
+    -------
+    FeatureEncoding
+
+    Raises
+    ------
+    FeatureError
+        The formula cannot be read or names an unknown column, a value is unknown or infinite, a
+        column is constant, or columns are collinear.
+
+    Examples
+    --------
+    >>> llms = pd.DataFrame({"params_b": [1.0, 2.0, 4.0, 8.0], "tokens_t": [1.0, 3.0, 1.0, 3.0]})
+    >>> encoding = learn_encoding("log(params_b) + log(tokens_t)", llms)
+    >>> encoding.names
+    ('log(params_b)', 'log(tokens_t)')
+    >>> encoding.encode(llms)["log(params_b)"].round(2).tolist()
+    [-1.34, -0.45, 0.45, 1.34]
+    """
+    parsed = _parse(formula)
+    columns = required_columns(formula)
+    _require_columns(columns, llms, formula)
+    _require_known(columns, llms)
+    frame = llms[list(columns)]
+    standardised = _with_standardised_factors(parsed, frame)
+    try:
+        model_spec = standardised.get_model_matrix(frame).model_spec
+    except FormulaicError as error:
+        raise _unreadable(formula, error) from error
+    raw = _materialise(model_spec, frame, formula)
+    _require_varying(raw, formula, len(llms))
+    mean, sd = raw.mean(axis=0), raw.std(axis=0)
+    design = (raw - mean) / sd
+    names = tuple(_plain_name(name) for name in model_spec.column_names if name != "Intercept")
+    _require_independent(design, names)
+    return FeatureEncoding(
+        formula=formula,
+        columns=columns,
+        names=names,
+        mean=mean,
+        sd=sd,
+        lowest=design.min(axis=0),
+        highest=design.max(axis=0),
+        levels=_levels(frame),
+        _model_spec=model_spec,
+    )
+
+
+def required_columns(formula: str) -> tuple[str, ...]:
+    """Name the columns that a formula needs, sorted.
+
+    Parameters
+    ----------
+    formula : str
+        As for :func:`learn_encoding`.
+
+    Returns
+    -------
+    tuple of str
+
+    Raises
+    ------
+    FeatureError
+        The formula cannot be read.
+
+    Examples
+    --------
+    >>> required_columns("log(params_b) * log(tokens_t)")
+    ('params_b', 'tokens_t')
+    """
+    return tuple(sorted(str(name) for name in _parse(formula).required_variables))
+
+
+def _parse(formula: str) -> Any:
+    if not isinstance(formula, str) or not formula.strip():
+        raise FeatureError(
+            f"features={formula!r} is not a formula. Write the right-hand side of a Wilkinson "
+            "formula over the columns of the LLMs, such as "
+            'features="log(params_b) + log(tokens_t)".'
+        )
+    try:
+        parsed = Formula(formula)
+        two_sided = hasattr(parsed, "lhs")
+        if not two_sided and parsed.required_variables:
+            return parsed
+    except FormulaicError as error:
+        raise _unreadable(formula, error) from error
+    if two_sided:
+        raise FeatureError(
+            f"The formula {formula!r} has a left-hand side. The scores are always what is "
+            "explained: write only the features, right of the tilde."
+        )
+    raise FeatureError(
+        f"The formula {formula!r} names no column of the LLMs, so the model would know nothing of "
+        'an unseen LLM. Name at least one, such as features="log(params_b)".'
+    )
+
+
+def _with_standardised_factors(parsed: Any, frame: pd.DataFrame) -> Any:
+    """Wrap each numeric factor in formulaic's stateful ``scale``, then take products."""
+    terms = ["1"]
+    for term in parsed:
+        if str(term) in ("0", "1"):
+            continue
+        terms.append(":".join(_standardised(factor.expr, frame) for factor in term.factors))
+    return Formula(" + ".join(terms))
+
+
+def _standardised(factor: str, frame: pd.DataFrame) -> str:
+    try:
+        values = Formula(f"0 + {factor}").get_model_matrix(frame)
+    except (FormulaicError, NameError, TypeError, ValueError) as error:
+        raise _unreadable(factor, error) from error
+    categorical = any("[" in str(name) for name in values.columns)
+    return factor if categorical else f"scale({factor})"
+
+
+def _plain_name(name: str) -> str:
+    """Undo the wrapping: ``scale(log(params_b))`` is called ``log(params_b)``."""
+    parts = re.split(r":(?=scale\()", name)
+    return ":".join(re.sub(r"^scale\((.*)\)$", r"\1", part) for part in parts)
+
+
+def _materialise(model_spec: Any, frame: pd.DataFrame, formula: str) -> np.ndarray:
+    with warnings.catch_warnings():
+        # Logarithms of what should not be there are reported below, by column.
+        warnings.simplefilter("ignore", RuntimeWarning)
+        matrix = pd.DataFrame(model_spec.get_model_matrix(frame, na_action="ignore"))
+    values = matrix.drop(columns="Intercept").to_numpy(dtype=float)
+    broken = ~np.isfinite(values)
+    if broken.any():
+        rows, columns = np.nonzero(broken)
+        where = np.unique(matrix.columns.drop("Intercept")[columns])
+        raise FeatureError(
+            f"The formula {formula!r} gives a value that is not a number for "
+            f"{count(len(np.unique(rows)), 'LLM')} in {first(quoted(map(_plain_name, where)))} "
+            "(a logarithm of zero or of a negative number, or a division by zero?). Correct these "
+            "values or use another transform."
+        )
+    return values
+
+
+def _levels(frame: pd.DataFrame) -> dict[str, tuple[Hashable, ...]]:
+    return {
+        str(name): tuple(sorted(column.unique(), key=str))
+        for name, column in frame.items()
+        if not is_numeric_dtype(column) or is_bool_dtype(column)
+    }
+
+
+def _require_columns(columns: Sequence[str], llms: pd.DataFrame, formula: str) -> None:
+    absent = [name for name in columns if name not in llms]
+    if absent:
+        known = [str(column) for column in llms.columns]
+        raise FeatureError(
+            f"The formula {formula!r} uses columns that the LLMs' frame does not have: "
+            f"{first(with_nearest(absent, known))}. Its columns are {first(quoted(known), 40)}. "
+            "Add the column, or change features=."
+        )
+
+
+def _require_known(columns: Sequence[str], llms: pd.DataFrame) -> None:
+    for column in columns:
+        unknown = llms[column].isna()
+        if is_numeric_dtype(llms[column]):
+            unknown |= ~np.isfinite(llms[column].astype(float))
+        if unknown.any():
+            raise FeatureError(
+                f"The feature {column!r} is unknown (NaN) or infinite for "
+                f"{count(int(unknown.sum()), 'LLM')}: {first(_labels(llms, unknown))}. The formula "
+                f"needs it. Fill it in, leave these LLMs out "
+                f"(llms.dropna(subset=[{column!r}])), or use a formula without it."
+            )
+
+
+def _require_varying(raw: np.ndarray, formula: str, n_llms: int) -> None:
+    spread = raw.std(axis=0)
+    if (spread <= _CONSTANT * np.maximum(1.0, np.abs(raw).max(axis=0))).any() or n_llms < 2:
+        raise FeatureError(
+            f"The formula {formula!r} has a column that is the same for all {n_llms} LLMs, so its "
+            "effect cannot be told from the benchmarks' difficulties. Take it out of features=, or "
+            "add LLMs that differ in it."
+        )
+
+
+def _require_independent(design: np.ndarray, names: Sequence[str]) -> None:
+    singular = np.linalg.svd(design, compute_uv=False)
+    rank = int((singular > _COLLINEAR * singular[0]).sum())
+    if rank < design.shape[1]:
+        null = np.abs(np.linalg.svd(design)[2][-1])
+        involved = [name for name, weight in zip(names, null, strict=True) if weight > 0.01]
+        raise FeatureError(
+            f"The design columns {first(quoted(involved), 10)} are collinear: one is an exact "
+            "combination of the others over these LLMs, so their effects cannot be told apart. "
+            "Leave one of them out of features=."
+        )
+
+
+def _unreadable(formula: str, error: Exception) -> FeatureError:
+    return FeatureError(
+        f"The formula {formula!r} cannot be read: {error}. Write it over the columns of the LLMs, "
+        'such as features="log(params_b) * log(tokens_t)".'
+    )
+
+
+def _labels(llms: pd.DataFrame, mask: pd.Series) -> list[str]:
+    names = llms["llm"] if "llm" in llms else llms.index.to_series()
+    return quoted(str(name) for name in names[mask])

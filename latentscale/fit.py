@@ -1,0 +1,336 @@
+"""ScalingFit: a model with its posterior, and every question that can be asked of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from latentscale.errors import PredictionError
+from latentscale.health import Diagnosis, diagnose
+from latentscale.layout import constant_data, observed_data, of_cells, prior_tree
+from latentscale.model import ScalingModel
+from latentscale.prediction import Prediction, predict, replicate
+from latentscale.wording import first, quoted, with_nearest
+
+if TYPE_CHECKING:
+    from latentscale.spec import ModelSpec
+    from latentscale.table import ScoreTable
+
+# What `summary` shows by default: everything but the many deviations.
+_SHOWN = (
+    "ability",
+    "family_effect",
+    "recipe_effect",
+    "feature_slope",
+    "tuning_shift",
+    "loading",
+    "difficulty",
+    "ceiling",
+    "precision",
+    "family_scale",
+    "recipe_scale",
+    "llm_scale",
+    "slope_scale",
+    "tuning_scale",
+    "family_deviation_scale",
+    "recipe_deviation_scale",
+)
+
+_ON_DEMAND = ("posterior_predictive", "prior", "log_likelihood", "log_prior")
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class ScalingFit:
+    """A fitted model: the posterior, and what follows from it.
+
+    Attributes
+    ----------
+    model : ScalingModel
+        What was fitted.
+    idata : xarray.DataTree
+        Plain ArviZ, with the groups ``posterior``, ``sample_stats``, ``observed_data`` and
+        ``constant_data``; ``sampled`` holds the parameters behind the posterior's that carry a
+        prior. :meth:`extend` adds more groups.
+    """
+
+    model: ScalingModel
+    idata: xr.DataTree
+
+    @classmethod
+    def from_draws(
+        cls, model: ScalingModel, draws: xr.DataTree, attrs: Mapping[str, Any]
+    ) -> ScalingFit:
+        """Assemble the DataTree from what a sampler gave."""
+        from latentscale.graph import REPORTED
+
+        drawn = draws["posterior"].to_dataset()
+        reported = [name for name in REPORTED if name in drawn]
+        hidden = [str(name) for name in drawn.data_vars if name not in reported]
+        tree = xr.DataTree.from_dict(
+            {
+                "posterior": drawn[reported],
+                "sampled": drawn[hidden],
+                "sample_stats": draws["sample_stats"].to_dataset(),
+                "observed_data": observed_data(model.design),
+                "constant_data": constant_data(model.design),
+            }
+        )
+        tree.attrs |= {name: str(value) for name, value in attrs.items()}
+        return cls(model, tree)
+
+    @property
+    def table(self) -> ScoreTable:
+        """The table that was fitted."""
+        return self.model.table
+
+    @property
+    def spec(self) -> ModelSpec:
+        """The settings of the model."""
+        return self.model.spec
+
+    @property
+    def posterior(self) -> xr.Dataset:
+        """The posterior as a Dataset, dims (chain, draw, ...)."""
+        dataset: xr.Dataset = self.idata["posterior"].to_dataset()
+        return dataset
+
+    def diagnose(self) -> Diagnosis:
+        """Check the sampler's health and say it in plain words.
+
+        Returns
+        -------
+        Diagnosis
+            ``ok``, ``text``, ``problems``, and the worst figures by variable in ``summary``.
+        """
+        return diagnose(self.posterior, self.idata["sample_stats"].to_dataset())
+
+    def summary(
+        self, var_names: Sequence[str] | None = None, ci_prob: float | None = None
+    ) -> pd.DataFrame:
+        """Summarise the posterior with ArviZ.
+
+        Parameters
+        ----------
+        var_names : sequence of str, optional
+            Default: everything but deviations and LLM effects. Loadings that are zero by
+            construction are left out.
+        ci_prob : float, optional
+            Of the equal-tailed interval; default: ``arviz.rcParams``.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row a parameter, with ArviZ's columns.
+        """
+        import arviz as az
+
+        posterior = self.posterior
+        names = list(var_names) if var_names is not None else [n for n in _SHOWN if n in posterior]
+        unknown = [name for name in names if name not in posterior]
+        if unknown:
+            raise PredictionError(
+                f"The posterior has no {first(with_nearest(unknown, map(str, posterior)))}. Its "
+                f"variables are {first(quoted(map(str, posterior)), 30)}."
+            )
+        frame: pd.DataFrame = az.summary(
+            self.idata, var_names=names, ci_prob=ci_prob, round_to="none"
+        )
+        return frame[frame["sd"] > 0]
+
+    def predict(
+        self,
+        llms: pd.DataFrame,
+        scores: pd.DataFrame | None = None,
+        ci_prob: float = 0.9,
+        random_seed: int | None = 1,
+        *,
+        benchmarks: Sequence[str] | None = None,
+    ) -> Prediction:
+        """Predict the scores of LLMs: fitted ones, bigger siblings, new recipes, new families.
+
+        Parameters
+        ----------
+        llms : pandas.DataFrame
+            Columns ``llm``, ``family`` and the features of the formula; optionally ``recipe`` and
+            ``tuned``. An LLM of the fitted table is predicted with its own effects; its name alone
+            will do.
+        scores : pandas.DataFrame, optional
+            Known scores of these LLMs (``llm``, ``benchmark``, ``score``), which are conditioned
+            on without fitting the rest again.
+        ci_prob : float, default 0.9
+            Probability of the intervals in the summary.
+        random_seed : int, default 1
+            The same seed gives the same draws.
+        benchmarks : sequence of str, optional
+            What to predict; default: every fitted benchmark.
+
+        Returns
+        -------
+        Prediction
+            With ``summary`` and ``draws``.
+
+        Raises
+        ------
+        TableError, FeatureError, PredictionError
+            The LLMs or their scores cannot be used.
+
+        Warns
+        -----
+        ExtrapolationWarning
+            An LLM lies outside the range of the fitted ones.
+        PredictionWarning
+            The known scores leave few effective draws.
+        """
+        return predict(self.model, self.posterior, llms, scores, ci_prob, random_seed, benchmarks)
+
+    def posterior_predictive(
+        self, level: str = "recipe", random_seed: int | None = 1
+    ) -> xr.DataTree:
+        """Draw replicates of the observed scores, for checks of the model.
+
+        Parameters
+        ----------
+        level : {"score", "llm", "recipe", "family"}, default "recipe"
+            The lowest level whose effects are drawn anew. With ``"score"`` every LLM keeps its own
+            effects, which were fitted to these very scores: such replicates lie closer to the data
+            than their intervals say, so checks are too kind. The default asks what another recipe
+            of the same family would score, and its intervals cover as they should.
+        random_seed : int, default 1
+
+        Returns
+        -------
+        xarray.DataTree
+            Groups ``posterior_predictive`` and ``observed_data``, for ArviZ's ``plot_ppc_*``.
+
+        References
+        ----------
+        Marshall and Spiegelhalter (2007), mixed predictive checks.
+        """
+        scores = replicate(self.model, self.posterior, level, random_seed)
+        return xr.DataTree.from_dict(
+            {
+                "posterior_predictive": of_cells(self.model.design, "score", scores),
+                "observed_data": observed_data(self.model.design),
+            }
+        )
+
+    def coverage(
+        self, ci_prob: float = 0.9, level: str = "recipe", random_seed: int | None = 1
+    ) -> pd.DataFrame:
+        """Check, by benchmark, how many observed scores lie in their predictive interval.
+
+        Parameters
+        ----------
+        ci_prob : float, default 0.9
+        level : {"score", "llm", "recipe", "family"}, default "recipe"
+            As in :meth:`posterior_predictive`.
+        random_seed : int, default 1
+
+        Returns
+        -------
+        pandas.DataFrame
+            Indexed by benchmark: ``n``, ``coverage`` (a share), ``width`` (mean width of the
+            interval) and ``mae`` (mean absolute error of the predictive mean), both fractions.
+        """
+        scores = replicate(self.model, self.posterior, level, random_seed)
+        flat = scores.reshape(-1, scores.shape[-1])
+        tail = (1 - ci_prob) / 2
+        lower, upper = np.quantile(flat, [tail, 1 - tail], axis=0)
+        observed = self.model.design.score
+        cells = pd.DataFrame(
+            {
+                "benchmark": self.model.design.scores["benchmark"].to_numpy(dtype=str),
+                "coverage": (lower <= observed) & (observed <= upper),
+                "width": upper - lower,
+                "mae": np.abs(flat.mean(axis=0) - observed),
+            }
+        )
+        grouped = cells.groupby("benchmark", sort=False)
+        means = grouped[["coverage", "width", "mae"]].mean()
+        means.insert(0, "n", grouped.size())
+        return means.reindex([name for name in self.model.design.benchmarks])
+
+    def extend(self, *groups: str, random_seed: int | None = 1) -> ScalingFit:
+        """Add groups to :attr:`idata` that are made on demand.
+
+        Parameters
+        ----------
+        *groups : {"posterior_predictive", "prior", "log_likelihood", "log_prior"}
+            ``log_likelihood`` is what ``az.loo`` and ``az.compare`` need, both ``log_`` groups what
+            ``az.psense`` needs. ``log_prior`` holds the priors that can be overridden; effects of
+            families, recipes and LLMs are part of the model, not of the prior.
+        random_seed : int, default 1
+
+        Returns
+        -------
+        ScalingFit
+            A new one; this one stays as it is.
+
+        Raises
+        ------
+        PredictionError
+            A group is not known.
+
+        Examples
+        --------
+        ``az.loo(fit.extend("log_likelihood").idata)``
+        """
+        unknown = [name for name in groups if name not in _ON_DEMAND]
+        if unknown:
+            raise PredictionError(
+                f"extend() cannot make {first(with_nearest(unknown, _ON_DEMAND))}. It makes "
+                f"{first(quoted(_ON_DEMAND), 9)}."
+            )
+        made: dict[str, xr.Dataset] = {}
+        for name in groups:
+            made |= self._make(name, random_seed)
+        current = {child: self.idata[child].to_dataset() for child in self.idata.children}
+        tree = xr.DataTree.from_dict(current | made)
+        tree.attrs |= self.idata.attrs
+        return replace(self, idata=tree)
+
+    def _make(self, group: str, random_seed: int | None) -> dict[str, xr.Dataset]:
+        from latentscale.densities import log_likelihood, log_prior
+
+        if group == "posterior_predictive":
+            tree = self.posterior_predictive(random_seed=random_seed)
+            return {group: tree[group].to_dataset()}
+        if group == "prior":
+            tree = prior_tree(self.model, 500, random_seed)
+            return {name: tree[name].to_dataset() for name in ("prior", "prior_predictive")}
+        if group == "log_likelihood":
+            return {group: log_likelihood(self.model, self.posterior)}
+        return {group: log_prior(self.model, self.posterior, self.idata["sampled"].to_dataset())}
+
+    def save(self, path: str | Path) -> Path:
+        """Write the fit to one netCDF file, with its table, its settings and the versions.
+
+        Parameters
+        ----------
+        path : str or pathlib.Path
+
+        Returns
+        -------
+        pathlib.Path
+            Where it was written. A file of that name is replaced only once all is written.
+
+        Raises
+        ------
+        SaveError
+            The file cannot be written.
+        """
+        from latentscale.io import save_fit
+
+        return save_fit(self, path)
+
+    def __repr__(self) -> str:
+        """Say what was fitted and how the chains are."""
+        from latentscale.describe import fit_text
+
+        return fit_text(self)

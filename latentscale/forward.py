@@ -1,0 +1,192 @@
+"""The model run forward in numpy: from posterior draws to expected and new scores.
+
+The same equations as in graph.py, for LLMs old and new. Effects of groups that were not fitted are
+drawn from their populations and stand behind the fitted ones, so that one formula serves all.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import xarray as xr
+from scipy.special import expit
+
+from latentscale.design import Design, slope_columns
+from latentscale.spec import ModelSpec
+
+# Group effects: posterior variable, variable of its scale, dims after the group's own.
+_EFFECTS = {
+    "family_effect": "family_scale",
+    "recipe_effect": "recipe_scale",
+    "llm_effect": "llm_scale",
+    "family_slope": "family_slope_scale",
+    "family_deviation": "family_deviation_scale",
+    "recipe_deviation": "recipe_deviation_scale",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Members:
+    """Which LLMs are asked about: features, and positions of their groups.
+
+    A position below the number of fitted families (recipes, LLMs) is a fitted one; the positions
+    from there on are new groups, numbered in order.
+
+    Attributes
+    ----------
+    x : numpy.ndarray, dims (llm, feature)
+    x_slope : numpy.ndarray, dims (llm, slope_feature)
+    tuned, family, recipe, llm : numpy.ndarray, dims (llm,)
+    """
+
+    x: np.ndarray
+    x_slope: np.ndarray
+    tuned: np.ndarray
+    family: np.ndarray
+    recipe: np.ndarray
+    llm: np.ndarray
+
+    def __len__(self) -> int:
+        """Count the LLMs."""
+        return len(self.tuned)
+
+
+def fitted_members(design: Design, spec: ModelSpec) -> Members:
+    """Ask about the fitted LLMs themselves."""
+    columns = slope_columns(design.encoding, spec.family_slopes)
+    return Members(
+        x=design.x,
+        x_slope=design.x[:, columns],
+        tuned=design.tuned,
+        family=design.family_of_llm,
+        recipe=design.recipe_of_llm,
+        llm=np.arange(len(design.llms)),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Draws:
+    """Posterior draws as plain arrays with the draw first.
+
+    Attributes
+    ----------
+    values : dict of str to numpy.ndarray, dims (draw, ...)
+        The posterior's variables; group effects may carry new groups behind the fitted ones.
+    n_fitted : dict of str to int
+        How many groups of each kind were fitted.
+    """
+
+    values: dict[str, np.ndarray]
+    n_fitted: dict[str, int]
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        """Give one variable."""
+        return self.values[name]
+
+    def __contains__(self, name: object) -> bool:
+        """Say whether the model has a variable."""
+        return name in self.values
+
+    def __len__(self) -> int:
+        """Count the draws."""
+        return len(self.values["difficulty"])
+
+    def with_values(self, **values: np.ndarray) -> Draws:
+        """Give the same draws with some variables replaced."""
+        return replace(self, values=self.values | values)
+
+    def take(self, which: np.ndarray) -> Draws:
+        """Give the draws at these positions."""
+        return replace(self, values={name: value[which] for name, value in self.values.items()})
+
+
+def read_draws(posterior: xr.Dataset) -> Draws:
+    """Flatten chains and draws of a posterior."""
+    names = [str(name) for name in posterior.data_vars]
+    flat = posterior.stack(sample=("chain", "draw")).transpose("sample", ...)
+    return Draws(
+        values={name: flat[name].to_numpy() for name in names},
+        n_fitted={group: posterior.sizes[group] for group in ("family", "recipe", "llm")},
+    )
+
+
+def add_groups(draws: Draws, members: Members, rng: np.random.Generator) -> Draws:
+    """Draw the effects of new families, recipes and LLMs from their populations.
+
+    Parameters
+    ----------
+    draws : Draws
+    members : Members
+        Whose positions say how many new groups there are.
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    Draws
+        With new groups behind the fitted ones; two LLMs of one new family share its draw.
+    """
+    grown = {}
+    for effect, scale in _EFFECTS.items():
+        if effect not in draws:
+            continue
+        group = effect.split("_")[0]
+        n_new = max(int(getattr(members, group).max()) + 1 - draws.n_fitted[group], 0)
+        spread = draws[scale][:, None]
+        fresh = rng.standard_normal((len(draws), n_new, *spread.shape[2:])) * spread
+        grown[effect] = np.concatenate([draws[effect], fresh], axis=1)
+    return draws.with_values(**grown)
+
+
+def ability_of(draws: Draws, members: Members) -> np.ndarray:
+    """Give abilities in standard deviations over the fitted LLMs, dims (draw, llm, skill)."""
+    ability: np.ndarray = (
+        np.einsum("np,spk->snk", members.x, draws["feature_slope"])
+        + members.tuned[None, :, None] * draws["tuning_shift"][:, None]
+        + draws["family_effect"][:, members.family]
+        + draws["recipe_effect"][:, members.recipe]
+        + draws["llm_effect"][:, members.llm]
+    )
+    if "family_slope" in draws:
+        slopes = draws["family_slope"][:, members.family]
+        ability += np.einsum("nq,snqk->snk", members.x_slope, slopes)
+    return ability
+
+
+def eta_of(draws: Draws, members: Members) -> np.ndarray:
+    """Give logits between floor and ceiling, dims (draw, llm, benchmark)."""
+    eta: np.ndarray = draws["difficulty"][:, None] + np.einsum(
+        "snk,sjk->snj", ability_of(draws, members), draws["loading"]
+    )
+    if "benchmark_slope" in draws:
+        eta += np.einsum("np,sjp->snj", members.x, draws["benchmark_slope"])
+        eta += members.tuned[None, :, None] * draws["benchmark_tuning"][:, None]
+    if "family_deviation" in draws:
+        eta += draws["family_deviation"][:, members.family]
+        eta += draws["recipe_deviation"][:, members.recipe]
+    return eta
+
+
+def expected_of(draws: Draws, eta: np.ndarray) -> np.ndarray:
+    """Give expected scores, fractions, of logits with dims (draw, llm, benchmark)."""
+    floor, ceiling = draws["floor"][:, None], draws["ceiling"][:, None]
+    expected: np.ndarray = floor + (ceiling - floor) * expit(eta)
+    return expected
+
+
+def expected_of_cells(
+    draws: Draws, members: Members, llm: np.ndarray, benchmark: np.ndarray
+) -> np.ndarray:
+    """Give expected scores of single cells, given by positions, dims (draw, cell)."""
+    expected: np.ndarray = expected_of(draws, eta_of(draws, members))[:, llm, benchmark]
+    return expected
+
+
+def scatter_of(draws: Draws, benchmark: np.ndarray) -> dict[str, np.ndarray]:
+    """Give the likelihood's parameters for cells on these benchmarks, dims (draw, cell)."""
+    parameters: dict[str, np.ndarray] = {}
+    if "precision" in draws:
+        parameters["precision"] = draws["precision"][:, benchmark]
+    if "tail" in draws:
+        parameters["tail"] = draws["tail"][:, None]
+    return parameters

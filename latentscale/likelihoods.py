@@ -1,0 +1,366 @@
+"""How a score scatters around its expectation: one small class for each likelihood.
+
+All share one meaning of ``precision``: the variance of a score with expectation m is
+``m (1 - m) / (1 + precision)`` (for Student t, the squared scale), so precision counts the
+independent items that a score is worth, and priors and plots carry over between likelihoods.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import pandas as pd
+from scipy import special, stats
+
+from latentscale.errors import SpecError
+
+# A Beta density has no mass at 0 and 1. Exact zeros and ones, which mean "less than one item in a
+# thousand or so", are read as half an item of 1,000.
+_EDGE = 5e-4
+
+# Draws and known scores need the expectation strictly inside (0, 1).
+_INSIDE = 1e-6
+
+
+class Likelihood(Protocol):
+    """What a likelihood must do, in PyMC for fitting and in numpy for prediction."""
+
+    @property
+    def uses_counts(self) -> bool:
+        """Whether it needs successes and trials rather than scores."""
+
+    @property
+    def has_tail(self) -> bool:
+        """Whether it has the parameter ``tail``."""
+
+    def observe(self, name: str, expected: Any, parameters: Mapping[str, Any], data: Any) -> None:
+        """Declare the observed variable in the model on the context stack, dims (obs,)."""
+
+    def log_density(
+        self, data: pd.DataFrame, expected: np.ndarray, parameters: Mapping[str, np.ndarray]
+    ) -> np.ndarray:
+        """Give the log density of observed cells, broadcast over draws; last dim is the cell."""
+
+    def draw(
+        self,
+        rng: np.random.Generator,
+        expected: np.ndarray,
+        parameters: Mapping[str, np.ndarray],
+        trials: np.ndarray | None = None,
+    ) -> np.ndarray:
+        """Draw new scores, fractions in [0, 1], with the shape of ``expected``."""
+
+    def curvature(
+        self, data: pd.DataFrame, expected: np.ndarray, parameters: Mapping[str, np.ndarray]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Give gradient and information of the log density in ``expected``, if need be roughly."""
+
+
+def score_sd(expected: Any, precision: Any) -> Any:
+    """Give the standard deviation of a score, sqrt(m (1 - m) / (1 + precision)).
+
+    Examples
+    --------
+    >>> score_sd(0.5, 99.0)
+    0.05
+    """
+    return (expected * (1 - expected) / (1 + precision)) ** 0.5
+
+
+class _MomentCurvature:
+    """Gradient and information of a Normal with the same mean and variance."""
+
+    def curvature(
+        self, data: pd.DataFrame, expected: np.ndarray, parameters: Mapping[str, np.ndarray]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Give (score - m) / v and 1 / v."""
+        expected = _inside(expected)
+        information = 1 / self._variance(data, expected, parameters)
+        return (data["score"].to_numpy() - expected) * information, information
+
+    def _variance(
+        self, data: pd.DataFrame, expected: np.ndarray, parameters: Mapping[str, np.ndarray]
+    ) -> np.ndarray:
+        variance: np.ndarray = score_sd(expected, parameters["precision"]) ** 2
+        return variance
+
+
+def _inside(expected: np.ndarray) -> np.ndarray:
+    return np.clip(expected, _INSIDE, 1 - _INSIDE)
+
+
+@dataclass(frozen=True)
+class BetaLikelihood(_MomentCurvature):
+    """score ~ Beta(m p, (1 - m) p): bounded, skewed near 0 and 1."""
+
+    uses_counts: bool = False
+    has_tail: bool = False
+
+    def observe(self, name: str, expected: Any, parameters: Mapping[str, Any], data: Any) -> None:
+        """Declare a Beta with mean ``expected``."""
+        import pymc as pm
+
+        precision = parameters["precision"]
+        score = data["score"].clip(_EDGE, 1 - _EDGE)
+        alpha, beta = expected * precision, (1 - expected) * precision
+        pm.Beta(name, alpha=alpha, beta=beta, observed=score, dims="obs")
+
+    def log_density(
+        self, data: pd.DataFrame, expected: np.ndarray, parameters: Mapping[str, np.ndarray]
+    ) -> np.ndarray:
+        """Beta log density."""
+        expected, precision = _inside(expected), parameters["precision"]
+        score = np.clip(data["score"].to_numpy(), _EDGE, 1 - _EDGE)
+        density: np.ndarray = stats.beta.logpdf(
+            score, expected * precision, (1 - expected) * precision
+        )
+        return density
+
+    def draw(
+        self,
+        rng: np.random.Generator,
+        expected: np.ndarray,
+        parameters: Mapping[str, np.ndarray],
+        trials: np.ndarray | None = None,
+    ) -> np.ndarray:
+        """Beta draws."""
+        expected, precision = _inside(expected), parameters["precision"]
+        return rng.beta(expected * precision, (1 - expected) * precision)
+
+
+@dataclass(frozen=True)
+class NormalLikelihood(_MomentCurvature):
+    """score ~ Normal(m, score_sd(m, p)) censored to [0, 1]: what falls outside counts as 0 or 1."""
+
+    uses_counts: bool = False
+    has_tail: bool = False
+
+    def observe(self, name: str, expected: Any, parameters: Mapping[str, Any], data: Any) -> None:
+        """Declare a censored Normal.
+
+        PyMC's own would compute both tails for every score; only exact zeros and ones need them.
+        """
+        import pymc as pm
+
+        sd = score_sd(expected, parameters["precision"])
+        args = (expected, sd, data["edge_of_obs"])
+        pm.CustomDist(
+            name, *args, logp=_censored_logp, random=_censored_draw, observed=data["score"],
+            dims="obs", signature="(n),(n),(e)->(n)",
+        )  # fmt: skip
+
+    def log_density(
+        self, data: pd.DataFrame, expected: np.ndarray, parameters: Mapping[str, np.ndarray]
+    ) -> np.ndarray:
+        """Give the Normal log density inside, the log tail mass at exactly 0 and 1."""
+        score = data["score"].to_numpy()
+        expected = _inside(expected)
+        sd = score_sd(expected, parameters["precision"])
+        inside = stats.norm.logpdf(score, expected, sd)
+        at_zero, at_one = special.log_ndtr(-expected / sd), special.log_ndtr((expected - 1) / sd)
+        return np.where(score <= 0, at_zero, np.where(score >= 1, at_one, inside))
+
+    def draw(
+        self,
+        rng: np.random.Generator,
+        expected: np.ndarray,
+        parameters: Mapping[str, np.ndarray],
+        trials: np.ndarray | None = None,
+    ) -> np.ndarray:
+        """Draw from the Normal, clip to [0, 1]."""
+        expected = _inside(expected)
+        sd = score_sd(expected, parameters["precision"])
+        return np.clip(rng.normal(expected, sd), 0, 1)
+
+
+def _censored_logp(value: Any, mean: Any, sd: Any, edge: Any) -> Any:
+    """Give the log density inside (0, 1), and the log tail mass of the cells at its edge."""
+    import pymc as pm
+    import pytensor.tensor as pt
+
+    inside = pm.logp(pm.Normal.dist(mean, sd), value)
+    at_zero = pt.lt(value[edge], 0.5)
+    beyond = pt.switch(at_zero, -mean[edge], mean[edge] - 1) / sd[edge]
+    tail = pm.logcdf(pm.Normal.dist(0.0, 1.0), beyond)
+    return pt.set_subtensor(inside[edge], tail)
+
+
+def _censored_draw(
+    mean: np.ndarray,
+    sd: np.ndarray,
+    edge: np.ndarray,
+    rng: np.random.Generator | None = None,
+    size: Any = None,
+) -> np.ndarray:
+    rng = rng or np.random.default_rng()
+    return np.clip(rng.normal(mean, sd, size=size or mean.shape), 0, 1)
+
+
+@dataclass(frozen=True)
+class StudentTLikelihood(_MomentCurvature):
+    """score ~ StudentT(tail, m, score_sd(m, p)): for evaluation runs that are simply broken.
+
+    Its density is not cut at 0 and 1; draws that fall outside are set to 0 or 1.
+    """
+
+    uses_counts: bool = False
+    has_tail: bool = True
+
+    def observe(self, name: str, expected: Any, parameters: Mapping[str, Any], data: Any) -> None:
+        """Declare a Student t."""
+        import pymc as pm
+
+        sd = score_sd(expected, parameters["precision"])
+        pm.StudentT(
+            name, nu=parameters["tail"], mu=expected, sigma=sd, observed=data["score"], dims="obs"
+        )
+
+    def log_density(
+        self, data: pd.DataFrame, expected: np.ndarray, parameters: Mapping[str, np.ndarray]
+    ) -> np.ndarray:
+        """Student t log density."""
+        expected = _inside(expected)
+        sd = score_sd(expected, parameters["precision"])
+        density: np.ndarray = stats.t.logpdf(
+            data["score"].to_numpy(), parameters["tail"], expected, sd
+        )
+        return density
+
+    def draw(
+        self,
+        rng: np.random.Generator,
+        expected: np.ndarray,
+        parameters: Mapping[str, np.ndarray],
+        trials: np.ndarray | None = None,
+    ) -> np.ndarray:
+        """Student t draws, clipped to [0, 1]."""
+        expected = _inside(expected)
+        sd = score_sd(expected, parameters["precision"])
+        tail = np.broadcast_to(parameters["tail"], expected.shape)
+        return np.clip(expected + sd * rng.standard_t(tail), 0, 1)
+
+    def curvature(
+        self, data: pd.DataFrame, expected: np.ndarray, parameters: Mapping[str, np.ndarray]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Student t: a score far out pulls little."""
+        expected, tail = _inside(expected), parameters["tail"]
+        variance = self._variance(data, expected, parameters)
+        gap = data["score"].to_numpy() - expected
+        gradient = (tail + 1) * gap / (tail * variance + gap**2)
+        return gradient, (tail + 1) / ((tail + 3) * variance)
+
+
+@dataclass(frozen=True)
+class BinomialLikelihood(_MomentCurvature):
+    """successes ~ Binomial(trials, m): items are independent and nothing else scatters."""
+
+    uses_counts: bool = True
+    has_tail: bool = False
+
+    def observe(self, name: str, expected: Any, parameters: Mapping[str, Any], data: Any) -> None:
+        """Declare a Binomial."""
+        import pymc as pm
+
+        pm.Binomial(name, n=data["trials"], p=expected, observed=data["successes"], dims="obs")
+
+    def log_density(
+        self, data: pd.DataFrame, expected: np.ndarray, parameters: Mapping[str, np.ndarray]
+    ) -> np.ndarray:
+        """Binomial log probability."""
+        density: np.ndarray = stats.binom.logpmf(
+            data["successes"].to_numpy(), data["trials"].to_numpy(), _inside(expected)
+        )
+        return density
+
+    def draw(
+        self,
+        rng: np.random.Generator,
+        expected: np.ndarray,
+        parameters: Mapping[str, np.ndarray],
+        trials: np.ndarray | None = None,
+    ) -> np.ndarray:
+        """Share of successes in ``trials`` items."""
+        n = _require_trials(trials)
+        return rng.binomial(n, _inside(expected)) / n
+
+    def _variance(
+        self, data: pd.DataFrame, expected: np.ndarray, parameters: Mapping[str, np.ndarray]
+    ) -> np.ndarray:
+        variance: np.ndarray = expected * (1 - expected) / data["trials"].to_numpy()
+        return variance
+
+
+@dataclass(frozen=True)
+class BetaBinomialLikelihood(_MomentCurvature):
+    """successes ~ BetaBinomial(trials, m p, (1 - m) p): items plus a scatter of the LLM's own."""
+
+    uses_counts: bool = True
+    has_tail: bool = False
+
+    def observe(self, name: str, expected: Any, parameters: Mapping[str, Any], data: Any) -> None:
+        """Declare a beta-binomial."""
+        import pymc as pm
+
+        precision = parameters["precision"]
+        alpha, beta = expected * precision, (1 - expected) * precision
+        observed, n = data["successes"], data["trials"]
+        pm.BetaBinomial(name, n=n, alpha=alpha, beta=beta, observed=observed, dims="obs")
+
+    def log_density(
+        self, data: pd.DataFrame, expected: np.ndarray, parameters: Mapping[str, np.ndarray]
+    ) -> np.ndarray:
+        """Beta-binomial log probability."""
+        expected, precision = _inside(expected), parameters["precision"]
+        density: np.ndarray = stats.betabinom.logpmf(
+            data["successes"].to_numpy(),
+            data["trials"].to_numpy(),
+            expected * precision,
+            (1 - expected) * precision,
+        )
+        return density
+
+    def draw(
+        self,
+        rng: np.random.Generator,
+        expected: np.ndarray,
+        parameters: Mapping[str, np.ndarray],
+        trials: np.ndarray | None = None,
+    ) -> np.ndarray:
+        """Share of successes in ``trials`` items whose success rate scatters."""
+        n, precision = _require_trials(trials), parameters["precision"]
+        expected = _inside(expected)
+        rate = rng.beta(expected * precision, (1 - expected) * precision)
+        return rng.binomial(n, rate) / n
+
+    def _variance(
+        self, data: pd.DataFrame, expected: np.ndarray, parameters: Mapping[str, np.ndarray]
+    ) -> np.ndarray:
+        n, precision = data["trials"].to_numpy(), parameters["precision"]
+        variance: np.ndarray = expected * (1 - expected) / n * (precision + n) / (precision + 1)
+        return variance
+
+
+def _require_trials(trials: np.ndarray | None) -> np.ndarray:
+    if trials is None:
+        raise SpecError(
+            "A binomial score needs its number of items. Give the benchmarks frame a column "
+            "n_items, or the scores their trials."
+        )
+    return trials
+
+
+_BY_NAME: dict[str, Likelihood] = {
+    "beta": BetaLikelihood(),
+    "normal": NormalLikelihood(),
+    "student_t": StudentTLikelihood(),
+    "binomial": BinomialLikelihood(),
+    "beta_binomial": BetaBinomialLikelihood(),
+}
+
+
+def likelihood_of(name: str) -> Likelihood:
+    """Look a likelihood up by the name that a specification gives it."""
+    return _BY_NAME[name]

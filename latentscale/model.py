@@ -1,0 +1,243 @@
+"""ScalingModel: a table, a specification and priors, ready to be fitted."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from latentscale.design import Design, make_design, slope_columns
+from latentscale.errors import ConvergenceWarning, SpecError
+from latentscale.likelihoods import likelihood_of
+from latentscale.priors import Prior, merge_priors
+from latentscale.spec import ModelSpec, choose_anchors
+from latentscale.table import ScoreTable
+from latentscale.wording import first, quoted
+
+if TYPE_CHECKING:
+    import pymc as pm
+    import xarray as xr
+
+    from latentscale.fit import ScalingFit
+
+DEFAULT_FEATURES = "log(params_b) * log(tokens_t)"
+
+
+@dataclass(frozen=True, init=False, eq=False, repr=False)
+class ScalingModel:
+    """A Bayesian model of benchmark scores: families, recipes and features drive latent skills.
+
+    Parameters
+    ----------
+    table : ScoreTable
+        The scores and the LLMs. LLMs without a score, or with an unknown feature that the formula
+        needs, are left out.
+    skills : int, default 3
+        Number of latent skills K, 1 to 6.
+    features : str
+        Wilkinson formula over columns of ``table.llms``; the intercept is implied.
+    likelihood : str
+        ``"normal"`` (censored to [0, 1]), ``"beta"``, ``"student_t"``, or, where the scores have
+        ``successes`` and ``trials``, ``"binomial"`` and ``"beta_binomial"``.
+    priors : mapping of str to Prior, optional
+        Overrides of the default priors, by variable (``latentscale.priors.DEFAULTS``).
+    anchors : sequence of str, optional
+        One benchmark per skill, which loads on that skill only, and positively.
+    ceiling : bool, default True
+        Learn the best attainable score of each benchmark.
+    deviations : bool, default True
+        Let families and recipes deviate from their skills on single benchmarks.
+    benchmark_slopes : bool, default True
+        Let each benchmark have slopes of its own, shrunk towards what its skills say.
+    family_slopes : sequence of str, default ()
+        Columns of the design (such as ``"log(params_b)"``) whose slopes differ between families.
+
+    Raises
+    ------
+    SpecError, FeatureError, PriorError
+        The settings do not exist, or do not fit the table.
+
+    Warns
+    -----
+    MissingFeatureWarning
+        LLMs with scores are left out, because a feature is unknown for them.
+
+    Examples
+    --------
+    >>> import latentscale as ls
+    >>> table = ls.load_leaderboard(benchmarks=["HellaSwag", "MMLU"]).select(families=["pythia"])
+    >>> model = ls.ScalingModel(table, skills=1, features="log(params_b)")
+    >>> model.spec.anchors
+    ('HellaSwag',)
+    """
+
+    table: ScoreTable
+    spec: ModelSpec
+    priors: Mapping[str, Prior]
+    design: Design
+
+    def __init__(
+        self,
+        table: ScoreTable,
+        skills: int = 3,
+        features: str = DEFAULT_FEATURES,
+        # See the table of evidence in latentscale/evidence.md before changing a default.
+        likelihood: str = "normal",
+        priors: Mapping[str, Prior] | None = None,
+        *,
+        anchors: Sequence[str] | None = None,
+        ceiling: bool = True,
+        deviations: bool = True,
+        benchmark_slopes: bool = True,
+        family_slopes: Sequence[str] = (),
+    ) -> None:
+        _require_table(table)
+        design = make_design(table, features)
+        asked = ModelSpec(
+            skills=skills,
+            anchors=(),
+            features=features,
+            likelihood=likelihood,
+            ceiling=ceiling,
+            deviations=deviations,
+            benchmark_slopes=benchmark_slopes,
+            family_slopes=tuple(family_slopes),
+        )
+        slope_columns(design.encoding, asked.family_slopes)
+        _require_counts(asked, design)
+        counts = design.scores["benchmark"].value_counts()
+        chosen = choose_anchors(
+            anchors, skills, design.benchmarks, [int(counts[name]) for name in design.benchmarks]
+        )
+        object.__setattr__(self, "table", table)
+        object.__setattr__(self, "spec", asked.with_anchors(chosen))
+        object.__setattr__(self, "priors", merge_priors(priors))
+        object.__setattr__(self, "design", design)
+
+    def to_pymc(self) -> pm.Model:
+        """Build the PyMC model, to look at or to sample by hand.
+
+        Returns
+        -------
+        pymc.Model
+            A new one at each call.
+        """
+        from latentscale.graph import build_graph
+
+        return build_graph(self.design, self.spec, self.priors)
+
+    def fit(
+        self,
+        draws: int = 1000,
+        tune: int = 1000,
+        chains: int = 4,
+        random_seed: int | None = None,
+        progressbar: bool = True,
+        *,
+        sampler: str = "nutpie",
+        cores: int | None = None,
+        target_accept: float = 0.8,
+    ) -> ScalingFit:
+        """Draw from the joint posterior by NUTS.
+
+        Parameters
+        ----------
+        draws, tune : int, default 1000
+            Kept and tuning draws of each chain.
+        chains : int, default 4
+        random_seed : int, optional
+            The same seed gives the same draws.
+        progressbar : bool, default True
+        sampler : {"nutpie", "pymc", "numpyro", "blackjax"}, default "nutpie"
+        cores : int, optional
+            Chains to run at once; default: as many as there are cores.
+        target_accept : float, default 0.8
+            The acceptance rate that step sizes are tuned to.
+
+        Returns
+        -------
+        ScalingFit
+
+        Raises
+        ------
+        SamplingError
+            The sampler is unknown, not installed, or could not start.
+
+        Warns
+        -----
+        ConvergenceWarning
+            The chains do not support the posterior; the message says what to do.
+        """
+        from latentscale.fit import ScalingFit
+        from latentscale.graph import REPORTED
+        from latentscale.sampling import draw_posterior
+
+        draws_tree = draw_posterior(
+            self.to_pymc(),
+            (*REPORTED, *self.priors),
+            sampler=sampler,
+            draws=draws,
+            tune=tune,
+            chains=chains,
+            cores=cores,
+            target_accept=target_accept,
+            random_seed=random_seed,
+            progressbar=progressbar,
+        )
+        fit = ScalingFit.from_draws(self, draws_tree, {"sampler": sampler, "seed": random_seed})
+        health = fit.diagnose()
+        if not health.ok:
+            warnings.warn(health.text, ConvergenceWarning, stacklevel=2)
+        return fit
+
+    def prior_predictive(self, draws: int = 500, random_seed: int | None = None) -> xr.DataTree:
+        """Draw parameters and scores from the prior, to see what the priors imply.
+
+        Parameters
+        ----------
+        draws : int, default 500
+        random_seed : int, optional
+
+        Returns
+        -------
+        xarray.DataTree
+            With the groups ``prior``, ``prior_predictive`` (``score``, dims chain, draw, obs; with
+            the coords ``llm``, ``benchmark`` and ``family`` on ``obs``) and ``observed_data``.
+        """
+        from latentscale.layout import prior_tree
+
+        return prior_tree(self, draws, random_seed)
+
+    def __repr__(self) -> str:
+        """Describe the model: equations, symbols, priors and counts."""
+        from latentscale.describe import model_text
+
+        return model_text(self)
+
+    def _repr_html_(self) -> str:
+        from latentscale.describe import model_html
+
+        return model_html(self)
+
+
+def _require_table(table: ScoreTable) -> None:
+    if not isinstance(table, ScoreTable):
+        raise SpecError(
+            f"A model takes a ScoreTable, not a {type(table).__name__}. Make one with\n"
+            "      table = ls.ScoreTable.from_long(scores, llms)\n"
+            '      table = ls.ScoreTable.from_wide(frame, benchmarks=["MMLU", "GSM8K"])'
+        )
+
+
+def _require_counts(spec: ModelSpec, design: Design) -> None:
+    """Check that a likelihood of counts has successes and trials in every row."""
+    if not likelihood_of(spec.likelihood).uses_counts:
+        return
+    absent = [name for name in ("successes", "trials") if name not in design.scores]
+    if absent or design.scores[["successes", "trials"]].isna().any(axis=None):
+        raise SpecError(
+            f"likelihood={spec.likelihood!r} needs the columns 'successes' and 'trials' in every "
+            f"row of the scores; {first(quoted(absent)) or 'some rows'} lack them. Add them, or "
+            'use likelihood="normal".'
+        )

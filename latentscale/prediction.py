@@ -1,0 +1,346 @@
+"""Predicting LLMs: who they are to the fit, what they will score, and how sure that is."""
+
+from __future__ import annotations
+
+import dataclasses
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from latentscale.conditioning import KnownCells, condition
+from latentscale.design import Design, slope_columns
+from latentscale.errors import ExtrapolationWarning, PredictionError
+from latentscale.forward import (
+    Members,
+    add_groups,
+    expected_of_cells,
+    fitted_members,
+    read_draws,
+    scatter_of,
+)
+from latentscale.likelihoods import likelihood_of
+from latentscale.spec import ModelSpec
+from latentscale.table import ScoreTable
+from latentscale.table.new_llms import table_of_new_llms
+from latentscale.wording import count, first, quoted, with_nearest
+
+if TYPE_CHECKING:
+    from latentscale.model import ScalingModel
+
+# How far outside the fitted range, in standard deviations over the fitted LLMs, is worth a warning.
+_FAR = 0.1
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Prediction:
+    """What LLMs are predicted to score.
+
+    Attributes
+    ----------
+    summary : pandas.DataFrame
+        One row for each LLM and benchmark: ``llm``, ``benchmark``, ``mean`` and ``sd`` of a new
+        score, the bounds of its equal-tailed interval (``eti90_lb``, ``eti90_ub`` at
+        ``ci_prob=0.9``), ``family_status`` (``fitted``, ``new recipe`` or ``new family``), and
+        ``known``, the score that was conditioned on, if any.
+    draws : xarray.Dataset
+        ``expected`` (the expected score) and ``score`` (a new score), dims (chain, draw, obs), or
+        (sample, obs) where known scores were conditioned on; joint across ``obs``. The coords
+        ``llm``, ``benchmark`` and ``family_status`` label ``obs``.
+    ci_prob : float
+        The probability of the interval.
+    """
+
+    summary: pd.DataFrame
+    draws: xr.Dataset
+    ci_prob: float
+
+    def __repr__(self) -> str:
+        """Say what is predicted, and show the first rows."""
+        llms = count(self.summary["llm"].nunique(), "LLM")
+        benchmarks = count(self.summary["benchmark"].nunique(), "benchmark")
+        table = self.summary.head(12).to_string(index=False, float_format=lambda x: f"{x:.3f}")
+        rest = len(self.summary) - 12
+        tail = f"\n... and {rest} more rows in .summary" if rest > 0 else ""
+        return f"Prediction of {llms} on {benchmarks}\n{table}{tail}"
+
+
+def predict(
+    model: ScalingModel,
+    posterior: xr.Dataset,
+    llms: pd.DataFrame,
+    scores: pd.DataFrame | None,
+    ci_prob: float,
+    random_seed: int | None,
+    benchmarks: Sequence[str] | None,
+) -> Prediction:
+    """Predict LLMs from a posterior; :meth:`latentscale.ScalingFit.predict` documents it."""
+    _require_probability(ci_prob)
+    design, spec = model.design, model.spec
+    asked = _read(model, llms, scores)
+    shown = _benchmark_positions(design, benchmarks)
+    members, status = _members(design, spec, asked.llms)
+    _warn_extrapolation(design, asked.llms, members)
+    rng = np.random.default_rng(random_seed)
+    draws = add_groups(read_draws(posterior), members, rng)
+    likelihood = likelihood_of(spec.likelihood)
+    if asked.n_obs:
+        known = _known_cells(design, asked)
+        families = asked.llms["family"].tolist()
+        draws = condition(draws, members, known, families, likelihood, rng)
+    llm, benchmark = np.indices((len(members), len(shown))).reshape(2, -1)
+    expected = expected_of_cells(draws, members, llm, shown[benchmark])
+    trials = _trials(model)[shown[benchmark]] if likelihood.uses_counts else None
+    score = likelihood.draw(rng, expected, scatter_of(draws, shown[benchmark]), trials)
+    dataset = _dataset(design, asked.llms, status, expected, score, shown)
+    if not asked.n_obs:
+        dataset = _by_chain(dataset, (posterior.sizes["chain"], posterior.sizes["draw"]))
+    return Prediction(_summarise(dataset, asked, ci_prob), dataset, ci_prob)
+
+
+def replicate(
+    model: ScalingModel, posterior: xr.Dataset, level: str, random_seed: int | None
+) -> np.ndarray:
+    """Draw replicates of the observed cells, dims (chain, draw, obs).
+
+    ``level="score"`` keeps all effects, ``"llm"`` draws new LLM effects, ``"recipe"`` also new
+    recipe effects and deviations, ``"family"`` all effects.
+    """
+    levels = ("score", "llm", "recipe", "family")
+    if level not in levels:
+        raise PredictionError(
+            f"level={first(with_nearest([str(level)], levels))} is not known. Use one of "
+            f"{first(quoted(levels), 4)}: the lowest level whose effects are drawn anew."
+        )
+    design = model.design
+    fitted = fitted_members(design, model.spec)
+    anew = {
+        kind: getattr(fitted, kind) + getattr(fitted, kind).max() + 1
+        for kind in ("llm", "recipe", "family")[: levels.index(level)]
+    }
+    members = dataclasses.replace(fitted, **anew)
+    rng = np.random.default_rng(random_seed)
+    draws = add_groups(read_draws(posterior), members, rng)
+    expected = expected_of_cells(draws, members, design.llm_of_obs, design.benchmark_of_obs)
+    scatter = scatter_of(draws, design.benchmark_of_obs)
+    likelihood = likelihood_of(model.spec.likelihood)
+    trials = design.scores["trials"].to_numpy() if likelihood.uses_counts else None
+    score = likelihood.draw(rng, expected, scatter, trials)
+    return score.reshape(posterior.sizes["chain"], posterior.sizes["draw"], -1)
+
+
+def _read(model: ScalingModel, llms: pd.DataFrame, scores: pd.DataFrame | None) -> ScoreTable:
+    """Check the LLMs and their known scores; fill in what the fitted table knows of them."""
+    table = model.table
+    fitted = table.benchmarks
+    asked = table_of_new_llms(_filled(llms, table.llms), scores, fitted, missing="keep")
+    design = model.design
+    outside = sorted(set(asked.scores["benchmark"]) - set(design.benchmarks))
+    if outside:
+        raise PredictionError(
+            f"Known scores are given on {first(quoted(outside))}, which the fit has no scores of, "
+            f"so they say nothing. Leave them out; the fitted benchmarks are "
+            f"{first(quoted(design.benchmarks), 20)}."
+        )
+    _require_unseen_cells(design, asked.scores)
+    return asked
+
+
+def _filled(llms: pd.DataFrame, fitted: pd.DataFrame) -> pd.DataFrame:
+    """Fill in family, recipe and features of fitted LLMs that are asked for by name alone."""
+    if not isinstance(llms, pd.DataFrame) or "llm" not in llms:
+        return llms
+    known = fitted.set_index("llm")
+    names = llms["llm"].astype(str)
+    filled = llms.copy()
+    for column in known.columns:
+        value = names.map(known[column])
+        if column not in filled:
+            if value.notna().any():
+                filled[column] = value
+        elif value.notna().any():
+            filled[column] = filled[column].where(filled[column].notna(), value)
+    return filled
+
+
+def _require_unseen_cells(design: Design, scores: pd.DataFrame) -> None:
+    fitted = design.scores[["llm", "benchmark"]]
+    both = scores.merge(fitted, on=["llm", "benchmark"])
+    if len(both):
+        cells = [f"{llm!r} on {name!r}" for llm, name in both[["llm", "benchmark"]].to_numpy()]
+        raise PredictionError(
+            f"{count(len(both), 'known score')} already in the fit: {first(cells)}. Using them a "
+            "second time would make the prediction too sure. Leave them out of scores=."
+        )
+
+
+def _benchmark_positions(design: Design, benchmarks: Sequence[str] | None) -> np.ndarray:
+    if benchmarks is None:
+        return np.arange(len(design.benchmarks))
+    names = [benchmarks] if isinstance(benchmarks, str) else list(benchmarks)
+    unknown = [name for name in names if name not in design.benchmarks]
+    if unknown:
+        raise PredictionError(
+            f"benchmarks names {first(with_nearest(unknown, design.benchmarks))}, which the fit "
+            f"has no scores of. It can predict {first(quoted(design.benchmarks), 20)}."
+        )
+    return np.array([design.benchmarks.index(name) for name in names])
+
+
+def _members(design: Design, spec: ModelSpec, llms: pd.DataFrame) -> tuple[Members, list[str]]:
+    """Find each LLM's groups; new ones stand behind the fitted ones."""
+    x = design.encoding.encode(llms).to_numpy()
+    fitted_llms = design.llms.set_index("llm")
+    _require_same_groups(fitted_llms, llms)
+    family, recipe, llm = (
+        _positions(llms[name], fitted)
+        for name, fitted in (
+            ("family", design.families),
+            ("recipe", design.recipes),
+            ("llm", tuple(fitted_llms.index)),
+        )
+    )
+    _require_recipe_in_family(design, llms, family, recipe)
+    new_family, new_recipe = family >= len(design.families), recipe >= len(design.recipes)
+    status = np.where(new_family, "new family", np.where(new_recipe, "new recipe", "fitted"))
+    columns = slope_columns(design.encoding, spec.family_slopes)
+    tuned = llms["tuned"].to_numpy(dtype=float)
+    return Members(x, x[:, columns], tuned, family, recipe, llm), status.tolist()
+
+
+def _positions(labels: pd.Series, fitted: Sequence[str]) -> np.ndarray:
+    known = pd.Index(fitted)
+    new = pd.Index(labels[~labels.isin(known)].unique())
+    positions: np.ndarray = known.append(new).get_indexer(pd.Index(labels))
+    return positions
+
+
+def _require_same_groups(fitted: pd.DataFrame, llms: pd.DataFrame) -> None:
+    """Check that a fitted LLM keeps the groups that it was fitted with."""
+    old = llms[llms["llm"].isin(fitted.index)]
+    for column in ("family", "recipe", "tuned"):
+        moved = old[column].to_numpy() != fitted.loc[old["llm"], column].to_numpy()
+        if moved.any():
+            raise PredictionError(
+                f"{count(int(moved.sum()), 'LLM')} of the fit given with another {column} than it "
+                f"was fitted with: {first(quoted(old['llm'][moved]))}. A fitted LLM is predicted "
+                f"with its own effects. Give it its fitted {column}, leave that column out, or "
+                "give the LLM another name."
+            )
+
+
+def _require_recipe_in_family(
+    design: Design, llms: pd.DataFrame, family: np.ndarray, recipe: np.ndarray
+) -> None:
+    home = dict(zip(design.recipe_of_llm.tolist(), design.family_of_llm.tolist(), strict=True))
+    astray = np.array(
+        [int(r) in home and home[int(r)] != f for f, r in zip(family, recipe, strict=True)]
+    )
+    if astray.any():
+        raise PredictionError(
+            f"The recipe {first(quoted(llms['recipe'][astray].unique()))} was fitted in another "
+            f"family than the one given for {first(quoted(llms['llm'][astray]))}. A recipe belongs "
+            "to one family. Give the recipe another name, or correct the family."
+        )
+
+
+def _warn_extrapolation(design: Design, llms: pd.DataFrame, members: Members) -> None:
+    """Name LLMs whose features lie outside the fitted range, and by how much."""
+    encoding = design.encoding
+    beyond = np.maximum(members.x - encoding.highest, encoding.lowest - members.x)
+    beyond[:, encoding.is_product] = 0
+    far = [
+        f"{llms['llm'].iloc[i]!r} by {beyond[i, p]:.1f} standard deviations in {encoding.names[p]}"
+        for i, p in zip(*np.nonzero(beyond > _FAR), strict=True)
+    ]
+    if far:
+        warnings.warn(
+            f"Outside the range of the fitted LLMs: {first(far)}. There the prediction rests on "
+            "the form of the model, and its intervals may be too narrow.",
+            ExtrapolationWarning,
+            stacklevel=4,
+        )
+
+
+def _known_cells(design: Design, asked: ScoreTable) -> KnownCells:
+    scores = asked.scores
+    return KnownCells(
+        data=scores,
+        llm=pd.Index(asked.llms["llm"]).get_indexer(pd.Index(scores["llm"])),
+        benchmark=pd.Index(design.benchmarks).get_indexer(pd.Index(scores["benchmark"])),
+    )
+
+
+def _trials(model: ScalingModel) -> np.ndarray:
+    """Items of a new score: the benchmark's own number, else the median over the fitted scores."""
+    frame = model.table.benchmarks.set_index("benchmark")
+    median = model.design.scores.groupby("benchmark")["trials"].median()
+    items = frame.get("n_items", median)
+    known = items.reindex(list(model.design.benchmarks)).fillna(median)
+    return known.to_numpy(dtype=np.int64)
+
+
+def _dataset(
+    design: Design,
+    llms: pd.DataFrame,
+    status: list[str],
+    expected: np.ndarray,
+    score: np.ndarray,
+    shown: np.ndarray,
+) -> xr.Dataset:
+    """Lay the draws out long: every LLM on every benchmark, dims (sample, obs)."""
+    n_benchmarks = len(shown)
+    labels = {
+        "llm": np.repeat(llms["llm"].to_numpy(dtype=str), n_benchmarks),
+        "family": np.repeat(llms["family"].to_numpy(dtype=str), n_benchmarks),
+        "benchmark": np.tile(np.array(design.benchmarks)[shown], len(llms)),
+        "family_status": np.repeat(np.array(status), n_benchmarks),
+    }
+    variables = {
+        name: (("sample", "obs"), values)
+        for name, values in (("expected", expected), ("score", score))
+    }
+    coords = {name: ("obs", values) for name, values in labels.items()}
+    return xr.Dataset(variables, coords={"obs": np.arange(expected.shape[1]), **coords})
+
+
+def _by_chain(dataset: xr.Dataset, sizes: tuple[int, int]) -> xr.Dataset:
+    """Give draws that were not resampled their chains back."""
+    index = pd.MultiIndex.from_product([range(sizes[0]), range(sizes[1])], names=["chain", "draw"])
+    coords = xr.Coordinates.from_pandas_multiindex(index, "sample")
+    return dataset.assign_coords(coords).unstack("sample").transpose("chain", "draw", "obs")
+
+
+def _summarise(dataset: xr.Dataset, asked: ScoreTable, ci_prob: float) -> pd.DataFrame:
+    score = dataset["score"]
+    dims = [dim for dim in score.dims if dim != "obs"]
+    tail = (1 - ci_prob) / 2
+    bounds = score.quantile([tail, 1 - tail], dim=dims)
+    percent = f"{100 * ci_prob:g}"
+    summary = pd.DataFrame(
+        {
+            "llm": dataset["llm"].to_numpy(),
+            "benchmark": dataset["benchmark"].to_numpy(),
+            "mean": score.mean(dims).to_numpy(),
+            "sd": score.std(dims).to_numpy(),
+            f"eti{percent}_lb": bounds[0].to_numpy(),
+            f"eti{percent}_ub": bounds[1].to_numpy(),
+            "family_status": dataset["family_status"].to_numpy(),
+        }
+    )
+    known = asked.scores[["llm", "benchmark", "score"]].rename(columns={"score": "known"})
+    known["known"] = known["known"].astype(float)
+    known = known.astype({"llm": object, "benchmark": object})
+    return summary.merge(known, on=["llm", "benchmark"], how="left")
+
+
+def _require_probability(ci_prob: float) -> None:
+    if not isinstance(ci_prob, int | float) or not 0 < ci_prob < 1:
+        raise PredictionError(
+            f"ci_prob={ci_prob!r} is not a probability between 0 and 1. For a 90 % interval use "
+            "ci_prob=0.9."
+        )

@@ -1,0 +1,220 @@
+"""Default priors, each with its reason, and the merging of the user's.
+
+Abilities are in standard deviations over the fitted LLMs and benchmarks in logits, so one set of
+priors serves tables of any benchmark. Scales that multiply non-centred effects are LogNormal: a
+scale of exactly zero would open a funnel and a second mode in which a skill vanishes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from latentscale.errors import PriorError
+from latentscale.wording import first, quoted, with_nearest
+
+REAL, POSITIVE, UNIT = "a real number", "a positive number", "a number in (0, 1)"
+
+_FAMILIES: dict[str, tuple[str, tuple[str, ...]]] = {
+    "Normal": (REAL, ("mu", "sigma")),
+    "StudentT": (REAL, ("nu", "mu", "sigma")),
+    "Laplace": (REAL, ("mu", "b")),
+    "LogNormal": (POSITIVE, ("mu", "sigma")),
+    "HalfNormal": (POSITIVE, ("sigma",)),
+    "HalfStudentT": (POSITIVE, ("nu", "sigma")),
+    "HalfCauchy": (POSITIVE, ("beta",)),
+    "Exponential": (POSITIVE, ("lam",)),
+    "Gamma": (POSITIVE, ("alpha", "beta")),
+    "InverseGamma": (POSITIVE, ("alpha", "beta")),
+    "Beta": (UNIT, ("alpha", "beta")),
+}
+
+
+@dataclass(frozen=True, init=False)
+class Prior:
+    """A prior by the name of its PyMC distribution, the same for every element of a variable.
+
+    Parameters
+    ----------
+    family : str
+        A PyMC distribution: ``Normal``, ``StudentT``, ``Laplace``, ``LogNormal``, ``HalfNormal``,
+        ``HalfStudentT``, ``HalfCauchy``, ``Exponential``, ``Gamma``, ``InverseGamma``, ``Beta``.
+    **parameters : float
+        Its parameters, by PyMC's names.
+
+    Raises
+    ------
+    PriorError
+        The distribution or one of its parameters is not known.
+
+    Examples
+    --------
+    >>> Prior("Normal", mu=0, sigma=0.5)
+    Normal(mu=0, sigma=0.5)
+    """
+
+    family: str
+    parameters: tuple[tuple[str, float], ...]
+
+    def __init__(self, family: str, **parameters: float) -> None:
+        if family not in _FAMILIES:
+            raise PriorError(
+                f"{first(with_nearest([str(family)], _FAMILIES))} is not a distribution that a "
+                f"prior can have. Use one of {first(quoted(_FAMILIES), 20)}."
+            )
+        expected = _FAMILIES[family][1]
+        if set(parameters) != set(expected):
+            raise PriorError(
+                f"Prior({family!r}) takes the parameters {first(quoted(expected))}, not "
+                f"{first(quoted(parameters)) or 'none'}."
+            )
+        object.__setattr__(self, "family", family)
+        object.__setattr__(self, "parameters", tuple((k, float(v)) for k, v in parameters.items()))
+
+    @property
+    def support(self) -> str:
+        """What values the prior allows, in words."""
+        return _FAMILIES[self.family][0]
+
+    def declare(self, name: str, *, dims: Any) -> Any:
+        """Declare a variable with this prior in the PyMC model on the context stack."""
+        import pymc as pm
+
+        return getattr(pm, self.family)(name, **dict(self.parameters), dims=dims)
+
+    def dist(self, shape: tuple[int, ...]) -> Any:
+        """Give the unnamed PyMC distribution, to draw from outside a model."""
+        import pymc as pm
+
+        make: Callable[..., Any] = getattr(pm, self.family).dist
+        return make(**dict(self.parameters), shape=shape)
+
+    def __repr__(self) -> str:
+        """Write the prior as PyMC would."""
+        inside = ", ".join(f"{name}={value:g}" for name, value in self.parameters)
+        return f"{self.family}({inside})"
+
+
+@dataclass(frozen=True)
+class DefaultPrior:
+    """A default prior, what its variable must be, and why the prior is what it is."""
+
+    prior: Prior
+    reason: str
+
+
+DEFAULTS: Mapping[str, DefaultPrior] = {
+    "feature_slope_raw": DefaultPrior(
+        Prior("Normal", mu=0, sigma=1),
+        "a standard deviation of a feature moves ability by about as much as families differ",
+    ),
+    "tuning_shift_raw": DefaultPrior(
+        Prior("Normal", mu=0, sigma=1), "tuning may raise or lower a skill by a family's spread"
+    ),
+    "recipe_ratio": DefaultPrior(
+        Prior("LogNormal", mu=-1, sigma=0.5),
+        "recipes of one family differ less than families: by 0.14 to 1 of their spread",
+    ),
+    "llm_ratio": DefaultPrior(
+        Prior("LogNormal", mu=-1, sigma=0.5),
+        "LLMs of one recipe differ less than families: by 0.14 to 1 of their spread",
+    ),
+    "family_slope_ratio": DefaultPrior(
+        Prior("LogNormal", mu=-1.5, sigma=0.5),
+        "families scale alike: their slopes differ by 0.08 to 0.6 of their spread",
+    ),
+    "anchor_loading": DefaultPrior(
+        Prior("LogNormal", mu=0, sigma=0.5),
+        "positive, which fixes the skill's sign; 0.4 to 2.7 logits per standard deviation",
+    ),
+    "cross_loading": DefaultPrior(
+        Prior("Normal", mu=0.3, sigma=0.5),
+        "benchmarks go up with most skills, and may go down with some",
+    ),
+    "difficulty_at_mean": DefaultPrior(
+        Prior("Normal", mu=-0.5, sigma=1.5),
+        "the average LLM is anywhere from 5 % to 92 % of the way to the ceiling",
+    ),
+    "slope_scale": DefaultPrior(
+        Prior("LogNormal", mu=-2.3, sigma=0.7),
+        "0.03 to 0.4 logits per standard deviation of a feature beyond what the skills say",
+    ),
+    "tuning_scale": DefaultPrior(
+        Prior("LogNormal", mu=-1.5, sigma=0.7),
+        "tuning moves single benchmarks by 0.06 to 0.9 logits beyond what the skills say",
+    ),
+    "family_deviation_scale": DefaultPrior(
+        Prior("LogNormal", mu=-1.9, sigma=0.5), "0.06 to 0.4 logits on a single benchmark"
+    ),
+    "recipe_deviation_scale": DefaultPrior(
+        Prior("LogNormal", mu=-1.9, sigma=0.5), "0.06 to 0.4 logits on a single benchmark"
+    ),
+    "floor_slack": DefaultPrior(
+        Prior("Beta", alpha=1, beta=20),
+        "scores lie at most a tenth or so below the chance level",
+    ),
+    "ceiling_share": DefaultPrior(
+        Prior("Beta", alpha=5, beta=1),
+        "the best attainable score is 0.55 to 1 of the way from chance to 1: label errors, "
+        "unparsed answers",
+    ),
+    "precision": DefaultPrior(
+        Prior("LogNormal", mu=5.7, sigma=0.7),
+        "a score is as precise as 75 to 1,200 independent items; bounded away from infinity, where "
+        "a skill would reproduce its anchor exactly",
+    ),
+    "tail": DefaultPrior(
+        Prior("Gamma", alpha=4, beta=0.5),
+        "degrees of freedom about 8: from heavy tails (2) to nearly Normal (20)",
+    ),
+}
+
+
+def merge_priors(overrides: Mapping[str, Prior] | None) -> dict[str, Prior]:
+    """Put the user's priors in place of the defaults.
+
+    Parameters
+    ----------
+    overrides : mapping of str to Prior, or None
+        By the variable's name.
+
+    Returns
+    -------
+    dict of str to Prior
+        A prior for every variable.
+
+    Raises
+    ------
+    PriorError
+        A name is not a variable's, a value is not a :class:`Prior`, or its support is wrong.
+
+    Examples
+    --------
+    >>> merge_priors({"precision": Prior("LogNormal", mu=6, sigma=0.5)})["precision"]
+    LogNormal(mu=6, sigma=0.5)
+    """
+    overrides = dict(overrides or {})
+    unknown = [str(name) for name in overrides if name not in DEFAULTS]
+    if unknown:
+        raise PriorError(
+            f"There is no prior to override under {first(with_nearest(unknown, DEFAULTS))}. The "
+            f"variables with a prior are {first(quoted(DEFAULTS), 30)}."
+        )
+    for name, prior in overrides.items():
+        _require_fitting(name, prior)
+    return {name: overrides.get(name, default.prior) for name, default in DEFAULTS.items()}
+
+
+def _require_fitting(name: str, prior: Prior) -> None:
+    if not isinstance(prior, Prior):
+        raise PriorError(
+            f"The prior of {name!r} is {prior!r}, which is not a Prior. Write, for instance, "
+            f"priors={{{name!r}: ls.Prior({DEFAULTS[name].prior.family!r}, ...)}}."
+        )
+    needed = DEFAULTS[name].prior.support
+    if needed not in (REAL, prior.support):
+        raise PriorError(
+            f"The prior {prior} of {name!r} allows {prior.support}, but {name!r} is {needed}. "
+            f"Use a distribution of the kind of the default, {DEFAULTS[name].prior}."
+        )

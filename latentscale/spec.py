@@ -1,0 +1,160 @@
+"""What was asked for: the settings of a model, frozen and JSON-able."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any
+
+from latentscale.errors import SpecError
+from latentscale.wording import first, quoted, with_nearest
+
+LIKELIHOODS = ("beta", "normal", "student_t", "binomial", "beta_binomial")
+
+MAX_SKILLS = 6
+
+# The benchmarks that skills are pinned to, in this order, where a table has them. An anchor must
+# be explained well by the skills (or its skill is free to rotate), and must differ from the anchors
+# before it.
+DEFAULT_ANCHORS = ("HellaSwag", "GSM8K", "IFEval", "MMLU", "TruthfulQA", "MATH Lvl 5")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelSpec:
+    """The settings of a model, checked as far as they can be without a table.
+
+    Configuration
+    -------------
+    skills : int
+        Number of latent skills K, 1 to 6.
+    anchors : tuple of str
+        One benchmark per skill; it loads on its own skill only, and positively.
+    features : str
+        Wilkinson formula of the features that drive ability.
+    likelihood : str
+        One of ``beta``, ``normal``, ``student_t``, ``binomial``, ``beta_binomial``.
+    ceiling : bool
+        Learn the best attainable score of each benchmark; otherwise it is 1.
+    deviations : bool
+        Let families and recipes deviate from their skills on single benchmarks.
+    benchmark_slopes : bool
+        Let each benchmark have slopes of its own, shrunk towards what its skills say.
+    family_slopes : tuple of str
+        Design columns whose slopes differ between families.
+    """
+
+    skills: int
+    anchors: tuple[str, ...]
+    features: str
+    likelihood: str
+    ceiling: bool = True
+    deviations: bool = True
+    benchmark_slopes: bool = True
+    family_slopes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Check every setting that needs no table."""
+        if not isinstance(self.skills, int) or not 1 <= self.skills <= MAX_SKILLS:
+            raise SpecError(
+                f"skills={self.skills!r} is not a number of skills from 1 to {MAX_SKILLS}. More "
+                "skills than that cannot be told apart on a leaderboard; 1 to 3 usually predict "
+                "as well as more. Use skills=2."
+            )
+        if self.likelihood not in LIKELIHOODS:
+            raise SpecError(
+                f"likelihood={first(with_nearest([str(self.likelihood)], LIKELIHOODS))} is not "
+                f"known. Use one of {first(quoted(LIKELIHOODS), 9)}."
+            )
+
+    def with_anchors(self, anchors: tuple[str, ...]) -> ModelSpec:
+        """Give the same settings with these anchors."""
+        return replace(self, anchors=anchors)
+
+    def to_json(self) -> str:
+        """Write the settings as JSON.
+
+        Examples
+        --------
+        >>> spec = ModelSpec(skills=1, anchors=("ARC",), features="params_b", likelihood="beta")
+        >>> ModelSpec.from_json(spec.to_json()) == spec
+        True
+        """
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> ModelSpec:
+        """Read settings that :meth:`to_json` wrote."""
+        read = json.loads(text)
+        known: dict[str, Any] = {field.name: read[field.name] for field in fields(cls)}
+        known |= {name: tuple(known[name]) for name in ("anchors", "family_slopes")}
+        return cls(**known)
+
+
+def choose_anchors(
+    anchors: Sequence[str] | None, skills: int, benchmarks: Sequence[str], n_scores: Sequence[int]
+) -> tuple[str, ...]:
+    """Choose the benchmark that each skill is pinned to, or check the user's choice.
+
+    Parameters
+    ----------
+    anchors : sequence of str or None
+        The user's choice, one benchmark per skill; None takes the defaults of the field that the
+        table has, then the benchmarks with most scores.
+    skills : int
+        Number of skills K.
+    benchmarks : sequence of str
+        The table's benchmarks.
+    n_scores : sequence of int
+        The number of scores of each.
+
+    Returns
+    -------
+    tuple of str
+
+    Raises
+    ------
+    SpecError
+        There are fewer benchmarks than the skills need, or an anchor is unknown or named twice.
+
+    Examples
+    --------
+    >>> choose_anchors(None, 2, ["MMLU", "HellaSwag", "mine", "yours"], [9, 9, 10, 7])
+    ('HellaSwag', 'MMLU')
+    """
+    _require_enough(skills, benchmarks)
+    if anchors is not None:
+        return _checked(tuple(anchors), skills, benchmarks)
+    known = [name for name in DEFAULT_ANCHORS if name in benchmarks]
+    by_count = sorted(range(len(benchmarks)), key=lambda i: -n_scores[i])
+    others = [benchmarks[i] for i in by_count if benchmarks[i] not in known]
+    return tuple((known + others)[:skills])
+
+
+def _require_enough(skills: int, benchmarks: Sequence[str]) -> None:
+    """K skills need two benchmarks each, or one skill one benchmark: else loadings are free."""
+    needed = 1 if skills == 1 else 2 * skills
+    if len(benchmarks) < needed:
+        carried = max(1, len(benchmarks) // 2)
+        raise SpecError(
+            f"skills={skills} needs at least {needed} benchmarks, and the table has "
+            f"{len(benchmarks)} with scores: {first(quoted(benchmarks), 12)}. With fewer, several "
+            f"loadings explain the scores equally well and the skills mean nothing. Use "
+            f"skills={carried}, or add benchmarks."
+        )
+
+
+def _checked(anchors: tuple[str, ...], skills: int, benchmarks: Sequence[str]) -> tuple[str, ...]:
+    unknown = [name for name in anchors if name not in benchmarks]
+    if unknown:
+        raise SpecError(
+            f"anchors={list(anchors)!r} names benchmarks that the table has no scores of: "
+            f"{first(with_nearest(unknown, benchmarks))}. An anchor gives its skill its meaning. "
+            f"The table's benchmarks are {first(quoted(benchmarks), 20)}."
+        )
+    if len(anchors) != skills or len(set(anchors)) != skills:
+        raise SpecError(
+            f"anchors={list(anchors)!r} must name {skills} different benchmarks, one for each of "
+            f"skills={skills}. Without an anchor of its own a skill can rotate into another."
+        )
+    return anchors
