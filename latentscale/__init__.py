@@ -6,14 +6,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from latentscale import plots
+    import latentscale.errors as errors
+    import latentscale.plots as plots
     from latentscale.catalog import list_datasets, load_leaderboard, load_subtasks
     from latentscale.fit import ScalingFit
     from latentscale.io import load_fit
     from latentscale.model import ScalingModel
     from latentscale.prediction import Prediction
     from latentscale.priors import Prior
-    from latentscale.simulate import simulate
+    from latentscale.simulation import simulate
     from latentscale.table import ScoreTable
 
 __version__ = "0.1.0"
@@ -32,7 +33,7 @@ _HOMES = {
     "load_leaderboard": "latentscale.catalog",
     "load_subtasks": "latentscale.catalog",
     "plots": "latentscale.plots",
-    "simulate": "latentscale.simulate",
+    "simulate": "latentscale.simulation",
 }
 
 __all__ = [
@@ -42,6 +43,7 @@ __all__ = [
     "ScalingModel",
     "ScoreTable",
     "__version__",
+    "errors",
     "list_datasets",
     "load_fit",
     "load_leaderboard",

@@ -44,6 +44,8 @@ _PROPOSALS = 6
 # Above this shape parameter, importance sampling is not reliable (Vehtari et al.).
 _WORST_PARETO_K = 0.7
 _LEAST_EFFECTIVE = 100
+# A Pareto tail needs five draws, and is made of a fifth of them.
+_LEAST_TO_SMOOTH = 30
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,6 +121,8 @@ def _condition_family(
     at = (slice(None), cells.llm, cells.benchmark)
     structure = _Structure.of(draws, members, cells)
     population = eta_of(_without_new(draws), members)[at]
+    if not structure.patterns:
+        return draws, _log_likelihood(population, draws, cells, likelihood)
     covariance = structure.covariance()
     response, variance = _working_response(population, covariance, draws, cells, likelihood)
     variance = variance * _WIDEN
@@ -324,13 +328,17 @@ def _smoothed(log_weight: np.ndarray) -> tuple[np.ndarray, float]:
 
     if np.ptp(log_weight) < 1e-9:
         return np.full(len(log_weight), 1 / len(log_weight)), 0.0
-    smooth, pareto_k = array_stats.psislw(log_weight)
+    if len(log_weight) < _LEAST_TO_SMOOTH:
+        return softmax(log_weight), np.inf
+    # It takes log likelihoods that are left out, so what it smooths is minus its argument.
+    smooth, pareto_k = array_stats.psislw(-log_weight)
     return softmax(np.asarray(smooth)), float(pareto_k)
 
 
 def _warn_few(weight: np.ndarray, pareto_k: float, families: list[str]) -> None:
     effective = 1 / np.sum(weight**2)
-    if pareto_k <= _WORST_PARETO_K and effective >= _LEAST_EFFECTIVE:
+    enough = min(_LEAST_EFFECTIVE, len(weight) / 2)
+    if pareto_k <= _WORST_PARETO_K and effective >= enough:
         return
     warnings.warn(
         f"The known scores of {first(quoted(families))} are far from what the fit expects: only "

@@ -78,6 +78,7 @@ class Design:
             "benchmark": list(self.benchmarks),
             "skill": list(skills),
             "feature": list(self.encoding.names),
+            "contrast": list(range(1, len(skills))),
             "slope_feature": list(slope_features),
             "obs": np.arange(self.n_obs),
         }

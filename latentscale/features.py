@@ -9,7 +9,6 @@ levels) is stored and applied to new LLMs as it is.
 from __future__ import annotations
 
 import re
-import warnings
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -143,7 +142,8 @@ def learn_encoding(formula: str, llms: pd.DataFrame) -> FeatureEncoding:
     frame = llms[list(columns)]
     standardised = _with_standardised_factors(parsed, frame)
     try:
-        model_spec = standardised.get_model_matrix(frame).model_spec
+        with np.errstate(all="ignore"):
+            model_spec = standardised.get_model_matrix(frame, na_action="ignore").model_spec
     except FormulaicError as error:
         raise _unreadable(formula, error) from error
     raw = _materialise(model_spec, frame, formula)
@@ -227,23 +227,27 @@ def _with_standardised_factors(parsed: Any, frame: pd.DataFrame) -> Any:
 
 def _standardised(factor: str, frame: pd.DataFrame) -> str:
     try:
-        values = Formula(f"0 + {factor}").get_model_matrix(frame)
+        # Logarithms of what should not be there are reported below, by column.
+        with np.errstate(all="ignore"):
+            matrix = Formula(f"0 + {factor}").get_model_matrix(frame, na_action="ignore")
     except (FormulaicError, NameError, TypeError, ValueError) as error:
         raise _unreadable(factor, error) from error
-    categorical = any("[" in str(name) for name in values.columns)
-    return factor if categorical else f"scale({factor})"
+    if any("[" in str(name) for name in matrix.columns):
+        return factor
+    values = matrix.to_numpy(dtype=float)
+    # Scaling would turn one infinite value into a column of NaN, and a constant into 0 / 0.
+    return f"scale({factor})" if np.isfinite(values).all() and np.ptp(values) > 0 else factor
 
 
 def _plain_name(name: str) -> str:
     """Undo the wrapping: ``scale(log(params_b))`` is called ``log(params_b)``."""
-    parts = re.split(r":(?=scale\()", name)
+    parts = re.split(r":(?=scale\()|(?<=\)):", name)
     return ":".join(re.sub(r"^scale\((.*)\)$", r"\1", part) for part in parts)
 
 
 def _materialise(model_spec: Any, frame: pd.DataFrame, formula: str) -> np.ndarray:
-    with warnings.catch_warnings():
-        # Logarithms of what should not be there are reported below, by column.
-        warnings.simplefilter("ignore", RuntimeWarning)
+    # Logarithms of what should not be there are reported below, by column.
+    with np.errstate(all="ignore"):
         matrix = pd.DataFrame(model_spec.get_model_matrix(frame, na_action="ignore"))
     values = matrix.drop(columns="Intercept").to_numpy(dtype=float)
     broken = ~np.isfinite(values)

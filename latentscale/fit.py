@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ from latentscale.prediction import Prediction, predict, replicate
 from latentscale.wording import first, quoted, with_nearest
 
 if TYPE_CHECKING:
+    from latentscale.effects import Estimates, ScalingCurve
     from latentscale.spec import ModelSpec
     from latentscale.table import ScoreTable
 
@@ -100,15 +102,44 @@ class ScalingFit:
         dataset: xr.Dataset = self.idata["posterior"].to_dataset()
         return dataset
 
-    def diagnose(self) -> Diagnosis:
+    def diagnose(self, var_names: Sequence[str] | None = None) -> Diagnosis:
         """Check the sampler's health and say it in plain words.
+
+        Parameters
+        ----------
+        var_names : sequence of str, optional
+            Default: what :meth:`summary` shows. The thousands of deviations take ArviZ a minute;
+            they follow the scales and effects that are checked.
 
         Returns
         -------
         Diagnosis
             ``ok``, ``text``, ``problems``, and the worst figures by variable in ``summary``.
         """
-        return diagnose(self.posterior, self.idata["sample_stats"].to_dataset())
+        if var_names is None:
+            return self._health
+        return self._diagnosed(self._known_names(var_names))
+
+    @cached_property
+    def _health(self) -> Diagnosis:
+        return self._diagnosed(self._known_names(None))
+
+    def _diagnosed(self, names: list[str]) -> Diagnosis:
+        return diagnose(self.posterior[names], self.idata["sample_stats"].to_dataset())
+
+    def _known_names(self, var_names: Sequence[str] | None) -> list[str]:
+        """Check names of the posterior's variables; the default is what the summary shows."""
+        posterior = self.posterior
+        if var_names is None:
+            return [name for name in _SHOWN if name in posterior]
+        known = [str(name) for name in posterior]
+        unknown = [name for name in var_names if name not in known]
+        if unknown:
+            raise PredictionError(
+                f"The posterior has no {first(with_nearest(unknown, known))}. Its variables are "
+                f"{first(quoted(known), 30)}."
+            )
+        return list(var_names)
 
     def summary(
         self, var_names: Sequence[str] | None = None, ci_prob: float | None = None
@@ -130,17 +161,12 @@ class ScalingFit:
         """
         import arviz as az
 
-        posterior = self.posterior
-        names = list(var_names) if var_names is not None else [n for n in _SHOWN if n in posterior]
-        unknown = [name for name in names if name not in posterior]
-        if unknown:
-            raise PredictionError(
-                f"The posterior has no {first(with_nearest(unknown, map(str, posterior)))}. Its "
-                f"variables are {first(quoted(map(str, posterior)), 30)}."
+        names = self._known_names(var_names)
+        # Loadings that are zero by construction divide 0 by 0.
+        with np.errstate(invalid="ignore", divide="ignore"):
+            frame: pd.DataFrame = az.summary(
+                self.idata, var_names=names, ci_prob=ci_prob, round_to="none"
             )
-        frame: pd.DataFrame = az.summary(
-            self.idata, var_names=names, ci_prob=ci_prob, round_to="none"
-        )
         return frame[frame["sd"] > 0]
 
     def predict(
@@ -256,6 +282,43 @@ class ScalingFit:
         means.insert(0, "n", grouped.size())
         return means.reindex([name for name in self.model.design.benchmarks])
 
+    def family_effects(self, ci_prob: float | None = None) -> Estimates:
+        """Give what each family is good at beyond its features, by skill.
+
+        See :func:`latentscale.effects.family_effects`; ``ls.plots.family_effects`` draws it.
+        """
+        from latentscale.effects import family_effects
+
+        return family_effects(self, ci_prob)
+
+    def ability_ranking(
+        self,
+        skill: str | None = None,
+        llms: Sequence[str] | None = None,
+        ci_prob: float | None = None,
+    ) -> Estimates:
+        """Rank the fitted LLMs by an ability, with intervals of ability and rank.
+
+        See :func:`latentscale.effects.ability_ranking`; ``ls.plots.ability_ranking`` draws it.
+        """
+        from latentscale.effects import ability_ranking
+
+        return ability_ranking(self, skill, llms, ci_prob)
+
+    def scaling_curve(
+        self,
+        family: str,
+        benchmarks: Sequence[str] | None = None,
+        ci_prob: float | None = None,
+    ) -> ScalingCurve:
+        """Give the scores of a family's base recipe against size, with bands.
+
+        See :func:`latentscale.effects.scaling_curve`; ``ls.plots.scaling_curves`` draws it.
+        """
+        from latentscale.effects import scaling_curve
+
+        return scaling_curve(self, family, benchmarks, ci_prob=ci_prob)
+
     def extend(self, *groups: str, random_seed: int | None = 1) -> ScalingFit:
         """Add groups to :attr:`idata` that are made on demand.
 
@@ -334,3 +397,8 @@ class ScalingFit:
         from latentscale.describe import fit_text
 
         return fit_text(self)
+
+    def _repr_html_(self) -> str:
+        from latentscale.describe import fit_html
+
+        return fit_html(self)

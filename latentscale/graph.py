@@ -31,6 +31,7 @@ from typing import Any
 import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
+from scipy.linalg import helmert
 
 from latentscale.design import Design, slope_columns
 from latentscale.likelihoods import likelihood_of
@@ -162,7 +163,8 @@ def _ability(data: dict[str, Any], spec: ModelSpec, priors: Mapping[str, Prior])
         z = pm.Normal("family_slope_z", 0, 1, dims=("family", "slope_feature", "skill"))
         family_slope = ratio * z
         raw += (data["x_slope"][:, :, None] * family_slope[data["family_of_llm"]]).sum(axis=1)
-    unit = raw.std(axis=0)
+    # The ridge keeps gradients finite where all effects are zero, as at PyMC's default start.
+    unit = pt.sqrt(raw.var(axis=0) + _RIDGE**2)
 
     ability = pm.Deterministic("ability", raw / unit, dims=("llm", "skill"))
     pm.Deterministic("feature_slope", slope / unit, dims=("feature", "skill"))
@@ -181,14 +183,23 @@ def _ability(data: dict[str, Any], spec: ModelSpec, priors: Mapping[str, Prior])
 
 
 def _loading(design: Design, spec: ModelSpec, priors: Mapping[str, Prior]) -> Any:
-    """loading_j: an anchor loads on its own skill only, and positively; the others are free."""
+    """loading_j: an anchor loads on its own skill only, and positively; the others are free.
+
+    Skills rise together with scale, so the data determine the sum of a benchmark's loadings far
+    better than their differences: the two are sampled apart.
+    """
     is_anchor = np.zeros((len(design.benchmarks), spec.skills))
     for k, anchor in enumerate(spec.anchors):
         is_anchor[design.benchmarks.index(anchor), k] = 1.0
     is_free = 1.0 - is_anchor.any(axis=1, keepdims=True)
     anchor_loading = priors["anchor_loading"].declare("anchor_loading", dims="skill")
-    cross_loading = priors["cross_loading"].declare("cross_loading", dims=("benchmark", "skill"))
-    loading = is_anchor * anchor_loading + is_free * cross_loading
+    free = priors["total_loading"].declare("total_loading", dims="benchmark")[:, None] / spec.skills
+    if spec.skills > 1:
+        contrast = priors["loading_contrast"].declare(
+            "loading_contrast", dims=("benchmark", "contrast")
+        )
+        free = free + contrast @ helmert(spec.skills)  # orthonormal, each sums to zero
+    loading = is_anchor * anchor_loading + is_free * free
     return pm.Deterministic("loading", loading, dims=("benchmark", "skill"))
 
 

@@ -192,7 +192,7 @@ def _divergence_problem(divergences: int) -> list[str]:
 
 
 def _energy_problem(ebfmi: tuple[float, ...]) -> list[str]:
-    if not np.nanmin(ebfmi) < MIN_EBFMI:
+    if not any(value < MIN_EBFMI for value in ebfmi):
         return []
     return [
         f"E-BFMI is {np.nanmin(ebfmi):.2f} (below {MIN_EBFMI}): the sampler explores the tails of "

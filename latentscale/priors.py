@@ -128,9 +128,13 @@ DEFAULTS: Mapping[str, DefaultPrior] = {
         Prior("LogNormal", mu=0, sigma=0.5),
         "positive, which fixes the skill's sign; 0.4 to 2.7 logits per standard deviation",
     ),
-    "cross_loading": DefaultPrior(
-        Prior("Normal", mu=0.3, sigma=0.5),
-        "benchmarks go up with most skills, and may go down with some",
+    "total_loading": DefaultPrior(
+        Prior("Normal", mu=1, sigma=0.7),
+        "a benchmark gains about a logit when all skills rise by a standard deviation",
+    ),
+    "loading_contrast": DefaultPrior(
+        Prior("Normal", mu=0, sigma=0.5),
+        "how a benchmark divides that between skills; it may load on some of them negatively",
     ),
     "difficulty_at_mean": DefaultPrior(
         Prior("Normal", mu=-0.5, sigma=1.5),

@@ -14,10 +14,13 @@ LIKELIHOODS = ("beta", "normal", "student_t", "binomial", "beta_binomial")
 
 MAX_SKILLS = 6
 
-# The benchmarks that skills are pinned to, in this order, where a table has them. An anchor must
-# be explained well by the skills (or its skill is free to rotate), and must differ from the anchors
-# before it.
-DEFAULT_ANCHORS = ("HellaSwag", "GSM8K", "IFEval", "MMLU", "TruthfulQA", "MATH Lvl 5")
+# The benchmarks that skills are pinned to, in this order, where a table has them. An anchor must be
+# explained well by its skill, or the skill is free to rotate, and differ from the anchors before
+# it. On the bundled leaderboard the strongest groups are common sense (HellaSwag, ARC, Winogrande),
+# maths (GSM8K) and knowledge (MMLU, MMLU-PRO, BBH, GPQA). With IFEval third, a skill that is mostly
+# MMLU was pinned to a benchmark that it hardly explains: the worst bulk ESS of 4,000 draws was 78,
+# against 174 with MMLU third.
+DEFAULT_ANCHORS = ("HellaSwag", "GSM8K", "MMLU", "TruthfulQA", "IFEval", "BBH")
 
 
 @dataclass(frozen=True, kw_only=True)

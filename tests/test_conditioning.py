@@ -1,0 +1,185 @@
+"""Conditioning on known scores against brute force: weighting draws from the population."""
+
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from latentscale.conditioning import KnownCells, condition
+from latentscale.errors import PredictionWarning
+from latentscale.forward import Draws, Members, add_groups, eta_of, expected_of, scatter_of
+from latentscale.likelihoods import likelihood_of
+
+N_DRAWS = 4_000
+N_BENCHMARKS, N_SKILLS = 3, 2
+
+
+def one_posterior_draw(n: int, *, family_slopes: bool = False) -> Draws:
+    """The same draw of everything fitted, n times: what is left to learn is the new effects."""
+    rng = np.random.default_rng(0)
+    values = {
+        "feature_slope": rng.normal(size=(1, N_SKILLS)),
+        "tuning_shift": rng.normal(size=N_SKILLS),
+        "family_effect": rng.normal(size=(2, N_SKILLS)),
+        "recipe_effect": rng.normal(size=(2, N_SKILLS)),
+        "llm_effect": rng.normal(size=(2, N_SKILLS)),
+        "family_scale": np.array([0.8, 0.6]),
+        "recipe_scale": np.array([0.3, 0.4]),
+        "llm_scale": np.array([0.2, 0.3]),
+        "loading": np.array([[1.2, 0.0], [0.0, 0.9], [0.7, 0.5]]),
+        "difficulty": np.array([0.2, -0.4, 0.1]),
+        "benchmark_slope": rng.normal(scale=0.1, size=(N_BENCHMARKS, 1)),
+        "benchmark_tuning": rng.normal(scale=0.1, size=N_BENCHMARKS),
+        "family_deviation": rng.normal(scale=0.2, size=(2, N_BENCHMARKS)),
+        "recipe_deviation": rng.normal(scale=0.2, size=(2, N_BENCHMARKS)),
+        "family_deviation_scale": np.array([0.2, 0.3, 0.25]),
+        "recipe_deviation_scale": np.array([0.15, 0.1, 0.2]),
+        "floor": np.array([0.25, 0.0, 0.1]),
+        "ceiling": np.array([0.95, 0.9, 1.0]),
+        "precision": np.array([60.0, 50.0, 80.0]),
+    }
+    if family_slopes:
+        values["family_slope"] = rng.normal(scale=0.2, size=(2, 1, N_SKILLS))
+        values["family_slope_scale"] = np.array([[0.3, 0.2]])
+    repeated = {name: np.repeat(value[None], n, axis=0) for name, value in values.items()}
+    return Draws(repeated, {"family": 2, "recipe": 2, "llm": 2})
+
+
+# Two LLMs of one new family (its recipe new too), and one of a new recipe of a fitted family.
+MEMBERS = Members(
+    x=np.array([[-0.5], [1.0], [0.3]]),
+    x_slope=np.array([[-0.5], [1.0], [0.3]]),
+    tuned=np.array([0.0, 0.0, 1.0]),
+    family=np.array([2, 2, 1]),
+    recipe=np.array([2, 2, 3]),
+    llm=np.array([2, 3, 4]),
+)
+
+
+def known(scores: list[float], llm: list[int], benchmark: list[int]) -> KnownCells:
+    return KnownCells(pd.DataFrame({"score": scores}), np.array(llm), np.array(benchmark))
+
+
+def plausible(llm: list[int], benchmark: list[int]) -> KnownCells:
+    """Scores that the population could give: the expected ones of one draw of it."""
+    grown = add_groups(one_posterior_draw(1), MEMBERS, np.random.default_rng(11))
+    scores = expected_of(grown, eta_of(grown, MEMBERS))[0, llm, benchmark]
+    return known(scores.tolist(), llm, benchmark)
+
+
+def by_brute_force(draws: Draws, cells: KnownCells, likelihood: str) -> tuple:
+    """Mean and sd of the expected scores by weighting draws from the population."""
+    grown = add_groups(draws, MEMBERS, np.random.default_rng(1))
+    expected = expected_of(grown, eta_of(grown, MEMBERS))
+    density = likelihood_of(likelihood).log_density(
+        cells.data, expected[:, cells.llm, cells.benchmark], scatter_of(grown, cells.benchmark)
+    )
+    weight = np.exp(density.sum(1) - density.sum(1).max())
+    weight /= weight.sum()
+    mean = np.einsum("s,snj->nj", weight, expected)
+    return mean, np.sqrt(np.einsum("s,snj->nj", weight, (expected - mean) ** 2)), weight
+
+
+@pytest.mark.parametrize("likelihood", ["normal", "beta", "student_t"])
+@pytest.mark.parametrize("family_slopes", [False, True])
+def test_agrees_with_weighting_the_population(likelihood, family_slopes):
+    cells = plausible(llm=[0, 0, 2], benchmark=[0, 1, 2])
+
+    def with_tail(draws: Draws) -> Draws:
+        tail = {"tail": np.full(len(draws), 5.0)} if likelihood == "student_t" else {}
+        return draws.with_values(**tail)
+
+    many = with_tail(one_posterior_draw(400_000, family_slopes=family_slopes))
+    mean, sd, weight = by_brute_force(many, cells, likelihood)
+    assert 1 / np.sum(weight**2) > 2_000
+
+    draws = with_tail(one_posterior_draw(N_DRAWS, family_slopes=family_slopes))
+    rng = np.random.default_rng(2)
+    grown = add_groups(draws, MEMBERS, rng)
+    answer = condition(grown, MEMBERS, cells, ["new", "new", "old"], likelihood_of(likelihood), rng)
+    expected = expected_of(answer, eta_of(answer, MEMBERS))
+
+    error = np.abs(expected.mean(0) - mean) / sd
+    assert error.max() < 0.12
+    assert np.abs(expected.std(0) / sd - 1).max() < 0.1
+
+
+def test_known_scores_choose_among_posterior_draws():
+    """Half of the draws have a difficulty that the known scores contradict: they lose weight."""
+    draws = one_posterior_draw(N_DRAWS)
+    difficulty = draws["difficulty"].copy()
+    difficulty[: N_DRAWS // 2] += 1.0
+    draws = draws.with_values(difficulty=difficulty)
+    cells = plausible(llm=[0, 0, 0], benchmark=[0, 1, 2])
+
+    shifted, straight = (draws.take(part) for part in np.split(np.arange(N_DRAWS), 2))
+    evidence = [np.mean(_likelihood_under_population(part, cells)) for part in (shifted, straight)]
+    rng = np.random.default_rng(3)
+    grown = add_groups(draws, MEMBERS, rng)
+    answer = condition(grown, MEMBERS, cells, ["new"] * 3, likelihood_of("normal"), rng)
+
+    share = np.mean(answer["difficulty"][:, 0] > 0.7)
+    assert share == pytest.approx(evidence[0] / sum(evidence), abs=0.05)
+
+
+def _likelihood_under_population(draws: Draws, cells: KnownCells) -> np.ndarray:
+    many = draws.take(np.arange(100_000) % len(draws))
+    grown = add_groups(many, MEMBERS, np.random.default_rng(4))
+    expected = expected_of(grown, eta_of(grown, MEMBERS))[:, cells.llm, cells.benchmark]
+    scatter = scatter_of(grown, cells.benchmark)
+    return np.exp(likelihood_of("normal").log_density(cells.data, expected, scatter).sum(1))
+
+
+def test_a_fitted_llm_changes_only_the_weights():
+    """With nothing new to learn, conditioning is importance resampling of the draws."""
+    draws = one_posterior_draw(N_DRAWS)
+    rng = np.random.default_rng(5)
+    draws = draws.with_values(
+        difficulty=draws["difficulty"] + 0.2 * rng.standard_normal((N_DRAWS, N_BENCHMARKS))
+    )
+    members = Members(
+        x=np.array([[0.1]]),
+        x_slope=np.array([[0.1]]),
+        tuned=np.zeros(1),
+        family=np.array([0]),
+        recipe=np.array([0]),
+        llm=np.array([0]),
+    )
+    cells = known([0.6], llm=[0], benchmark=[0])
+    expected = expected_of(draws, eta_of(draws, members))[:, 0, :1]
+    weight = np.exp(
+        likelihood_of("normal")
+        .log_density(cells.data, expected, scatter_of(draws, cells.benchmark))
+        .sum(1)
+    )
+    answer = condition(draws, members, cells, ["old"], likelihood_of("normal"), rng)
+    after = expected_of(answer, eta_of(answer, members))[:, 0, 0]
+    assert after.mean() == pytest.approx(np.average(expected[:, 0], weights=weight), abs=0.003)
+
+
+def test_scores_far_from_the_fit_warn():
+    draws = one_posterior_draw(N_DRAWS)
+    rng = np.random.default_rng(6)
+    spread = rng.standard_normal((N_DRAWS, N_BENCHMARKS))
+    draws = draws.with_values(
+        difficulty=draws["difficulty"] + spread,
+        **{name: draws[name] * 1e-3 for name in ("family_scale", "recipe_scale", "llm_scale")},
+        family_deviation_scale=draws["family_deviation_scale"] * 1e-3,
+        recipe_deviation_scale=draws["recipe_deviation_scale"] * 1e-3,
+        precision=draws["precision"] * 100,
+    )
+    cells = known([0.94, 0.88, 0.97], llm=[0, 0, 0], benchmark=[0, 1, 2])
+    grown = add_groups(draws, MEMBERS, rng)
+    with pytest.warns(PredictionWarning, match=r"The known scores of 'new' are far from what"):
+        condition(grown, MEMBERS, cells, ["new", "new", "old"], likelihood_of("normal"), rng)
+
+
+def test_the_prediction_does_not_warn_needlessly():
+    draws = one_posterior_draw(N_DRAWS)
+    rng = np.random.default_rng(7)
+    grown = add_groups(draws, MEMBERS, rng)
+    cells = plausible(llm=[0, 0], benchmark=[0, 1])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        condition(grown, MEMBERS, cells, ["new", "new", "old"], likelihood_of("normal"), rng)

@@ -1,0 +1,156 @@
+"""The design: which rows of a table the model sees, and where everything stands."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import latentscale as ls
+from latentscale.design import make_design, slope_columns
+from latentscale.errors import MissingFeatureWarning, SpecError, TableError
+from latentscale.features import learn_encoding
+
+FORMULA = "log(params_b)"
+
+
+@pytest.fixture
+def table():
+    llms = pd.DataFrame(
+        {
+            "llm": ["b-7b", "a-1b", "a-7b", "a-7b-chat", "c-3b", "d-1b"],
+            "family": ["B", "A", "A", "A", "C", "D"],
+            "recipe": ["B", "A", "A", "A chat", "C", "D"],
+            "tuned": [0, 0, 0, 1, 0, 0],
+            "params_b": [7.0, 1.0, 7.0, 7.0, np.nan, 1.5],
+        }
+    )
+    cells = [
+        ("a-1b", "MMLU", 0.3), ("b-7b", "ARC", 0.5), ("a-7b-chat", "ARC", 0.6),
+        ("c-3b", "ARC", 0.4),
+        ("a-7b", "MMLU", 0.5), ("c-3b", "MMLU", 0.35), ("c-3b", "lonely", 0.2), ("c-3b", "mine", 1),
+        ("a-1b", "mine", 0.1), ("a-7b", "lonely", 0.3),
+    ]  # fmt: skip
+    scores = pd.DataFrame(cells, columns=["llm", "benchmark", "score"])
+    scores["note"] = "kept"
+    names = ["MMLU", "ARC", "lonely", "mine"]
+    benchmarks = pd.DataFrame({"benchmark": names, "chance": [0.25, 0.2, 0.0, 0.1]})
+    return ls.ScoreTable.from_long(scores, llms, benchmarks, missing="keep")
+
+
+def design_of(table, formula=FORMULA):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", MissingFeatureWarning)
+        return make_design(table, formula)
+
+
+def test_llms_with_a_score_and_all_features_are_in_the_model(table):
+    design = design_of(table)
+    assert design.llms["llm"].tolist() == ["b-7b", "a-1b", "a-7b", "a-7b-chat"]
+    assert design.left_out == ("c-3b",)
+    assert design.n_obs == 6
+
+
+def test_llms_left_out_are_named(table):
+    with pytest.warns(MissingFeatureWarning) as caught:
+        make_design(table, FORMULA)
+    assert str(caught[0].message) == (
+        "1 LLM with scores left out of the model, because 'params_b' is unknown: 'c-3b'. They can "
+        "still be predicted once it is filled in, or with features= that do without it."
+    )
+
+
+def test_nobody_is_left_out_of_a_complete_table(table):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        design = make_design(table.drop(llms=["c-3b"]), FORMULA)
+    assert design.left_out == ()
+
+
+def test_benchmarks_keep_the_tables_order_and_those_without_scores_go(table):
+    kept = table.where(table.scores["benchmark"].to_numpy() != "ARC")
+    assert design_of(table).benchmarks == ("MMLU", "ARC", "lonely", "mine")
+    design = design_of(kept)
+    assert design.benchmarks == ("MMLU", "lonely", "mine")
+    np.testing.assert_array_equal(design.chance, [0.25, 0.0, 0.1])
+
+
+def test_positions_lead_back_to_the_labels(table):
+    design = design_of(table)
+    llms, scores = design.llms, design.scores
+    assert [design.families[i] for i in design.family_of_llm] == llms["family"].tolist()
+    assert [design.recipes[i] for i in design.recipe_of_llm] == llms["recipe"].tolist()
+    assert llms["llm"].to_numpy()[design.llm_of_obs].tolist() == scores["llm"].tolist()
+    named = np.array(design.benchmarks)[design.benchmark_of_obs]
+    assert named.tolist() == scores["benchmark"].tolist()
+    np.testing.assert_array_equal(design.score, scores["score"])
+    np.testing.assert_array_equal(design.tuned, [0, 0, 0, 1])
+    assert (scores["note"] == "kept").all()
+
+
+def test_features_are_standardised_over_the_llms_in_the_model(table):
+    design = design_of(table)
+    np.testing.assert_allclose(design.x.mean(axis=0), 0, atol=1e-12)
+    np.testing.assert_allclose(design.x.std(axis=0), 1)
+
+
+def test_coords_name_every_dim(table):
+    coords = design_of(table).coords(["skill 1", "skill 2"], ["log(params_b)"])
+    obs = coords.pop("obs")
+    assert obs.tolist() == list(range(6))
+    assert coords == {
+        "family": ["B", "A"],
+        "recipe": ["B", "A", "A chat"],
+        "llm": ["b-7b", "a-1b", "a-7b", "a-7b-chat"],
+        "benchmark": ["MMLU", "ARC", "lonely", "mine"],
+        "skill": ["skill 1", "skill 2"],
+        "contrast": [1],
+        "feature": ["log(params_b)"],
+        "slope_feature": ["log(params_b)"],
+    }
+
+
+def test_slope_columns_are_found_by_name(table):
+    encoding = learn_encoding("log(params_b) + tuned", design_of(table).llms)
+    assert slope_columns(encoding, ["tuned", "log(params_b)"]).tolist() == [1, 0]
+    assert slope_columns(encoding, []).size == 0
+
+
+def test_slopes_of_unknown_columns(table):
+    with pytest.raises(SpecError) as caught:
+        slope_columns(design_of(table).encoding, ["params_b"])
+    assert str(caught.value) == (
+        "family_slopes names 'params_b', which is no column of the design. The columns of "
+        "'log(params_b)' are 'log(params_b)'."
+    )
+
+
+def test_a_table_of_which_nothing_is_left(table):
+    with pytest.raises(TableError) as caught:
+        make_design(table.select(llms=["c-3b", "d-1b"]), FORMULA)
+    assert str(caught.value) == (
+        "No LLM of the table has both a score and a known value of every feature of "
+        "'log(params_b)', so there is nothing to fit. Fill in the features or change features=."
+    )
+
+
+def test_counts_are_required_by_likelihoods_of_counts(table):
+    whole = table.drop(llms=["c-3b"])
+    with pytest.raises(SpecError) as caught:
+        ls.ScalingModel(whole, skills=1, features=FORMULA, likelihood="binomial")
+    assert str(caught.value) == (
+        "likelihood='binomial' needs the columns 'successes' and 'trials' in every row of the "
+        "scores; 'successes', 'trials' lack them. Add them, or use likelihood=\"normal\"."
+    )
+
+
+def test_a_model_takes_a_score_table():
+    with pytest.raises(SpecError) as caught:
+        ls.ScalingModel(pd.DataFrame())
+    assert str(caught.value) == (
+        "A model takes a ScoreTable, not a DataFrame. Make one with\n"
+        "      table = ls.ScoreTable.from_long(scores, llms)\n"
+        '      table = ls.ScoreTable.from_wide(frame, benchmarks=["MMLU", "GSM8K"])'
+    )

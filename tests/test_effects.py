@@ -1,0 +1,330 @@
+"""Effects, rankings, loadings, curves and checks, on a fit that no sampler made."""
+
+import arviz as az
+import numpy as np
+import pandas as pd
+import pytest
+from fake_fit import fake_fit, frame_of_scores
+
+import latentscale as ls
+from latentscale import checks, effects
+from latentscale.errors import ExtrapolationWarning, PredictionError
+from latentscale.forward import ability_of, fitted_members, read_draws
+from latentscale.graph import REPORTED
+
+
+@pytest.fixture(scope="module")
+def fit():
+    return fake_fit(draws=100, anchors=("HellaSwag", "GSM8K", "IFEval"))
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {},
+        {"skills": 1, "deviations": False, "benchmark_slopes": False, "ceiling": False},
+        {"likelihood": "student_t", "family_slopes": ("log(params_b)",)},
+        {"skills": 6, "likelihood": "beta"},
+    ],
+)
+def test_fake_fit_is_composed_as_the_model_is(spec):
+    fit = fake_fit(draws=5, **spec)
+    draws = read_draws(fit.posterior)
+    members = fitted_members(fit.model.design, fit.spec)
+    np.testing.assert_allclose(ability_of(draws, members), draws["ability"], atol=1e-12)
+    np.testing.assert_allclose(fit.posterior["ability"].std("llm"), 1.0)
+    assert fit.coverage(level="score")["mae"].max() < 0.2
+
+
+def test_fake_fit_reports_what_the_model_reports():
+    fit = fake_fit(draws=5, likelihood="student_t", family_slopes=("log(params_b)",))
+    assert set(fit.posterior.data_vars) == set(REPORTED)
+    named = set(fit.idata["sampled"].data_vars) | set(fit.posterior.data_vars)
+    assert set(fit.model.priors) <= named
+    with fit.model.to_pymc() as graph:
+        for name in named:
+            assert fit.idata["posterior" if name in fit.posterior else "sampled"][name].dims == (
+                "chain",
+                "draw",
+                *graph.named_vars_to_dims.get(name, ()),
+            )
+
+
+def test_interval_probs_follow_arviz():
+    assert effects.interval_probs(None) == (0.5, az.rcParams["stats.ci_prob"])
+    with az.rc_context({"stats.ci_prob": 0.8}):
+        assert effects.interval_probs(None) == (0.5, 0.8)
+
+
+def test_interval_probs_must_be_probabilities():
+    with pytest.raises(PredictionError) as error:
+        effects.interval_probs(90)
+    assert str(error.value) == (
+        "ci_prob=90 is not a probability between 0 and 1. For a 90 % interval use ci_prob=0.9."
+    )
+
+
+def test_family_effects_agree_with_arviz(fit):
+    found = effects.family_effects(fit)
+    assert list(found.summary) == [
+        "skill",
+        "family",
+        "n_llms",
+        "mean",
+        "sd",
+        "eti50_lb",
+        "eti50_ub",
+        "eti89_lb",
+        "eti89_ub",
+        "p_positive",
+    ]
+    row = found.summary.iloc[7]
+    draws = fit.posterior["family_effect"].sel(skill=row["skill"], family=row["family"])
+    np.testing.assert_allclose(row["mean"], draws.mean())
+    np.testing.assert_allclose(row[["eti89_lb", "eti89_ub"]].tolist(), az.eti(draws, prob=0.89))
+    np.testing.assert_allclose(row["p_positive"], (draws > 0).mean())
+
+
+def test_family_effects_put_the_best_of_each_skill_first(fit):
+    summary = effects.family_effects(fit).summary
+    assert summary["skill"].unique().tolist() == fit.posterior["skill"].values.tolist()
+    for _, group in summary.groupby("skill"):
+        assert group["mean"].is_monotonic_decreasing
+    assert summary.groupby("skill")["n_llms"].sum().unique().tolist() == [225]
+
+
+def test_intervals_may_be_of_highest_density(fit):
+    with az.rc_context({"stats.ci_kind": "hdi"}):
+        assert "hdi89_lb" in effects.loadings(fit).summary
+
+
+def test_ranking_orders_by_mean_and_bounds_ranks(fit):
+    summary = effects.ability_ranking(fit, "GSM8K").summary
+    assert summary["rank"].tolist() == list(range(1, 226))
+    assert summary["mean"].is_monotonic_decreasing
+    assert summary["skill"].unique().tolist() == ["skill 2 (GSM8K)"]
+    assert (summary["rank_lb"] <= summary["rank_ub"]).all()
+    assert summary["rank_lb"].min() == 1
+    draws = fit.posterior["ability"].sel(skill="skill 2 (GSM8K)").stack(sample=("chain", "draw"))
+    best = summary["llm"][0]
+    ranks = (draws >= draws.sel(llm=best)).sum("llm").to_numpy()
+    assert summary["rank_ub"][0] == np.quantile(ranks, 0.945, method="nearest")
+
+
+def test_ranking_of_some_llms_keeps_their_ranks(fit):
+    everyone = effects.ability_ranking(fit).summary.set_index("llm")["rank"]
+    few = ["tiiuae/falcon-7b", "huggyllama/llama-65b"]
+    found = effects.ability_ranking(fit, llms=few)
+    assert found.summary.set_index("llm")["rank"].to_dict() == everyone[few].to_dict()
+    assert found.draws.sizes["llm"] == 2
+
+
+def test_ranking_refuses_an_unknown_llm(fit):
+    with pytest.raises(PredictionError) as error:
+        effects.ability_ranking(fit, llms=["huggyllama/llama-65"])
+    known = [repr(name) for name in fit.posterior["llm"].values.tolist()[:20]]
+    assert str(error.value) == (
+        "llms names 'huggyllama/llama-65' (nearest: 'huggyllama/llama-65b'), which the fit does "
+        f"not have. Its LLMs are {', '.join(known)} and 205 more."
+    )
+
+
+def test_skills_are_known_by_name_or_anchor(fit):
+    assert effects.skill_names_of(fit, ["IFEval", "skill 1 (HellaSwag)"]) == [
+        "skill 3 (IFEval)",
+        "skill 1 (HellaSwag)",
+    ]
+    with pytest.raises(PredictionError) as error:
+        effects.skill_names_of(fit, ["BBH"])
+    assert str(error.value) == (
+        "skills names 'BBH', which the fit does not have. Its skills are 'skill 1 (HellaSwag)', "
+        "'skill 2 (GSM8K)', 'skill 3 (IFEval)'."
+    )
+
+
+def test_loadings_name_the_role_of_each(fit):
+    summary = effects.loadings(fit).summary
+    roles = summary.groupby("role").size().to_dict()
+    assert roles == {"anchor": 3, "fixed": 6, "free": 27}
+    assert (summary.loc[summary["role"] == "fixed", ["mean", "sd"]] == 0).all(axis=None)
+    assert (summary.loc[summary["role"] == "anchor", "mean"] > 0).all()
+    assert summary["benchmark"][0] == "HellaSwag"
+
+
+def test_curve_stays_in_the_fitted_range_and_is_quiet(fit):
+    curve = effects.scaling_curve(fit, "llama-3.1", ["MMLU"])
+    sizes = fit.model.design.llms["params_b"]
+    assert curve.summary["params_b"].max() == sizes.max()
+    assert curve.summary["params_b"].min() < 8.1 / 3.9
+    assert curve.at == {"tuned": 0.0, "tokens_t": 15.0}
+    assert curve.draws.sizes == {"chain": 2, "draw": 100, "benchmark": 1, "params_b": 25}
+
+
+def test_curve_of_a_base_llm_is_what_predict_expects_without_its_own_effect(fit):
+    """At the size of a fitted LLM whose own effect is taken away the two must agree."""
+    name = "meta-llama/Llama-2-13b-hf"
+    size = float(fit.table.llms.set_index("llm")["params_b"][name])
+    curve = effects.scaling_curve(fit, "llama-2", ["MMLU", "BBH"], grid=[size])
+    own = fit.posterior["llm_effect"].sel(llm=name)
+    loading = fit.posterior["loading"].sel(benchmark=["MMLU", "BBH"])
+    expected = fit.predict(pd.DataFrame({"llm": [name]}), benchmarks=["MMLU", "BBH"]).draws[
+        "expected"
+    ]
+    floor, ceiling = (
+        fit.posterior[name].sel(benchmark=["MMLU", "BBH"]).to_numpy()
+        for name in ("floor", "ceiling")
+    )
+    share = (expected.to_numpy() - floor) / (ceiling - floor)
+    eta = np.log(share / (1 - share)) - (loading * own).sum("skill").to_numpy()
+    typical = floor + (ceiling - floor) / (1 + np.exp(-eta))
+    np.testing.assert_allclose(curve.draws["expected"].isel(params_b=0), typical, atol=1e-10)
+
+
+def test_new_score_is_wider_than_the_expected_one(fit):
+    summary = effects.scaling_curve(fit, "pythia").summary
+    sd = summary.pivot_table(index=["benchmark", "params_b"], columns="quantity", values="sd")
+    assert (sd["score"] > sd["expected"]).mean() > 0.95
+
+
+def test_curve_rises_with_size(fit):
+    curve = effects.scaling_curve(fit, "llama-2", ["HellaSwag"])
+    expected = curve.summary.query("quantity == 'expected'")["mean"]
+    assert expected.is_monotonic_increasing
+    assert set(curve.points["llm"]) <= set(fit.table.llms.query("family == 'llama-2'")["llm"])
+    assert curve.levels.loc["HellaSwag", "chance"] == 0.25
+
+
+def test_same_seed_same_curve(fit):
+    first, again, other = (
+        effects.scaling_curve(fit, "yi", ["BBH"], grid=[7, 30], random_seed=seed)
+        for seed in (1, 1, 2)
+    )
+    assert first.draws.identical(again.draws)
+    assert not first.draws["score"].equals(other.draws["score"])
+
+
+def test_curve_beyond_the_range_warns(fit):
+    with pytest.warns(ExtrapolationWarning, match="'llama-3.1' at|llama-3.1 at 5000e9 parameters"):
+        effects.scaling_curve(fit, "llama-3.1", ["MMLU"], grid=[8, 5000])
+
+
+def test_curve_refuses_what_it_cannot_use(fit):
+    with pytest.raises(PredictionError) as error:
+        effects.scaling_curve(fit, "llama2")
+    families = [repr(name) for name in fit.model.design.families[:20]]
+    assert str(error.value) == (
+        "family names 'llama2' (nearest: 'llama-2'), which the fit does not have. Its families "
+        f"are {', '.join(families)} and 21 more."
+    )
+    with pytest.raises(PredictionError) as error:
+        effects.scaling_curve(fit, "llama-2", grid=[0, 7])
+    assert str(error.value) == (
+        "grid=[0, 7] must hold sizes above zero, in 1e9 parameters, such as "
+        "grid=[1, 3, 10, 30, 100]."
+    )
+    with pytest.raises(PredictionError) as error:
+        effects.scaling_curve(fit, "llama-2", at={"token_t": 2})
+    assert str(error.value) == (
+        "at= names 'token_t' (nearest: 'tokens_t'), which the formula "
+        "'log(params_b) * log(tokens_t)' does not use. It uses 'params_b', 'tokens_t'."
+    )
+
+
+def test_curve_needs_size_among_the_features():
+    fit = fake_fit(draws=5, features="log(tokens_t)")
+    with pytest.raises(PredictionError) as error:
+        effects.scaling_curve(fit, "llama-2")
+    assert str(error.value) == (
+        "The formula 'log(tokens_t)' does not use 'params_b', so this fit says nothing of size. "
+        'Fit again with features="log(params_b) * log(tokens_t)".'
+    )
+
+
+def test_check_agrees_with_coverage_and_with_counting(fit):
+    check = checks.predictive_check(fit)
+    pd.testing.assert_frame_equal(check.summary.drop(columns="off"), fit.coverage())
+    at = check.draws.sel(benchmark="BBH").isel(at=40)
+    scores = frame_of_scores(fit).query("benchmark == 'BBH'")["score"]
+    np.testing.assert_allclose(at["observed"], (scores <= float(at["grid"])).mean())
+    assert (check.draws["outer"].diff("bound") >= check.draws["inner"].diff("bound")).all()
+    assert repr(check).startswith("Coverage of 90 % intervals, level='recipe'\n")
+
+
+def test_check_says_where_coverage_is_off(fit):
+    check = checks.predictive_check(fit, ci_prob=0.5)
+    far = (check.summary["coverage"] - 0.5).abs() > 0.1
+    assert check.summary.loc[far, "off"].all()
+
+
+def test_comparison_of_a_fit_agrees_with_coverage(fit):
+    found = checks.compare(fit)
+    share = found.summary.groupby("benchmark")["inside"].mean()
+    np.testing.assert_allclose(share[list(found.benchmarks)], fit.coverage()["coverage"])
+    assert found.draws.sizes["obs"] == len(found.summary) == fit.model.design.n_obs
+    assert "inside their 90 % interval" in repr(found)
+
+
+def _new_family(fit):
+    llms = pd.DataFrame(
+        {"llm": ["new-7b", "new-70b"], "family": "new", "params_b": [7.0, 70.0], "tokens_t": 2.0}
+    )
+    known = pd.DataFrame({"llm": ["new-7b"], "benchmark": ["MMLU"], "score": [0.5]})
+    observed = pd.DataFrame(
+        {
+            "llm": ["new-7b", "new-7b", "new-70b", "other"],
+            "benchmark": ["MMLU", "BBH", "MMLU", "MMLU"],
+            "score": [0.5, 0.4, 0.7, 0.1],
+        }
+    )
+    return fit.predict(llms, known, benchmarks=["MMLU", "BBH"]), observed
+
+
+def test_comparison_of_a_prediction_leaves_out_known_scores(fit):
+    prediction, observed = _new_family(fit)
+    found = checks.compare(prediction, observed)
+    cells = found.summary[["llm", "benchmark"]].to_numpy().tolist()
+    assert cells == [["new-7b", "BBH"], ["new-70b", "MMLU"]]
+    assert found.draws["llm"].to_numpy().tolist() == ["new-7b", "new-70b"]
+    np.testing.assert_allclose(
+        found.draws["score"].mean([d for d in found.draws["score"].dims if d != "obs"]),
+        found.summary["mean"],
+    )
+
+
+def test_comparison_refuses_what_it_cannot_use(fit):
+    prediction, observed = _new_family(fit)
+    with pytest.raises(PredictionError) as error:
+        checks.compare(prediction)
+    assert str(error.value) == (
+        "A prediction needs observed scores to be compared with. Give them as observed=scores, a "
+        "frame with the columns 'llm', 'benchmark' and 'score'."
+    )
+    with pytest.raises(PredictionError) as error:
+        checks.compare(prediction, observed.drop(columns="score"))
+    assert str(error.value) == (
+        "observed lacks 'score'. It needs the columns 'llm', 'benchmark' and 'score', a fraction "
+        "in [0, 1]; rename with observed.rename(columns=...)."
+    )
+    with pytest.raises(PredictionError) as error:
+        checks.compare(prediction, observed.tail(1))
+    assert str(error.value) == (
+        "No observed score belongs to a predicted cell, so there is nothing to compare. The "
+        "predicted LLMs are 'new-7b', 'new-70b', the observed ones 'other': give the same names."
+    )
+    with pytest.raises(PredictionError) as error:
+        checks.compare(fit, observed)
+    assert str(error.value) == (
+        "observed= was given with a fit, which is compared with the scores it was fitted to. For "
+        "other scores predict their LLMs first: compare(fit.predict(llms), observed)."
+    )
+
+
+def test_estimates_show_their_first_rows(fit):
+    text = repr(effects.family_effects(fit))
+    assert text.splitlines()[-1] == "... and 111 more rows in .summary"
+
+
+def test_table_of_ones_own_can_be_faked():
+    table = ls.load_leaderboard(benchmarks=["HellaSwag", "MMLU"])
+    fit = fake_fit(skills=1, draws=5, table=table)
+    assert sorted(fit.model.design.benchmarks) == ["HellaSwag", "MMLU"]

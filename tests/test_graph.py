@@ -1,0 +1,238 @@
+"""The graph: densities against scipy's, invariances, and the names and dims of the contract."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from graph_points import evaluate, log_densities, point, small, total_log_density
+from scipy import stats
+
+import latentscale as ls
+from latentscale.graph import REPORTED
+from latentscale.priors import Prior
+from latentscale.simulation import scipy_of
+
+SLOPES = ("log(params_b)",)
+ANCHORS = ("benchmark 2", "benchmark 5")
+
+
+def rebuilt(simulation, scores=None, llms=None, benchmarks=None, anchors=ANCHORS):
+    """Build the graph again, from a changed table."""
+    table = simulation.table
+    changed = ls.ScoreTable.from_long(
+        table.scores if scores is None else scores,
+        table.llms if llms is None else llms,
+        table.benchmarks if benchmarks is None else benchmarks,
+    )
+    model = ls.ScalingModel(changed, skills=2, anchors=anchors, family_slopes=SLOPES)
+    return model, model.to_pymc()
+
+
+@pytest.fixture(scope="module")
+def simulation():
+    return small(skills=2, anchors=ANCHORS, family_slopes=SLOPES)
+
+
+@pytest.fixture(scope="module")
+def graph(simulation):
+    return simulation.model.to_pymc()
+
+
+@pytest.fixture(scope="module")
+def total(simulation, graph):
+    return total_log_density(graph, simulation.sampled)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"skills": 3, "family_slopes": SLOPES, "likelihood": "student_t"},
+        {"skills": 1, "ceiling": False, "deviations": False},
+        {"skills": 2, "priors": {"recipe_ratio": Prior("HalfNormal", sigma=0.3)}},
+    ],
+    ids=["everything", "little", "another prior"],
+)
+def test_every_random_variable_has_its_prior(settings):
+    simulation = small(**settings)
+    densities = log_densities(simulation.model.to_pymc(), simulation.sampled)
+    densities.pop("score")
+    assert set(densities) == set(simulation.sampled)
+    for name, density in densities.items():
+        prior = simulation.model.priors.get(name)
+        law = stats.norm() if prior is None else scipy_of(prior)
+        expected = law.logpdf(simulation.sampled[name].to_numpy())
+        # PyMC keeps some constants, such as the logarithm of 2 pi, in single precision.
+        np.testing.assert_allclose(density, expected, rtol=1e-6, atol=1e-6, err_msg=name)
+
+
+def test_effects_that_have_no_prior_of_their_own_are_standard_normal(graph):
+    standard = {rv.name for rv in graph.free_RVs if rv.name.endswith("_z")}
+    assert standard == {
+        "family_z", "recipe_z", "llm_z", "family_slope_z", "benchmark_slope_z",
+        "benchmark_tuning_z", "family_deviation_z", "recipe_deviation_z",
+    }  # fmt: skip
+
+
+def test_the_order_of_the_scores_does_not_matter(simulation, total):
+    scores = simulation.table.scores.sample(frac=1, random_state=1)
+    _, graph = rebuilt(simulation, scores=scores)
+    np.testing.assert_allclose(total_log_density(graph, simulation.sampled), total, rtol=1e-10)
+
+
+def test_the_order_of_the_llms_does_not_matter(simulation, total):
+    model, graph = rebuilt(simulation, llms=simulation.table.llms.sample(frac=1, random_state=2))
+    design = model.design
+    assert design.families != simulation.model.design.families
+    moved = simulation.sampled.sel(
+        llm=design.llms["llm"].tolist(), family=list(design.families), recipe=list(design.recipes)
+    )
+    np.testing.assert_allclose(total_log_density(graph, moved), total, rtol=1e-10)
+
+
+def test_the_order_of_the_benchmarks_does_not_matter(simulation, total):
+    shuffled = simulation.table.benchmarks.sample(frac=1, random_state=3)
+    model, graph = rebuilt(simulation, benchmarks=shuffled)
+    moved = simulation.sampled.sel(benchmark=list(model.design.benchmarks))
+    np.testing.assert_allclose(total_log_density(graph, moved), total, rtol=1e-10)
+
+
+def test_the_order_of_the_skills_does_not_matter(simulation, total):
+    _, graph = rebuilt(simulation, anchors=ANCHORS[::-1])
+    moved = simulation.sampled.isel(skill=[1, 0])
+    moved["loading_contrast"] = -moved["loading_contrast"]
+    # The ridge of the projection depends on the order, a very little.
+    np.testing.assert_allclose(total_log_density(graph, moved), total, rtol=1e-6)
+
+
+def test_labels_do_not_matter(simulation, total):
+    table = simulation.table
+    llms = table.llms.assign(
+        **{name: "other " + table.llms[name] for name in ("llm", "family", "recipe")}
+    )
+    names = dict(zip(table.benchmark_names, "abcdefg", strict=True))
+    scores = table.scores.assign(
+        llm="other " + table.scores["llm"], benchmark=table.scores["benchmark"].map(names)
+    )
+    benchmarks = table.benchmarks.assign(benchmark=table.benchmarks["benchmark"].map(names))
+    anchors = tuple(names[anchor] for anchor in ANCHORS)
+    _, graph = rebuilt(simulation, scores, llms, benchmarks, anchors)
+    np.testing.assert_allclose(total_log_density(graph, simulation.sampled), total, rtol=1e-12)
+
+
+def test_a_missing_cell_costs_exactly_its_own_density(simulation, graph, total):
+    dropped = 4
+    cell = log_densities(graph, simulation.sampled, ["score"])["score"][dropped]
+    _, without = rebuilt(simulation, scores=simulation.table.scores.drop(index=dropped))
+    left = total_log_density(without, simulation.sampled)
+    np.testing.assert_allclose(total - left, cell, rtol=1e-9)
+    assert abs(cell) > 0.1
+
+
+DIMS = {
+    "ability": ("llm", "skill"),
+    "feature_slope": ("feature", "skill"),
+    "tuning_shift": ("skill",),
+    "family_effect": ("family", "skill"),
+    "recipe_effect": ("recipe", "skill"),
+    "llm_effect": ("llm", "skill"),
+    "family_slope": ("family", "slope_feature", "skill"),
+    "family_scale": ("skill",),
+    "recipe_scale": ("skill",),
+    "llm_scale": ("skill",),
+    "family_slope_scale": ("slope_feature", "skill"),
+    "loading": ("benchmark", "skill"),
+    "difficulty": ("benchmark",),
+    "benchmark_slope": ("benchmark", "feature"),
+    "benchmark_tuning": ("benchmark",),
+    "slope_scale": ("feature",),
+    "tuning_scale": (),
+    "family_deviation": ("family", "benchmark"),
+    "recipe_deviation": ("recipe", "benchmark"),
+    "family_deviation_scale": ("benchmark",),
+    "recipe_deviation_scale": ("benchmark",),
+    "floor": ("benchmark",),
+    "ceiling": ("benchmark",),
+    "precision": ("benchmark",),
+    "tail": (),
+}
+
+
+def test_the_reported_variables_and_their_dims_are_the_contracts():
+    graph = small(skills=2, family_slopes=SLOPES, likelihood="student_t").model.to_pymc()
+    assert tuple(DIMS) == REPORTED
+    assert {name: graph.named_vars_to_dims.get(name, ()) for name in REPORTED} == DIMS
+    assert graph.named_vars_to_dims["score"] == ("obs",)
+    assert [rv.name for rv in graph.observed_RVs] == ["score"]
+
+
+def test_no_dim_has_a_name_that_arviz_reserves(graph):
+    assert not {"model", "column", "chain", "draw", "sample"} & set(graph.coords)
+
+
+@pytest.mark.parametrize(
+    ("settings", "absent"),
+    [
+        ({"ceiling": False}, {"ceiling_share"}),
+        ({"likelihood": "binomial"}, {"precision", "tail"}),
+        ({"likelihood": "beta_binomial"}, {"tail"}),
+        ({"family_slopes": ()}, {"family_slope", "family_slope_scale", "family_slope_ratio"}),
+        (
+            {"benchmark_slopes": False},
+            {"benchmark_slope", "benchmark_tuning", "slope_scale", "tuning_scale"},
+        ),
+        (
+            {"deviations": False},
+            {"family_deviation", "recipe_deviation", "family_deviation_scale"},
+        ),
+    ],
+)
+def test_what_is_not_asked_for_is_not_in_the_graph(settings, absent):
+    graph = small(**settings).model.to_pymc()
+    assert not absent & set(graph.named_vars)
+
+
+def test_a_fixed_ceiling_is_one():
+    simulation = small(ceiling=False)
+    graph = simulation.model.to_pymc()
+    [ceiling] = evaluate(graph, [graph["ceiling"]], simulation.sampled)
+    np.testing.assert_array_equal(ceiling, 1.0)
+
+
+def test_anchors_load_on_their_own_skill_only_and_positively(simulation, graph):
+    [loading] = evaluate(graph, [graph["loading"]], simulation.sampled)
+    assert list(graph.coords["skill"]) == ["skill 1 (benchmark 2)", "skill 2 (benchmark 5)"]
+    assert loading[1, 0] > 0
+    assert loading[4, 1] > 0
+    assert loading[1, 1] == loading[4, 0] == 0
+    assert (loading[[0, 2, 3, 5, 6]] != 0).all()
+
+
+def test_adding_an_offset_to_all_abilities_changes_nothing():
+    """An LLM-independent shift of ability is taken up by the difficulty, not by the scores."""
+    simulation = small(skills=2)
+    graph = simulation.model.to_pymc()
+    shifted = simulation.sampled.copy()
+    shifted["family_z"] = shifted["family_z"] + 3.0
+    before = log_densities(graph, simulation.sampled, ["score"])["score"]
+    after = log_densities(graph, shifted, ["score"])["score"]
+    np.testing.assert_allclose(after, before, atol=1e-8)
+
+
+def test_stretching_all_abilities_changes_nothing():
+    simulation = small(skills=2)
+    graph = simulation.model.to_pymc()
+    stretched = simulation.sampled.copy()
+    for name in ("feature_slope_raw", "tuning_shift_raw", "family_z", "recipe_z", "llm_z"):
+        stretched[name] = stretched[name] * 2.0
+    before = log_densities(graph, simulation.sampled, ["score"])["score"]
+    after = log_densities(graph, stretched, ["score"])["score"]
+    np.testing.assert_allclose(after, before, atol=1e-8)
+
+
+@pytest.mark.slow
+def test_the_density_and_its_gradient_are_finite_where_sampling_starts(simulation, graph):
+    start = point(graph, simulation.sampled)
+    jittered = {name: value + 0.5 for name, value in start.items()}
+    gradient = graph.compile_dlogp(mode="FAST_COMPILE")(jittered)
+    assert np.isfinite(gradient).all()
+    assert np.count_nonzero(gradient) > 0.9 * gradient.size

@@ -1,0 +1,261 @@
+"""Pictures: they show every label, take their arguments, compute nothing, and open no window."""
+
+import itertools
+
+import matplotlib as mpl
+
+mpl.use("Agg")
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+from arviz_plots import PlotCollection
+from fake_fit import fake_fit, frame_of_scores
+from matplotlib.collections import PathCollection
+
+import latentscale as ls
+from latentscale import checks, effects, plots
+from latentscale.errors import PredictionError
+from latentscale.plots import style
+
+
+@pytest.fixture(scope="module")
+def fit():
+    return fake_fit(draws=20, anchors=("HellaSwag", "GSM8K", "IFEval"))
+
+
+@pytest.fixture(scope="module")
+def small():
+    benchmarks = ["HellaSwag", "GSM8K", "MMLU", "BBH"]
+    return fake_fit(skills=2, draws=10, table=ls.load_leaderboard(benchmarks=benchmarks))
+
+
+@pytest.fixture(autouse=True)
+def _close():
+    yield
+    plt.close("all")
+
+
+PICTURES = {
+    "ability_ranking": lambda fit, **kw: plots.ability_ranking(fit, **kw),
+    "family_effects": lambda fit, **kw: plots.family_effects(fit, **kw),
+    "loadings": lambda fit, **kw: plots.loadings(fit, **kw),
+    "predicted_vs_observed": lambda fit, **kw: plots.predicted_vs_observed(fit, **kw),
+    "predictive_check": lambda fit, **kw: plots.predictive_check(fit, **kw),
+    "scaling_curves": lambda fit, **kw: plots.scaling_curves(fit, "llama-2", **kw),
+}
+
+
+def _rows(target):
+    return [label.get_text() for label in target.get_yticklabels()]
+
+
+def _texts(figure):
+    return [t for t in figure.findobj(mpl.text.Text) if t.get_text().strip() and t.get_visible()]
+
+
+def test_every_picture_is_listed():
+    assert sorted(PICTURES) == sorted(plots.__all__)
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_picture_is_a_plot_collection_that_saves(fit, name, tmp_path):
+    before = mpl.rcParams.copy()
+    pc = PICTURES[name](fit)
+    assert isinstance(pc, PlotCollection)
+    assert mpl.rcParams == before
+    pc.savefig(tmp_path / "picture.png", dpi=50)
+    assert (tmp_path / "picture.png").stat().st_size > 10_000
+    assert min(text.get_fontsize() for text in _texts(style.figure_of(pc))) >= 7
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_picture_refuses_an_unknown_element(fit, name):
+    with pytest.raises(PredictionError, match=r"^visuals names 'rug', which this picture does not"):
+        PICTURES[name](fit, visuals={"rug": False})
+
+
+def test_message_about_an_unknown_element(fit):
+    with pytest.raises(PredictionError) as error:
+        plots.loadings(fit, visuals={"innr": False})
+    assert str(error.value) == (
+        "visuals names 'innr' (nearest: 'inner'), which this picture does not draw. Its elements "
+        "are 'outer', 'inner', 'mean', 'zero'."
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "element"),
+    [
+        ("ability_ranking", "outer"),
+        ("family_effects", "inner"),
+        ("loadings", "mean"),
+        ("predicted_vs_observed", "identity"),
+        ("predictive_check", "observed"),
+        ("scaling_curves", "points"),
+        ("scaling_curves", "ceiling"),
+    ],
+)
+def test_elements_can_be_turned_off_and_changed(small, name, element):
+    assert element not in PICTURES[name](small, visuals={element: False}).viz.children
+    drawn = style.elements_of(PICTURES[name](small, visuals={element: {"zorder": 9}}), element)
+    assert {artist.get_zorder() for artist in drawn} == {9}
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_figure_can_be_resized(small, name):
+    pc = PICTURES[name](small, figure_kwargs={"figsize": (7, 6)})
+    assert style.figure_of(pc).get_size_inches().tolist() == [7, 6]
+
+
+def test_families_all_have_a_row(fit):
+    pc = plots.family_effects(fit)
+    panels = style.axes_of(pc)
+    assert list(panels) == fit.posterior["skill"].values.tolist()
+    summary = effects.family_effects(fit).summary
+    best = summary[summary["skill"] == "skill 1 (HellaSwag)"]
+    rows = _rows(panels["skill 1 (HellaSwag)"])
+    assert rows == [f"{row.family} ({row.n_llms})" for row in best.itertuples()]
+    lines = pc.viz["outer"]["drawn"].sel(skill="skill 1 (HellaSwag)").item()
+    ends = np.array([segment[:, 0] for segment in lines.get_segments()])
+    np.testing.assert_allclose(ends, best[["eti89_lb", "eti89_ub"]])
+
+
+def test_families_can_be_chosen_and_sorted(fit):
+    pc = plots.family_effects(fit, skills=["GSM8K"], top=5)
+    ((name, target),) = style.axes_of(pc).items()
+    assert name == "skill 2 (GSM8K)"
+    assert len(_rows(target)) == 5
+    pc = plots.family_effects(fit, sort_by="family", coords={"family": ["yi", "amber", "opt"]})
+    rows = _rows(next(iter(style.axes_of(pc).values())))
+    assert rows == ["amber (1)", "opt (8)", "yi (7)"]
+    pc = plots.family_effects(fit, sort_by="IFEval", top=3)
+    summary = effects.family_effects(fit).summary.query("skill == 'skill 3 (IFEval)'")
+    shown = [row.split(" (")[0] for row in _rows(next(iter(style.axes_of(pc).values())))]
+    assert shown == [name for name in summary["family"] if name in shown]
+
+
+def test_ranking_shows_the_best_forty(fit):
+    (target,) = style.axes_of(plots.ability_ranking(fit)).values()
+    assert len(_rows(target)) == 40
+    best = effects.ability_ranking(fit).summary["llm"][0]
+    assert _rows(target)[0] == f"{best}  1"
+
+
+def test_ranking_shows_all_in_a_tall_figure(fit):
+    pc = plots.ability_ranking(fit, skill="GSM8K", top=None)
+    (target,) = style.axes_of(pc).values()
+    assert len(_rows(target)) == 225
+    assert style.figure_of(pc).get_size_inches()[1] > 225 * 0.16
+
+
+def test_rows_do_not_overlap(fit):
+    for pc in (plots.family_effects(fit), plots.ability_ranking(fit, top=None)):
+        figure = style.figure_of(pc)
+        figure.canvas.draw()
+        labels = next(iter(style.axes_of(pc).values())).get_yticklabels()
+        boxes = sorted((label.get_window_extent() for label in labels), key=lambda box: box.y0)
+        assert all(low.y1 <= high.y0 + 0.5 for low, high in itertools.pairwise(boxes))
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_title_and_legend_are_within_the_figure(fit, name):
+    figure = style.figure_of(PICTURES[name](fit))
+    figure.canvas.draw()
+    for part in (figure._suptitle, *figure.legends):
+        box = part.get_window_extent()
+        assert box.x0 >= 0
+        assert box.x1 <= figure.bbox.x1
+
+
+def test_anchors_and_fixed_zeros_are_marked(fit):
+    pc = plots.loadings(fit)
+    target = style.axes_of(pc)["skill 1 (HellaSwag)"]
+    marks = [part for part in target.collections if isinstance(part, PathCollection)]
+    assert [len(part.get_offsets()) for part in marks] == [2, 1, 9]  # fixed, anchor, free
+    assert len(_rows(target)) == 12
+
+
+def test_curves_show_points_of_the_family_only(fit):
+    pc = plots.scaling_curves(fit, "llama-2", benchmarks=["MMLU", "IFEval"])
+    points = pc.viz["points"]["drawn"].sel(benchmark="MMLU").item()
+    own = effects.scaling_curve(fit, "llama-2", ["MMLU"]).points
+    np.testing.assert_allclose(points.get_offsets(), own[["params_b", "score"]])
+    hollow = (points.get_facecolors()[:, :3] == 1).all(axis=1)
+    assert hollow.tolist() == (own["tuned"] == 1).tolist()
+
+
+def test_curves_of_an_odd_number_of_panels_keep_their_axes(fit):
+    pc = plots.scaling_curves(fit, "pythia", benchmarks=["MMLU", "BBH", "GSM8K"], col_wrap=2)
+    panels = style.axes_of(pc)
+    assert [target.get_xlabel() for target in panels.values()] == ["", *["parameters (1e9)"] * 2]
+    assert [target.get_ylabel() for target in panels.values()] == ["score (%)", "", "score (%)"]
+
+
+def test_curves_need_a_family(fit):
+    with pytest.raises(PredictionError) as error:
+        plots.scaling_curves(fit)
+    family = fit.model.design.families[0]
+    assert str(error.value) == (
+        f"A curve needs a family. Name one, as in plots.scaling_curves(fit, {family!r})."
+    )
+
+
+def test_curve_of_a_family_without_scores_on_a_benchmark(fit):
+    scored = fit.model.design.scores.merge(fit.model.design.llms[["llm", "family"]], on="llm")
+    counts = pd.crosstab(scored["family"], scored["benchmark"])
+    family, benchmark = counts.stack().loc[lambda n: n == 0].index[0]
+    pc = plots.scaling_curves(fit, family, benchmarks=[benchmark])
+    assert style.elements_of(pc, "points") == []
+
+
+def test_check_says_the_coverage_in_the_titles(fit):
+    pc = plots.predictive_check(fit, coords={"benchmark": ["BBH", "MMLU"]})
+    coverage = fit.coverage()["coverage"]
+    for name, target in style.axes_of(pc).items():
+        assert target.get_title("left") == f"{name}   {100 * coverage[name]:.0f} %"
+    assert list(style.axes_of(pc)) == ["BBH", "MMLU"]
+
+
+def test_comparison_has_all_scores(fit):
+    pc = plots.predicted_vs_observed(fit)
+    panels = style.axes_of(pc)
+    assert list(panels) == list(fit.model.design.benchmarks)
+    points = pc.viz["points"]["drawn"].sel(benchmark="GPQA").item()
+    scores = frame_of_scores(fit).query("benchmark == 'GPQA'")["score"]
+    np.testing.assert_allclose(points.get_offsets()[:, 0], scores)
+
+
+def test_comparison_of_few_llms_gives_each_a_colour(fit):
+    llms = pd.DataFrame(
+        {"llm": ["a-7b", "a-70b"], "family": "a", "params_b": [7.0, 70.0], "tokens_t": 2.0}
+    )
+    observed = pd.DataFrame({"llm": ["a-7b", "a-70b"], "benchmark": "MMLU", "score": [0.5, 0.7]})
+    pc = plots.predicted_vs_observed(fit.predict(llms), observed)
+    (target,) = style.axes_of(pc).values()
+    assert target.get_title("left").startswith("MMLU   ")
+    assert target.get_title("left").endswith(" of 2")
+    labels = [text.get_text() for text in style.figure_of(pc).legends[0].get_texts()]
+    assert labels == ["a-7b", "a-70b", "predicted = observed"]
+
+
+def test_results_are_drawn_as_they_are(fit):
+    """A picture of a result is the picture of its fit: drawing computes nothing."""
+    pairs = [
+        (plots.family_effects, effects.family_effects(fit), "mean"),
+        (plots.loadings, effects.loadings(fit), "mean"),
+        (plots.ability_ranking, effects.ability_ranking(fit), "mean"),
+        (plots.predictive_check, checks.predictive_check(fit), "observed"),
+        (plots.predicted_vs_observed, checks.compare(fit), "points"),
+    ]
+    for picture, result, element in pairs:
+        ours, theirs = (style.elements_of(picture(data), element)[0] for data in (result, fit))
+        positions = "get_xydata" if hasattr(ours, "get_xydata") else "get_offsets"
+        np.testing.assert_array_equal(getattr(ours, positions)(), getattr(theirs, positions)())
+
+
+def test_one_skill_is_enough():
+    fit = fake_fit(skills=1, draws=10, anchors=["HellaSwag"])
+    for name in ("family_effects", "loadings", "ability_ranking"):
+        assert list(style.axes_of(PICTURES[name](fit))) == ["skill 1 (HellaSwag)"]

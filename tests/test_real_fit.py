@@ -1,0 +1,118 @@
+"""Real posteriors of the bundled leaderboard: convergence, prediction, conditioning, ArviZ."""
+
+import warnings
+
+import arviz as az
+import numpy as np
+import pandas as pd
+import pytest
+
+import latentscale as ls
+from latentscale.errors import MissingFeatureWarning
+
+pytestmark = pytest.mark.slow
+
+HELD_OUT = "qwen2"
+SMALLEST = "Qwen/Qwen2-0.5B"
+BENCHMARKS = ["MMLU", "ARC-C", "HellaSwag", "Winogrande", "GSM8K", "TruthfulQA"]
+
+
+def leaderboard() -> ls.ScoreTable:
+    table = ls.load_leaderboard(benchmarks=BENCHMARKS)
+    known = table.llms["tokens_t"].notna()
+    return table.select(llms=table.llms.loc[known, "llm"])
+
+
+def fit(table: ls.ScoreTable) -> ls.ScalingFit:
+    model = ls.ScalingModel(table, skills=2)
+    return model.fit(draws=1000, tune=800, random_seed=3, progressbar=False)
+
+
+@pytest.fixture(scope="module")
+def whole() -> ls.ScoreTable:
+    return leaderboard()
+
+
+@pytest.fixture(scope="module")
+def without_family(whole) -> ls.ScalingFit:
+    return quietly(fit, whole.drop(families=HELD_OUT))
+
+
+def quietly(call, *args):
+    """Convergence is asserted below, with looser limits than a user's: the fit is short."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ls.errors.ConvergenceWarning)
+        return call(*args)
+
+
+def members(table: ls.ScoreTable) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The held-out family, and the scores of its smallest member."""
+    llms = table.llms[table.llms["family"] == HELD_OUT]
+    scores = table.scores
+    return llms, scores[scores["llm"] == SMALLEST]
+
+
+def test_chains_agree(without_family):
+    health = without_family.diagnose()
+    assert health.summary["r_hat"].max() < 1.05
+    assert health.divergences == 0
+
+
+def test_known_scores_agree_with_a_refit(whole, without_family):
+    """Conditioning must give what fitting the known member along with the rest gives."""
+    llms, known = members(whole)
+    rest = llms[llms["llm"] != SMALLEST]
+    quick = without_family.predict(llms, scores=known, random_seed=1)
+
+    larger = whole.select(llms=[*whole.drop(families=HELD_OUT).llm_names, SMALLEST])
+    full = quietly(fit, larger).predict(rest, random_seed=1)
+
+    ours = quick.summary[quick.summary["llm"] != SMALLEST].reset_index(drop=True)
+    theirs = full.summary
+    assert (ours[["llm", "benchmark"]] == theirs[["llm", "benchmark"]]).all(axis=None)
+    gap = (ours["mean"] - theirs["mean"]) / theirs["sd"]
+    # Both have a few hundred effective draws: a standard error of about 0.05 sd each.
+    assert gap.abs().max() < 0.3
+    assert np.sqrt(np.mean(gap**2)) < 0.12
+    assert np.abs(np.log(ours["sd"] / theirs["sd"])).max() < 0.25
+
+
+def test_knowing_a_member_helps(whole, without_family):
+    llms, known = members(whole)
+    truth = whole.scores[whole.scores["llm"].isin(llms["llm"])]
+    truth = truth[truth["llm"] != SMALLEST]
+
+    def error(prediction: ls.Prediction) -> float:
+        both = prediction.summary.merge(truth, on=["llm", "benchmark"])
+        return float((both["mean"] - both["score"]).abs().mean())
+
+    blind, informed = without_family.predict(llms), without_family.predict(llms, scores=known)
+    assert error(informed) < 0.09
+    assert informed.summary["sd"].mean() < blind.summary["sd"].mean()
+
+
+def test_plain_arviz(without_family):
+    extended = without_family.extend("log_likelihood", "log_prior")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        loo = az.loo(extended.idata)
+        sensitivity = az.psense_summary(extended.idata, var_names=["feature_slope"])
+    assert loo.n_data_points == without_family.model.design.n_obs
+    assert len(sensitivity) == 3 * 2
+    az.plot_forest(without_family.idata, var_names=["family_effect"])
+
+
+def test_the_same_seed_gives_the_same_draws():
+    small = leaderboard().select(families=["pythia", "llama", "opt"])
+    model = ls.ScalingModel(small, skills=1)
+
+    def ceiling() -> np.ndarray:
+        run = quietly(lambda: model.fit(draws=50, tune=100, random_seed=7, progressbar=False))
+        return run.posterior["ceiling"].to_numpy()
+
+    np.testing.assert_array_equal(ceiling(), ceiling())
+
+
+def test_left_out_llms_are_named():
+    with pytest.warns(MissingFeatureWarning, match=r"15 LLMs with scores left out of the model"):
+        ls.ScalingModel(ls.load_leaderboard())
