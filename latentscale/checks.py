@@ -14,6 +14,7 @@ from latentscale.errors import PredictionError
 from latentscale.wording import first, quoted
 
 if TYPE_CHECKING:
+    from latentscale.design import Design
     from latentscale.fit import ScalingFit
     from latentscale.prediction import Prediction
 
@@ -108,6 +109,7 @@ def predictive_check(
     probs = interval_probs(ci_prob)
     replicates = fit.posterior_predictive(level, random_seed)["posterior_predictive"]["score"]
     flat = replicates.stack(sample=("chain", "draw")).transpose("sample", "obs").to_numpy()
+    coverage = coverage_by_benchmark(fit.model.design, flat, ci_prob)
     flat = flat[:: max(1, len(flat) // _MOST_DRAWS)]
     observed, place = fit.model.design.score, fit.model.design.benchmark_of_obs
     names = list(fit.model.design.benchmarks)
@@ -122,8 +124,38 @@ def predictive_check(
         coords={"benchmark": names},
     )
     draws = draws.assign({"inner": _band(draws, probs[0]), "outer": _band(draws, probs[1])})
-    summary = _with_verdict(fit.coverage(ci_prob, level, random_seed), ci_prob)
+    summary = _with_verdict(coverage, ci_prob)
     return PredictiveCheck(summary, draws, ci_prob, level)
+
+
+def coverage_by_benchmark(design: Design, replicates: np.ndarray, ci_prob: float) -> pd.DataFrame:
+    """Count, by benchmark, the observed scores inside their predictive interval.
+
+    Parameters
+    ----------
+    design : Design
+    replicates : numpy.ndarray, dims (sample, obs)
+    ci_prob : float
+
+    Returns
+    -------
+    pandas.DataFrame
+        As :meth:`latentscale.ScalingFit.coverage` gives it.
+    """
+    tail = (1 - ci_prob) / 2
+    lower, upper = np.quantile(replicates, [tail, 1 - tail], axis=0)
+    cells = pd.DataFrame(
+        {
+            "benchmark": design.scores["benchmark"].to_numpy(dtype=str),
+            "coverage": (lower <= design.score) & (design.score <= upper),
+            "width": upper - lower,
+            "mae": np.abs(replicates.mean(axis=0) - design.score),
+        }
+    )
+    grouped = cells.groupby("benchmark", sort=False)
+    means = grouped[["coverage", "width", "mae"]].mean()
+    means.insert(0, "n", grouped.size())
+    return means.reindex(list(design.benchmarks))
 
 
 def compare(

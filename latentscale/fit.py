@@ -265,23 +265,12 @@ class ScalingFit:
             Indexed by benchmark: ``n``, ``coverage`` (a share), ``width`` (mean width of the
             interval) and ``mae`` (mean absolute error of the predictive mean), both fractions.
         """
+        from latentscale.checks import coverage_by_benchmark
+
         scores = replicate(self.model, self.posterior, level, random_seed)
-        flat = scores.reshape(-1, scores.shape[-1])
-        tail = (1 - ci_prob) / 2
-        lower, upper = np.quantile(flat, [tail, 1 - tail], axis=0)
-        observed = self.model.design.score
-        cells = pd.DataFrame(
-            {
-                "benchmark": self.model.design.scores["benchmark"].to_numpy(dtype=str),
-                "coverage": (lower <= observed) & (observed <= upper),
-                "width": upper - lower,
-                "mae": np.abs(flat.mean(axis=0) - observed),
-            }
+        return coverage_by_benchmark(
+            self.model.design, scores.reshape(-1, scores.shape[-1]), ci_prob
         )
-        grouped = cells.groupby("benchmark", sort=False)
-        means = grouped[["coverage", "width", "mae"]].mean()
-        means.insert(0, "n", grouped.size())
-        return means.reindex([name for name in self.model.design.benchmarks])
 
     def family_effects(self, ci_prob: float | None = None) -> Estimates:
         """Give what each family is good at beyond its features, by skill.
