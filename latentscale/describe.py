@@ -171,14 +171,12 @@ def _equation(left: str, terms: Sequence[str]) -> list[str]:
 
 def _ability_symbols(spec: ModelSpec) -> list[Symbol]:
     found = [
-        Symbol("feature_slope", ("feature", "skill"), "family_scale * {}", "feature_slope_raw"),
-        Symbol("tuning_shift", ("skill",), "family_scale * {}", "tuning_shift_raw"),
+        Symbol("feature_slope", ("feature", "skill"), "{}", "feature_slope"),
+        Symbol("tuning_shift", ("skill",), "{}", "tuning_shift"),
         Symbol("family_effect", ("family", "skill"), "Normal(0, family_scale)"),
         Symbol("recipe_effect", ("recipe", "skill"), "Normal(0, recipe_scale)"),
         Symbol("llm_effect", ("llm", "skill"), "Normal(0, llm_scale)"),
-        Symbol(
-            "family_scale", ("skill",), "such that ability has sd 1 over the LLMs", sampled=False
-        ),
+        Symbol("family_scale", ("skill",), "{}", "family_scale"),
         Symbol("recipe_scale", ("skill",), "family_scale * {}", "recipe_ratio"),
         Symbol("llm_scale", ("skill",), "family_scale * {}", "llm_ratio"),
     ]
@@ -194,9 +192,9 @@ def _ability_symbols(spec: ModelSpec) -> list[Symbol]:
 def _score_symbols(spec: ModelSpec) -> list[Symbol]:
     one = ("benchmark",)
     found = [
-        Symbol("loading (anchors)", ("skill",), "{} on the own skill, else 0", "anchor_loading"),
+        Symbol("loading (anchors)", ("skill",), "1 on the own skill, else 0", sampled=False),
         Symbol("loading (others)", one, "{} in sum over the skills", "total_loading"),
-        Symbol("difficulty", one, "{} - loading . mean ability", "difficulty_at_mean"),
+        Symbol("difficulty", one, _difficulty(spec), "difficulty_below_one"),
     ]
     if spec.skills > 1:
         contrast = ("benchmark", "contrast")
@@ -218,6 +216,10 @@ def _score_symbols(spec: ModelSpec) -> list[Symbol]:
             Symbol(f"{name}_scale", one, "{}", f"{name}_scale"),
         ]
     return found
+
+
+def _difficulty(spec: ModelSpec) -> str:
+    return "{} - log ceiling share" if spec.ceiling else "{}"
 
 
 def _bound_symbols(spec: ModelSpec) -> list[Symbol]:

@@ -186,8 +186,8 @@ def ability_ranking(
     Estimates
         ``summary``, best first: ``rank`` (by posterior mean), ``rank_lb`` and ``rank_ub`` (the
         outer equal-tailed interval of the rank), ``llm``, ``family``, ``recipe``, ``tuned``,
-        ``skill``, then mean, sd and intervals of the ability in standard deviations over the fitted
-        LLMs. ``draws``: ``ability``, dims (chain, draw, llm).
+        ``skill``, then mean, sd and intervals of the ability in logits of the skill's
+        anchor. ``draws``: ``ability``, dims (chain, draw, llm).
 
     Raises
     ------
@@ -235,7 +235,7 @@ def loadings(fit: ScalingFit, ci_prob: float | None = None) -> Estimates:
     Estimates
         ``summary``: ``skill``, ``benchmark``, ``role`` (``anchor`` of this skill, ``fixed`` at zero
         because the benchmark anchors another skill, or ``free``), then mean, sd and intervals in
-        logits per standard deviation of ability. Benchmarks are grouped by the skill that they
+        logits per logit of the anchor. Benchmarks are grouped by the skill that they
         measure most. ``draws``: ``loading``.
     """
     loading = fit.posterior["loading"]

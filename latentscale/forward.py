@@ -139,7 +139,7 @@ def add_groups(draws: Draws, members: Members, rng: np.random.Generator) -> Draw
 
 
 def ability_of(draws: Draws, members: Members) -> np.ndarray:
-    """Give abilities in standard deviations over the fitted LLMs, dims (draw, llm, skill)."""
+    """Give abilities in logits of the anchors, dims (draw, llm, skill)."""
     ability: np.ndarray = (
         np.einsum("np,spk->snk", members.x, draws["feature_slope"])
         + members.tuned[None, :, None] * draws["tuning_shift"][:, None]

@@ -12,14 +12,11 @@ It reads like the Model section of the README, from top to bottom and with the s
 
 Identification. A skill has no scale, origin, sign or direction of its own:
 
-* scale: abilities are divided by their standard deviation over the fitted LLMs, so that a loading
-  is in logits per standard deviation whatever the table (``unit`` below);
-* origin: what is sampled is each benchmark's logit for the *average* fitted LLM, which the data
-  determine directly, and the difficulty follows from it;
-* sign and direction: one anchor benchmark per skill loads on that skill only, and positively;
+* scale, sign and direction: one anchor benchmark per skill loads on that skill only, by exactly 1,
+  so that an ability is in logits of its anchor;
+* origin: effects of families, recipes and LLMs have mean zero in their populations;
 * slopes: benchmarks' own slopes are orthogonal to the loadings (``_beyond_skills``).
 
-All hierarchical effects are non-centred: most recipes have one or two LLMs, too few for centring.
 Every array is ``pm.Data``, so that other rows can be fitted without compiling again.
 """
 
@@ -33,6 +30,12 @@ import pymc as pm
 import pytensor.tensor as pt
 from scipy.linalg import helmert
 
+from latentscale.coordinates import (
+    Outline,
+    declare_effects,
+    declare_in_coordinates,
+    declare_slopes_in_coordinates,
+)
 from latentscale.design import Design, slope_columns
 from latentscale.likelihoods import likelihood_of
 from latentscale.priors import Prior
@@ -76,7 +79,12 @@ def skill_names(anchors: tuple[str, ...]) -> list[str]:
     return [f"skill {k + 1} ({anchor})" for k, anchor in enumerate(anchors)]
 
 
-def build_graph(design: Design, spec: ModelSpec, priors: Mapping[str, Prior]) -> pm.Model:
+def build_graph(
+    design: Design,
+    spec: ModelSpec,
+    priors: Mapping[str, Prior],
+    guess: np.ndarray | None = None,
+) -> pm.Model:
     """Declare the whole model.
 
     Parameters
@@ -87,6 +95,10 @@ def build_graph(design: Design, spec: ModelSpec, priors: Mapping[str, Prior]) ->
         What was asked for.
     priors : mapping of str to Prior
         One for every variable, as :func:`latentscale.priors.merge_priors` gives them.
+    guess : numpy.ndarray, dims (llm, benchmark), optional
+        Rough values of ``eta``. With them the same posterior is written in coordinates in which
+        NUTS moves freely (:mod:`latentscale.coordinates`); the effects then have no random
+        variables of their own, and the prior cannot be drawn from.
 
     Returns
     -------
@@ -96,14 +108,26 @@ def build_graph(design: Design, spec: ModelSpec, priors: Mapping[str, Prior]) ->
     coords = design.coords(skill_names(spec.anchors), spec.family_slopes)
     with pm.Model(coords=coords) as model:
         data = _declare_data(design, spec)
-        ability, mean_ability = _ability(data, spec, priors)
+        floor, ceiling, difficulty = _curve(data, spec, priors)
         loading = _loading(design, spec, priors)
-        eta = _eta(data, spec, priors, ability, mean_ability, loading)
-        floor, ceiling = _bounds(data, spec, priors)
-        eta_of_obs = eta[data["llm_of_obs"], data["benchmark_of_obs"]]
+        scatter = _scatter(spec, priors)
+        explained = _explained_ability(data, spec, priors)
+        own = difficulty + _benchmark_slopes(
+            data, design, spec, priors, loading, in_coordinates=guess is not None
+        )
+        scales = _scales(spec, priors)
+        if guess is None:
+            effects = declare_effects(scales)
+        else:
+            outline = Outline(design, spec, explained, own, loading, floor, ceiling, scatter)
+            effects = declare_in_coordinates(scales, outline, guess)
+        ability = explained + _ability_effects(data, effects)
+        pm.Deterministic("ability", ability, dims=("llm", "skill"))
+        eta = own + ability @ loading.T + _deviations(data, effects)
         benchmark = data["benchmark_of_obs"]
+        eta_of_obs = eta[data["llm_of_obs"], benchmark]
         expected = floor[benchmark] + (ceiling - floor)[benchmark] * pm.math.sigmoid(eta_of_obs)
-        _observe(data, spec, priors, expected)
+        _observe(data, spec, scatter, expected)
     return model
 
 
@@ -136,54 +160,58 @@ def _observed_arrays(design: Design, spec: ModelSpec) -> dict[str, tuple[Any, An
     return {"score_data": (design.score, "obs"), "edge_of_obs": (at_edge, None)}
 
 
-def _ability(data: dict[str, Any], spec: ModelSpec, priors: Mapping[str, Prior]) -> Any:
-    """ability_i = x_i B + tuned_i tuning_shift + family, recipe and LLM effects; K columns.
+def _explained_ability(data: dict[str, Any], spec: ModelSpec, priors: Mapping[str, Prior]) -> Any:
+    """x_i B + tuned_i tuning_shift: what features and tuning explain; (llm, skill)."""
+    slope = priors["feature_slope"].declare("feature_slope", dims=("feature", "skill"))
+    shift = priors["tuning_shift"].declare("tuning_shift", dims="skill")
+    return data["x"] @ slope + data["tuned"][:, None] * shift
 
-    Effects are declared relative to the spread between families, then divided by ``unit``, the
-    standard deviation of ability over the LLMs. Returns the ability, and its mean over the LLMs.
+
+def _scales(spec: ModelSpec, priors: Mapping[str, Prior]) -> dict[str, Any]:
+    """How much families, recipes and LLMs differ, by effect.
+
+    Recipes and LLMs are declared relative to families.
     """
-    slope = priors["feature_slope_raw"].declare("feature_slope_raw", dims=("feature", "skill"))
-    shift = priors["tuning_shift_raw"].declare("tuning_shift_raw", dims="skill")
-    recipe_ratio = priors["recipe_ratio"].declare("recipe_ratio", dims="skill")
-    llm_ratio = priors["llm_ratio"].declare("llm_ratio", dims="skill")
-    family = pm.Normal("family_z", 0, 1, dims=("family", "skill"))
-    recipe = recipe_ratio * pm.Normal("recipe_z", 0, 1, dims=("recipe", "skill"))
-    llm = llm_ratio * pm.Normal("llm_z", 0, 1, dims=("llm", "skill"))
-    raw = (
-        data["x"] @ slope
-        + data["tuned"][:, None] * shift
-        + family[data["family_of_llm"]]
-        + recipe[data["recipe_of_llm"]]
-        + llm
-    )
+    family = priors["family_scale"].declare("family_scale", dims="skill")
+    scales = {"family_effect": family}
+    for group in ("recipe", "llm"):
+        ratio = priors[f"{group}_ratio"].declare(f"{group}_ratio", dims="skill")
+        scales[f"{group}_effect"] = pm.Deterministic(f"{group}_scale", family * ratio, dims="skill")
     if spec.family_slopes:
-        ratio = priors["family_slope_ratio"].declare(
-            "family_slope_ratio", dims=("slope_feature", "skill")
-        )
-        z = pm.Normal("family_slope_z", 0, 1, dims=("family", "slope_feature", "skill"))
-        family_slope = ratio * z
-        raw += (data["x_slope"][:, :, None] * family_slope[data["family_of_llm"]]).sum(axis=1)
-    # The ridge keeps gradients finite where all effects are zero, as at PyMC's default start.
-    unit = pt.sqrt(raw.var(axis=0) + _RIDGE**2)
+        dims = ("slope_feature", "skill")
+        ratio = priors["family_slope_ratio"].declare("family_slope_ratio", dims=dims)
+        scales["family_slope"] = pm.Deterministic("family_slope_scale", family * ratio, dims=dims)
+    for group in ("family", "recipe") if spec.deviations else ():
+        name = f"{group}_deviation_scale"
+        scales[f"{group}_deviation"] = priors[name].declare(name, dims="benchmark")
+    return scales
 
-    ability = pm.Deterministic("ability", raw / unit, dims=("llm", "skill"))
-    pm.Deterministic("feature_slope", slope / unit, dims=("feature", "skill"))
-    pm.Deterministic("tuning_shift", shift / unit, dims="skill")
-    pm.Deterministic("family_effect", family / unit, dims=("family", "skill"))
-    pm.Deterministic("recipe_effect", recipe / unit, dims=("recipe", "skill"))
-    pm.Deterministic("llm_effect", llm / unit, dims=("llm", "skill"))
-    pm.Deterministic("family_scale", 1 / unit, dims="skill")
-    pm.Deterministic("recipe_scale", recipe_ratio / unit, dims="skill")
-    pm.Deterministic("llm_scale", llm_ratio / unit, dims="skill")
-    if spec.family_slopes:
-        dims = ("family", "slope_feature", "skill")
-        pm.Deterministic("family_slope", family_slope / unit, dims=dims)
-        pm.Deterministic("family_slope_scale", ratio / unit, dims=dims[1:])
-    return ability, ability.mean(axis=0)
+
+def _ability_effects(data: dict[str, Any], effects: Mapping[str, Any]) -> Any:
+    """family_effect[f(i)] + recipe_effect[r(i)] + llm_effect_i (+ x_i family_slope[f(i)])."""
+    family = data["family_of_llm"]
+    total = (
+        effects["family_effect"][family]
+        + effects["recipe_effect"][data["recipe_of_llm"]]
+        + effects["llm_effect"]
+    )
+    if "family_slope" in effects:
+        total += (data["x_slope"][:, :, None] * effects["family_slope"][family]).sum(axis=1)
+    return total
+
+
+def _deviations(data: dict[str, Any], effects: Mapping[str, Any]) -> Any:
+    """family_deviation[f(i), j] + recipe_deviation[r(i), j]; (llm, benchmark)."""
+    if "family_deviation" not in effects:
+        return 0.0
+    return (
+        effects["family_deviation"][data["family_of_llm"]]
+        + effects["recipe_deviation"][data["recipe_of_llm"]]
+    )
 
 
 def _loading(design: Design, spec: ModelSpec, priors: Mapping[str, Prior]) -> Any:
-    """loading_j: an anchor loads on its own skill only, and positively; the others are free.
+    """loading_j: an anchor loads on its own skill only, by 1; the others are free.
 
     Skills rise together with scale, so the data determine the sum of a benchmark's loadings far
     better than their differences: the two are sampled apart.
@@ -192,51 +220,42 @@ def _loading(design: Design, spec: ModelSpec, priors: Mapping[str, Prior]) -> An
     for k, anchor in enumerate(spec.anchors):
         is_anchor[design.benchmarks.index(anchor), k] = 1.0
     is_free = 1.0 - is_anchor.any(axis=1, keepdims=True)
-    anchor_loading = priors["anchor_loading"].declare("anchor_loading", dims="skill")
     free = priors["total_loading"].declare("total_loading", dims="benchmark")[:, None] / spec.skills
     if spec.skills > 1:
         contrast = priors["loading_contrast"].declare(
             "loading_contrast", dims=("benchmark", "contrast")
         )
         free = free + contrast @ helmert(spec.skills)  # orthonormal, each sums to zero
-    loading = is_anchor * anchor_loading + is_free * free
+    loading = is_anchor + is_free * free
     return pm.Deterministic("loading", loading, dims=("benchmark", "skill"))
 
 
-def _eta(
+def _benchmark_slopes(
     data: dict[str, Any],
+    design: Design,
     spec: ModelSpec,
     priors: Mapping[str, Prior],
-    ability: Any,
-    mean_ability: Any,
     loading: Any,
-) -> Any:
-    """eta_ij = difficulty_j + loading_j . ability_i + slopes and deviations; (llm, benchmark)."""
-    at_mean = priors["difficulty_at_mean"].declare("difficulty_at_mean", dims="benchmark")
-    difficulty = pm.Deterministic("difficulty", at_mean - loading @ mean_ability, dims="benchmark")
-    eta = difficulty + ability @ loading.T
-    if spec.benchmark_slopes:
-        eta += _benchmark_slopes(data, priors, loading, spec.skills)
-    if spec.deviations:
-        eta += _deviation("family", priors)[data["family_of_llm"]]
-        eta += _deviation("recipe", priors)[data["recipe_of_llm"]]
-    return eta
-
-
-def _benchmark_slopes(
-    data: dict[str, Any], priors: Mapping[str, Prior], loading: Any, n_skills: int
+    *,
+    in_coordinates: bool,
 ) -> Any:
     """x_i benchmark_slope_j + tuned_i benchmark_tuning_j: what no slope of a skill could say.
 
     A slope shared by all benchmarks in proportion to their loadings is a slope of the skills. Only
     the part orthogonal to the loadings is left here, or the two would trade off without end.
     """
+    if not spec.benchmark_slopes:
+        return 0.0
     slope_scale = priors["slope_scale"].declare("slope_scale", dims="feature")
     tuning_scale = priors["tuning_scale"].declare("tuning_scale", dims=None)
-    slope_z = pm.Normal("benchmark_slope_z", 0, 1, dims=("benchmark", "feature"))
-    tuning_z = pm.Normal("benchmark_tuning_z", 0, 1, dims="benchmark")
-    raw = pt.concatenate([slope_scale * slope_z, (tuning_scale * tuning_z)[:, None]], axis=1)
-    beyond = _beyond_skills(raw, loading, n_skills)
+    if in_coordinates:
+        scale = pt.concatenate([slope_scale, tuning_scale[None]])
+        beyond = declare_slopes_in_coordinates(scale, loading, design, spec)
+    else:
+        slope_z = pm.Normal("benchmark_slope_z", 0, 1, dims=("benchmark", "feature"))
+        tuning_z = pm.Normal("benchmark_tuning_z", 0, 1, dims="benchmark")
+        raw = pt.concatenate([slope_scale * slope_z, (tuning_scale * tuning_z)[:, None]], axis=1)
+        beyond = _beyond_skills(raw, loading, spec.skills)
     slope, tuning = beyond[:, :-1], beyond[:, -1]
     pm.Deterministic("benchmark_slope", slope, dims=("benchmark", "feature"))
     pm.Deterministic("benchmark_tuning", tuning, dims="benchmark")
@@ -259,36 +278,42 @@ def _beyond_skills(effect: Any, loading: Any, n_skills: int) -> Any:
     return effect
 
 
-def _deviation(group: str, priors: Mapping[str, Prior]) -> Any:
-    """How far families or recipes lie from their skills on one benchmark; (group, benchmark)."""
-    scale_name = f"{group}_deviation_scale"
-    scale = priors[scale_name].declare(scale_name, dims="benchmark")
-    dims = (group, "benchmark")
-    z = pm.Normal(f"{group}_deviation_z", 0, 1, dims=dims)
-    return pm.Deterministic(f"{group}_deviation", scale * z, dims=dims)
+def _curve(data: dict[str, Any], spec: ModelSpec, priors: Mapping[str, Prior]) -> tuple[Any, ...]:
+    """floor_j: a little below chance; ceiling_j: between chance and 1; difficulty_j.
 
-
-def _bounds(data: dict[str, Any], spec: ModelSpec, priors: Mapping[str, Prior]) -> tuple[Any, Any]:
-    """floor_j: a little below chance; ceiling_j: between chance and 1."""
+    For most LLMs a score is far from its ceiling and grows with ceiling * exp(eta): a higher
+    ceiling with a lower difficulty gives the same scores. So what is sampled is the difficulty
+    that there would be if the ceiling were 1.
+    """
     chance = data["chance"]
     slack = priors["floor_slack"].declare("floor_slack", dims="benchmark")
     floor = pm.Deterministic("floor", chance * (1 - slack), dims="benchmark")
-    if not spec.ceiling:
-        return floor, pm.Deterministic("ceiling", pt.ones_like(floor), dims="benchmark")
-    share = priors["ceiling_share"].declare("ceiling_share", dims="benchmark")
-    return floor, pm.Deterministic("ceiling", chance + (1 - chance) * share, dims="benchmark")
+    difficulty = priors["difficulty_below_one"].declare("difficulty_below_one", dims="benchmark")
+    if spec.ceiling:
+        share = priors["ceiling_share"].declare("ceiling_share", dims="benchmark")
+        difficulty = difficulty - pt.log(share)
+    else:
+        share = pt.ones_like(floor)
+    ceiling = pm.Deterministic("ceiling", chance + (1 - chance) * share, dims="benchmark")
+    return floor, ceiling, pm.Deterministic("difficulty", difficulty, dims="benchmark")
+
+
+def _scatter(spec: ModelSpec, priors: Mapping[str, Prior]) -> dict[str, Any]:
+    """precision_j, and for a Student t the tail: how scores scatter around their expectation."""
+    scatter = {}
+    if spec.likelihood != "binomial":
+        scatter["precision"] = priors["precision"].declare("precision", dims="benchmark")
+    if likelihood_of(spec.likelihood).has_tail:
+        scatter["tail"] = priors["tail"].declare("tail", dims=None)
+    return scatter
 
 
 def _observe(
-    data: dict[str, Any], spec: ModelSpec, priors: Mapping[str, Prior], expected: Any
+    data: dict[str, Any], spec: ModelSpec, scatter: Mapping[str, Any], expected: Any
 ) -> None:
     """score_ij ~ Likelihood(expected_ij, precision_j)."""
-    likelihood = likelihood_of(spec.likelihood)
-    parameters = {}
-    if spec.likelihood != "binomial":
-        precision = priors["precision"].declare("precision", dims="benchmark")
-        parameters["precision"] = precision[data["benchmark_of_obs"]]
-    if likelihood.has_tail:
-        parameters["tail"] = priors["tail"].declare("tail", dims=None)
+    parameters = dict(scatter)
+    if "precision" in parameters:
+        parameters["precision"] = parameters["precision"][data["benchmark_of_obs"]]
     observed = {name.removesuffix("_data"): value for name, value in data.items()}
-    likelihood.observe("score", expected, parameters, observed)
+    likelihood_of(spec.likelihood).observe("score", expected, parameters, observed)

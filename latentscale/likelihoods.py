@@ -58,6 +58,11 @@ class Likelihood(Protocol):
     ) -> tuple[np.ndarray, np.ndarray]:
         """Give gradient and information of the log density in ``expected``, if need be roughly."""
 
+    def information(
+        self, expected: Any, parameters: Mapping[str, Any], trials: Any | None = None
+    ) -> Any:
+        """Give the information of a score about its expectation, roughly; numpy or PyTensor."""
+
 
 def score_sd(expected: Any, precision: Any) -> Any:
     """Give the standard deviation of a score, sqrt(m (1 - m) / (1 + precision)).
@@ -78,14 +83,15 @@ class _MomentCurvature:
     ) -> tuple[np.ndarray, np.ndarray]:
         """Give (score - m) / v and 1 / v."""
         expected = _inside(expected)
-        information = 1 / self._variance(data, expected, parameters)
+        trials = data["trials"].to_numpy() if "trials" in data else None
+        information: np.ndarray = self.information(expected, parameters, trials)
         return (data["score"].to_numpy() - expected) * information, information
 
-    def _variance(
-        self, data: pd.DataFrame, expected: np.ndarray, parameters: Mapping[str, np.ndarray]
-    ) -> np.ndarray:
-        variance: np.ndarray = score_sd(expected, parameters["precision"]) ** 2
-        return variance
+    def information(
+        self, expected: Any, parameters: Mapping[str, Any], trials: Any | None = None
+    ) -> Any:
+        """Give 1 / v."""
+        return (1 + parameters["precision"]) / (expected * (1 - expected))
 
 
 def _inside(expected: np.ndarray) -> np.ndarray:
@@ -247,10 +253,17 @@ class StudentTLikelihood(_MomentCurvature):
     ) -> tuple[np.ndarray, np.ndarray]:
         """Student t: a score far out pulls little."""
         expected, tail = _inside(expected), parameters["tail"]
-        variance = self._variance(data, expected, parameters)
+        variance = score_sd(expected, parameters["precision"]) ** 2
         gap = data["score"].to_numpy() - expected
         gradient = (tail + 1) * gap / (tail * variance + gap**2)
-        return gradient, (tail + 1) / ((tail + 3) * variance)
+        return gradient, self.information(expected, parameters)
+
+    def information(
+        self, expected: Any, parameters: Mapping[str, Any], trials: Any | None = None
+    ) -> Any:
+        """Give the Fisher information of the location of a Student t."""
+        tail, precision = parameters["tail"], parameters["precision"]
+        return (tail + 1) / (tail + 3) * (1 + precision) / (expected * (1 - expected))
 
 
 @dataclass(frozen=True)
@@ -286,11 +299,11 @@ class BinomialLikelihood(_MomentCurvature):
         n = _require_trials(trials)
         return rng.binomial(n, _inside(expected)) / n
 
-    def _variance(
-        self, data: pd.DataFrame, expected: np.ndarray, parameters: Mapping[str, np.ndarray]
-    ) -> np.ndarray:
-        variance: np.ndarray = expected * (1 - expected) / data["trials"].to_numpy()
-        return variance
+    def information(
+        self, expected: Any, parameters: Mapping[str, Any], trials: Any | None = None
+    ) -> Any:
+        """Give n / (m (1 - m))."""
+        return trials / (expected * (1 - expected))
 
 
 @dataclass(frozen=True)
@@ -335,12 +348,13 @@ class BetaBinomialLikelihood(_MomentCurvature):
         rate = rng.beta(expected * precision, (1 - expected) * precision)
         return rng.binomial(n, rate) / n
 
-    def _variance(
-        self, data: pd.DataFrame, expected: np.ndarray, parameters: Mapping[str, np.ndarray]
-    ) -> np.ndarray:
-        n, precision = data["trials"].to_numpy(), parameters["precision"]
-        variance: np.ndarray = expected * (1 - expected) / n * (precision + n) / (precision + 1)
-        return variance
+    def information(
+        self, expected: Any, parameters: Mapping[str, Any], trials: Any | None = None
+    ) -> Any:
+        """Give the information of items that share an LLM's own scatter."""
+        precision = parameters["precision"]
+        worth = trials * (precision + 1) / (precision + trials)
+        return worth / (expected * (1 - expected))
 
 
 def _require_trials(trials: np.ndarray | None) -> np.ndarray:

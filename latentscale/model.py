@@ -52,7 +52,7 @@ class ScalingModel:
     priors : mapping of str to Prior, optional
         Overrides of the default priors, by variable (``latentscale.priors.DEFAULTS``).
     anchors : sequence of str, optional
-        One benchmark per skill, which loads on that skill only, and positively.
+        One benchmark per skill, which loads on that skill only, by 1: abilities are in its logits.
     ceiling : bool, default True
         Learn the best attainable score of each benchmark.
     deviations : bool, default True
@@ -178,12 +178,12 @@ class ScalingModel:
             The chains do not support the posterior; the message says what to do.
         """
         from latentscale.fit import ScalingFit
-        from latentscale.graph import REPORTED
         from latentscale.sampling import draw_posterior
 
         draws_tree = draw_posterior(
-            self.to_pymc(),
-            (*REPORTED, *self.priors),
+            self.design,
+            self.spec,
+            self.priors,
             sampler=sampler,
             draws=draws,
             tune=tune,

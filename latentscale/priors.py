@@ -1,8 +1,8 @@
 """Default priors, each with its reason, and the merging of the user's.
 
-Abilities are in standard deviations over the fitted LLMs and benchmarks in logits, so one set of
-priors serves tables of any benchmark. Scales that multiply non-centred effects are LogNormal: a
-scale of exactly zero would open a funnel and a second mode in which a skill vanishes.
+Abilities and benchmarks are in logits, so one set of priors serves tables of any benchmark. Scales
+of effects are LogNormal: a scale of exactly zero would open a funnel and a second mode in which a
+skill vanishes.
 """
 
 from __future__ import annotations
@@ -81,7 +81,12 @@ class Prior:
         """Declare a variable with this prior in the PyMC model on the context stack."""
         import pymc as pm
 
-        return getattr(pm, self.family)(name, **dict(self.parameters), dims=dims)
+        from latentscale.probit import Probit
+
+        settings: dict[str, Any] = {"dims": dims}
+        if self.support == UNIT:
+            settings["default_transform"] = Probit()
+        return getattr(pm, self.family)(name, **dict(self.parameters), **settings)
 
     def dist(self, shape: tuple[int, ...]) -> Any:
         """Give the unnamed PyMC distribution, to draw from outside a model."""
@@ -105,12 +110,16 @@ class DefaultPrior:
 
 
 DEFAULTS: Mapping[str, DefaultPrior] = {
-    "feature_slope_raw": DefaultPrior(
+    "feature_slope": DefaultPrior(
         Prior("Normal", mu=0, sigma=1),
-        "a standard deviation of a feature moves ability by about as much as families differ",
+        "a standard deviation of a feature moves ability by up to two logits of the anchor",
     ),
-    "tuning_shift_raw": DefaultPrior(
-        Prior("Normal", mu=0, sigma=1), "tuning may raise or lower a skill by a family's spread"
+    "tuning_shift": DefaultPrior(
+        Prior("Normal", mu=0, sigma=1), "tuning moves a skill by up to two logits of its anchor"
+    ),
+    "family_scale": DefaultPrior(
+        Prior("LogNormal", mu=-0.5, sigma=0.7),
+        "families of the same size differ by 0.15 to 2.5 logits of the anchor",
     ),
     "recipe_ratio": DefaultPrior(
         Prior("LogNormal", mu=-1, sigma=0.5),
@@ -124,21 +133,17 @@ DEFAULTS: Mapping[str, DefaultPrior] = {
         Prior("LogNormal", mu=-1.5, sigma=0.5),
         "families scale alike: their slopes differ by 0.08 to 0.6 of their spread",
     ),
-    "anchor_loading": DefaultPrior(
-        Prior("LogNormal", mu=0, sigma=0.5),
-        "positive, which fixes the skill's sign; 0.4 to 2.7 logits per standard deviation",
-    ),
     "total_loading": DefaultPrior(
         Prior("Normal", mu=1, sigma=0.7),
-        "a benchmark gains about a logit when all skills rise by a standard deviation",
+        "when all skills rise by a logit of their anchors, so does a benchmark, give or take 0.7",
     ),
     "loading_contrast": DefaultPrior(
         Prior("Normal", mu=0, sigma=0.5),
         "how a benchmark divides that between skills; it may load on some of them negatively",
     ),
-    "difficulty_at_mean": DefaultPrior(
+    "difficulty_below_one": DefaultPrior(
         Prior("Normal", mu=-0.5, sigma=1.5),
-        "the average LLM is anywhere from 5 % to 92 % of the way to the ceiling",
+        "the average LLM is anywhere from 5 % to 92 % of the way from floor to ceiling",
     ),
     "slope_scale": DefaultPrior(
         Prior("LogNormal", mu=-2.3, sigma=0.7),

@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import xarray as xr
 
+from latentscale.design import Design
 from latentscale.errors import SamplingError
+from latentscale.priors import Prior
+from latentscale.spec import ModelSpec
 from latentscale.wording import first, quoted, with_nearest
 
 if TYPE_CHECKING:
     import pymc as pm
-    import xarray as xr
 
 SAMPLERS = ("nutpie", "pymc", "numpyro", "blackjax")
+
+# Lengths of the pilot runs, and how many points of the second one the shared parameters are
+# whitened at. None of them touches what the posterior is, only how fast it is drawn from.
+_FIRST_PILOT = {"tune": 300, "draws": 50, "is_pilot": True}
+_SECOND_PILOT = {"tune": 150, "draws": 50, "is_pilot": True}
+_POINTS = 12
 
 _INSTALL = {
     "numpyro": 'pip install "latentscale[gpu]"',
@@ -23,8 +33,9 @@ _INSTALL = {
 
 
 def draw_posterior(
-    graph: pm.Model,
-    keep: Sequence[str],
+    design: Design,
+    spec: ModelSpec,
+    priors: Mapping[str, Prior],
     *,
     sampler: str,
     draws: int,
@@ -35,13 +46,13 @@ def draw_posterior(
     random_seed: int | None,
     progressbar: bool,
 ) -> xr.DataTree:
-    """Draw from the posterior of a graph.
+    """Draw from the posterior of a model.
 
     Parameters
     ----------
-    graph : pymc.Model
-    keep : sequence of str
-        Variables to store; names that the graph does not have are passed over.
+    design : Design
+    spec : ModelSpec
+    priors : mapping of str to Prior
     sampler : str
         ``nutpie``, ``pymc``, ``numpyro`` or ``blackjax``.
     draws, tune, chains : int
@@ -65,11 +76,11 @@ def draw_posterior(
         The sampler is unknown, is not installed, or could not start.
     """
     _require_settings(sampler, draws=draws, tune=tune, chains=chains)
-    kept = [name for name in keep if name in graph.named_vars]
     run = _with_nutpie if sampler == "nutpie" else _with_pymc
-    tree = run(
-        graph,
-        kept,
+    return run(
+        design,
+        spec,
+        priors,
         sampler=sampler,
         draws=draws,
         tune=tune,
@@ -79,17 +90,52 @@ def draw_posterior(
         seed=int(np.random.SeedSequence(random_seed).generate_state(1)[0]),
         progressbar=progressbar,
     )
-    tree["posterior"] = tree["posterior"].to_dataset()[kept]
-    return tree
 
 
-def _with_nutpie(graph: pm.Model, kept: list[str], **settings: Any) -> xr.DataTree:
+def _kept(graph: pm.Model, priors: Mapping[str, Prior]) -> list[str]:
+    """Name the variables to store: what the posterior reports and what has a prior."""
+    from latentscale.graph import REPORTED
+
+    return [name for name in dict.fromkeys((*REPORTED, *priors)) if name in graph.named_vars]
+
+
+def _with_nutpie(
+    design: Design, spec: ModelSpec, priors: Mapping[str, Prior], **settings: Any
+) -> xr.DataTree:
+    """Sample in coordinates that two pilot runs have fitted to the posterior.
+
+    The first finds rough logits to build the coordinates of the group effects on; the second, in
+    these, the correlations of the parameters that all LLMs share.
+    """
     import nutpie
-    import xarray as xr
 
+    from latentscale.coordinates import first_guess, shared_positions
+    from latentscale.graph import build_graph
+
+    graph = build_graph(design, spec, priors, guess=first_guess(design))
+    kept = _kept(graph, priors)
     compiled = nutpie.compile_pymc_model(graph, var_names=kept)
+    shared = shared_positions(graph, compiled.shapes)
+    pilot = _nutpie_run(compiled, settings | _FIRST_PILOT)
+    guess = _mean_logits(design, spec, pilot)
+    ends = _unconstrained(pilot)
+    compiled = compiled.with_data(guess=guess)
+    settings["seed"] += 1
+    compiled = replace(compiled, initial_point_func=_Start(ends, shared))
+    pilot = _nutpie_run(compiled, settings | _SECOND_PILOT)
+    settings["seed"] += 1
+    tree = _nutpie_run(_whitened(compiled, _unconstrained(pilot), shared), settings)
+    groups = {name: tree[name].to_dataset() for name in ("posterior", "sample_stats")}
+    groups["posterior"] = groups["posterior"][kept]
+    groups["sample_stats"] = groups["sample_stats"].drop_vars("unconstrained_draw", errors="ignore")
+    return xr.DataTree.from_dict(groups)
+
+
+def _nutpie_run(compiled: Any, settings: Mapping[str, Any]) -> xr.DataTree:
+    import nutpie
+
     try:
-        tree = nutpie.sample(
+        tree: xr.DataTree = nutpie.sample(
             compiled,
             draws=settings["draws"],
             tune=settings["tune"],
@@ -99,19 +145,74 @@ def _with_nutpie(graph: pm.Model, kept: list[str], **settings: Any) -> xr.DataTr
             target_accept=settings["target_accept"],
             save_warmup=False,
             progress_bar=settings["progressbar"],
+            store_unconstrained=settings.get("is_pilot", False),
         )
     except RuntimeError as error:
         raise SamplingError(
             f"The sampler stopped: {error}. Most often a prior puts mass where the likelihood is "
             "not defined. Look at model.prior_predictive(), then at the priors you changed."
         ) from error
-    groups = {name: tree[name].to_dataset() for name in ("posterior", "sample_stats")}
-    return xr.DataTree.from_dict(groups)
+    return tree
 
 
-def _with_pymc(graph: pm.Model, kept: list[str], **settings: Any) -> xr.DataTree:
+def _mean_logits(design: Design, spec: ModelSpec, pilot: xr.DataTree) -> np.ndarray:
+    """Give the mean of eta over the draws of a pilot run, dims (llm, benchmark)."""
+    from latentscale.forward import eta_of, fitted_members, read_draws
+
+    draws = read_draws(pilot["posterior"].to_dataset())
+    mean: np.ndarray = eta_of(draws, fitted_members(design, spec)).mean(axis=0)
+    return mean
+
+
+def _unconstrained(pilot: xr.DataTree) -> np.ndarray:
+    """Give the draws of a pilot run in the sampler's coordinates, dims (draw, coordinate)."""
+    points = pilot["sample_stats"]["unconstrained_draw"].to_numpy()
+    flat: np.ndarray = points.reshape(-1, points.shape[-1])
+    return flat
+
+
+def _whitened(compiled: Any, points: np.ndarray, shared: np.ndarray) -> Any:
+    """Whiten the shared parameters by their mean information at some of the points."""
+    from latentscale.whitening import inverse_root, mean_information, whiten
+
+    some = points[np.linspace(0, len(points) - 1, _POINTS).astype(int)]
+    information = mean_information(compiled, some, shared)
+    centre, root = points[:, shared].mean(axis=0), inverse_root(information)
+    start = points.copy()
+    start[:, shared] = np.linalg.solve(root, (points[:, shared] - centre).T).T
+    return whiten(compiled, shared, centre, root, _Start(start))
+
+
+@dataclass(frozen=True, eq=False)
+class _Start:
+    """Start each chain at a draw of a pilot run, picked by its seed.
+
+    Where only the ``shared`` coordinates still mean the same, the others start near zero.
+    """
+
+    points: np.ndarray
+    shared: np.ndarray | None = None
+
+    def __call__(self, seed: Any) -> np.ndarray:
+        """Give the point."""
+        rng = np.random.default_rng(seed)
+        point = self.points[rng.integers(len(self.points))].copy()
+        if self.shared is not None:
+            fresh = rng.standard_normal(len(point)) / 2
+            fresh[self.shared] = point[self.shared]
+            return fresh
+        return point
+
+
+def _with_pymc(
+    design: Design, spec: ModelSpec, priors: Mapping[str, Prior], **settings: Any
+) -> xr.DataTree:
     import pymc as pm
 
+    from latentscale.graph import build_graph
+
+    graph = build_graph(design, spec, priors)
+    kept = _kept(graph, priors)
     try:
         with graph:
             tree: xr.DataTree = pm.sample(
@@ -132,6 +233,7 @@ def _with_pymc(graph: pm.Model, kept: list[str], **settings: Any) -> xr.DataTree
             f"sampler={settings['sampler']!r} needs a package that is not installed ({error}). "
             f'Install it with\n      {install}\nor use sampler="nutpie".'
         ) from error
+    tree["posterior"] = tree["posterior"].to_dataset()[kept]
     return tree
 
 

@@ -30,8 +30,9 @@ _CHANCE = (0.25, 0.0, 0.5, 0.1)
 
 # Dims of everything that is drawn, in the order of the story.
 _DRAWN: Mapping[str, tuple[str, ...]] = {
-    "feature_slope_raw": ("feature", "skill"),
-    "tuning_shift_raw": ("skill",),
+    "feature_slope": ("feature", "skill"),
+    "tuning_shift": ("skill",),
+    "family_scale": ("skill",),
     "recipe_ratio": ("skill",),
     "llm_ratio": ("skill",),
     "family_z": ("family", "skill"),
@@ -39,10 +40,9 @@ _DRAWN: Mapping[str, tuple[str, ...]] = {
     "llm_z": ("llm", "skill"),
     "family_slope_ratio": ("slope_feature", "skill"),
     "family_slope_z": ("family", "slope_feature", "skill"),
-    "anchor_loading": ("skill",),
     "total_loading": ("benchmark",),
     "loading_contrast": ("benchmark", "contrast"),
-    "difficulty_at_mean": ("benchmark",),
+    "difficulty_below_one": ("benchmark",),
     "slope_scale": ("feature",),
     "tuning_scale": (),
     "benchmark_slope_z": ("benchmark", "feature"),
@@ -423,8 +423,9 @@ def _tell(s: xr.Dataset, design: Design, spec: ModelSpec) -> xr.Dataset:
 
     told = _abilities(s, x, tuned, family, recipe, design, spec)
     told["loading"] = _loading(s, spec)
-    mean_ability = told["ability"].mean("llm")
-    told["difficulty"] = s["difficulty_at_mean"] - xr.dot(told["loading"], mean_ability)
+    told["difficulty"] = s["difficulty_below_one"]
+    if spec.ceiling:
+        told["difficulty"] = told["difficulty"] - np.log(s["ceiling_share"])
     eta = told["difficulty"] + xr.dot(told["ability"], told["loading"], dim="skill")
     if spec.benchmark_slopes:
         told |= _benchmark_slopes(s, told["loading"])
@@ -457,16 +458,18 @@ def _abilities(
     design: Design,
     spec: ModelSpec,
 ) -> dict[str, xr.DataArray]:
-    """Tell abilities and all that makes them, in standard deviations over the LLMs."""
+    """Tell abilities and all that makes them, in logits of the anchors."""
+    family_scale = s["family_scale"]
     effects = {
-        "feature_slope": s["feature_slope_raw"],
-        "tuning_shift": s["tuning_shift_raw"],
-        "family_effect": s["family_z"],
-        "recipe_effect": s["recipe_ratio"] * s["recipe_z"],
-        "llm_effect": s["llm_ratio"] * s["llm_z"],
-        "family_scale": xr.ones_like(s["recipe_ratio"]),
-        "recipe_scale": s["recipe_ratio"],
-        "llm_scale": s["llm_ratio"],
+        "feature_slope": s["feature_slope"],
+        "tuning_shift": s["tuning_shift"],
+        "family_scale": family_scale,
+        "recipe_scale": family_scale * s["recipe_ratio"],
+        "llm_scale": family_scale * s["llm_ratio"],
+    }
+    effects |= {
+        f"{group}_effect": effects[f"{group}_scale"] * s[f"{group}_z"]
+        for group in ("family", "recipe", "llm")
     }
     ability = (
         xr.dot(x, effects["feature_slope"], dim="feature")
@@ -476,15 +479,14 @@ def _abilities(
         + effects["llm_effect"]
     )
     if spec.family_slopes:
-        effects["family_slope_scale"] = s["family_slope_ratio"]
-        effects["family_slope"] = s["family_slope_ratio"] * s["family_slope_z"]
+        effects["family_slope_scale"] = family_scale * s["family_slope_ratio"]
+        effects["family_slope"] = effects["family_slope_scale"] * s["family_slope_z"]
         columns = slope_columns(design.encoding, spec.family_slopes)
         x_slope = x.isel(feature=columns).rename(feature="slope_feature")
         x_slope = x_slope.assign_coords(slope_feature=list(spec.family_slopes))
         slopes = _of_llm(effects["family_slope"], family)
         ability = ability + xr.dot(x_slope, slopes, dim="slope_feature")
-    unit = ability.std("llm")
-    return {name: value / unit for name, value in {"ability": ability, **effects}.items()}
+    return {"ability": ability, **effects}
 
 
 def _loading(s: xr.Dataset, spec: ModelSpec) -> xr.DataArray:
@@ -498,7 +500,7 @@ def _loading(s: xr.Dataset, spec: ModelSpec) -> xr.DataArray:
         loading = loading + contrast * xr.DataArray(against, coords={"skill": s["skill"]})
     for k, anchor in enumerate(spec.anchors):
         own = np.arange(spec.skills) == k
-        loading.loc[{"benchmark": anchor}] = np.where(own, s["anchor_loading"], 0.0)
+        loading.loc[{"benchmark": anchor}] = np.where(own, 1.0, 0.0)
     return loading
 
 

@@ -18,8 +18,8 @@ MAX_SKILLS = 6
 # explained well by its skill, or the skill is free to rotate, and differ from the anchors before
 # it. On the bundled leaderboard the strongest groups are common sense (HellaSwag, ARC, Winogrande),
 # maths (GSM8K) and knowledge (MMLU, MMLU-PRO, BBH, GPQA). With IFEval third, a skill that is mostly
-# MMLU was pinned to a benchmark that it hardly explains: the worst bulk ESS of 4,000 draws was 78,
-# against 174 with MMLU third.
+# MMLU was pinned to a benchmark that it hardly explains: the worst bulk ESS of 4,000 draws was 78
+# in plain coordinates, against 174 with MMLU third.
 DEFAULT_ANCHORS = ("HellaSwag", "GSM8K", "MMLU", "TruthfulQA", "IFEval", "BBH")
 
 
@@ -32,7 +32,7 @@ class ModelSpec:
     skills : int
         Number of latent skills K, 1 to 6.
     anchors : tuple of str
-        One benchmark per skill; it loads on its own skill only, and positively.
+        One benchmark per skill; it loads on its own skill only, by 1.
     features : str
         Wilkinson formula of the features that drive ability.
     likelihood : str

@@ -32,9 +32,7 @@ _PLURAL = {"family": "families", "recipe": "recipes"}
 _DIMS: dict[str, tuple[str, ...]] = {
     "ability": ("llm", "skill"),
     "feature_slope": ("feature", "skill"),
-    "feature_slope_raw": ("feature", "skill"),
     "tuning_shift": ("skill",),
-    "tuning_shift_raw": ("skill",),
     "recipe_ratio": ("skill",),
     "llm_ratio": ("skill",),
     "family_effect": ("family", "skill"),
@@ -46,11 +44,10 @@ _DIMS: dict[str, tuple[str, ...]] = {
     "family_scale": ("skill",),
     "recipe_scale": ("skill",),
     "llm_scale": ("skill",),
-    "anchor_loading": ("skill",),
     "total_loading": ("benchmark",),
     "loading_contrast": ("benchmark", "contrast"),
     "loading": ("benchmark", "skill"),
-    "difficulty_at_mean": ("benchmark",),
+    "difficulty_below_one": ("benchmark",),
     "difficulty": ("benchmark",),
     "benchmark_slope": ("benchmark", "feature"),
     "benchmark_tuning": ("benchmark",),
@@ -108,13 +105,14 @@ def _compose(model: ScalingModel, n: int, rng: np.random.Generator) -> Arrays:
     bounds = _bounds(design, spec, n, rng)
     eta = _observed_eta(design, bounds)
     rough = _rough_abilities(design, spec, eta)
-    skills = _skills(design, spec, rough, n, rng)
+    skills = _skills(design, spec, _in_logits(design, spec, rough, eta), n, rng)
     centre = skills["ability"].mean(axis=0)
     out = bounds | skills | _loadings(design, spec, eta, centre, n, rng)
     loading, mean_ability = out["loading"], out["ability"].mean(axis=1)
     average = np.nanmean(eta, axis=0)
-    out["difficulty_at_mean"] = _around(average, 0.08, n, rng)
-    out["difficulty"] = out["difficulty_at_mean"] - np.einsum("sjk,sk->sj", loading, mean_ability)
+    at_mean = _around(average, 0.08, n, rng)
+    out["difficulty"] = at_mean - np.einsum("sjk,sk->sj", loading, mean_ability)
+    out["difficulty_below_one"] = out["difficulty"] + np.log(out.get("ceiling_share", 1.0))
     explained = average + (centre - centre.mean(axis=0)) @ loading.mean(axis=0).T
     out |= _slopes(design, spec, loading, n, rng)
     out |= _deviations(design, spec, eta - explained, n, rng)
@@ -207,12 +205,18 @@ def _skills(
         shape = (len(design.families), len(spec.family_slopes), k)
         ratios["family_slope_ratio"] = _about(np.full(shape[1:], 0.2), 0.2, n, rng)
         raw["family_slope"] = _around(np.zeros(shape), 0.2, n, rng)
-    return _in_units(design, spec, raw, ratios)
+    family_scale = _about(np.full(k, 0.7), 0.15, n, rng)
+    scales = {
+        name.replace("ratio", "scale"): family_scale.reshape(n, *[1] * (value.ndim - 2), k) * value
+        for name, value in ratios.items()
+    }
+    return raw | ratios | scales | {
+        "family_scale": family_scale, "ability": _abilities(design, spec, raw)
+    }  # fmt: skip
 
 
-def _in_units(design: Design, spec: ModelSpec, raw: Arrays, ratios: Arrays) -> Arrays:
-    """Divide by the standard deviation of ability over the LLMs."""
-    ability = (
+def _abilities(design: Design, spec: ModelSpec, raw: Arrays) -> np.ndarray:
+    ability: np.ndarray = (
         np.einsum("np,spk->snk", design.x, raw["feature_slope"])
         + design.tuned[None, :, None] * raw["tuning_shift"][:, None]
         + raw["family_effect"][:, design.family_of_llm]
@@ -223,18 +227,19 @@ def _in_units(design: Design, spec: ModelSpec, raw: Arrays, ratios: Arrays) -> A
         x_slope = design.x[:, slope_columns(design.encoding, spec.family_slopes)]
         slopes = raw["family_slope"][:, design.family_of_llm]
         ability += np.einsum("nq,snqk->snk", x_slope, slopes)
-    unit = ability.std(axis=1)
-    out = {
-        name: value / unit.reshape(len(unit), *[1] * (value.ndim - 2), unit.shape[1])
-        for name, value in raw.items()
-    }
-    out |= {f"{name}_raw": raw[name] for name in ("feature_slope", "tuning_shift")}
-    scales = {
-        name.replace("ratio", "scale"): value
-        / unit.reshape(len(unit), *[1] * (value.ndim - 2), unit.shape[1])
-        for name, value in ratios.items()
-    }
-    return out | ratios | scales | {"ability": ability / unit[:, None], "family_scale": 1 / unit}
+    return ability
+
+
+def _in_logits(design: Design, spec: ModelSpec, rough: np.ndarray, eta: np.ndarray) -> np.ndarray:
+    """Scale rough abilities so that each anchor gains a logit when its skill does."""
+    centred = rough - rough.mean(axis=0)
+    scaled = np.empty_like(centred)
+    for k, name in enumerate(spec.anchors):
+        y = eta[:, design.benchmarks.index(name)]
+        seen = ~np.isnan(y)
+        slope = _ridge(centred[seen][:, [k]], y[seen] - y[seen].mean(), 10.0)[0]
+        scaled[:, k] = max(slope, 0.3) * centred[:, k]
+    return scaled
 
 
 def _loadings(
@@ -253,14 +258,10 @@ def _loadings(
         y = eta[seen, j] - eta[seen, j].mean()
         centre[j] = _ridge(centred[seen], y, 10.0)
         if name in spec.anchors:
-            k = spec.anchors.index(name)
-            is_anchor[j, k] = 1.0
-            centre[j, k] = max(_ridge(centred[seen][:, [k]], y, 10.0)[0], 0.3)
-    at = np.array([centre[design.benchmarks.index(name), k] for k, name in enumerate(spec.anchors)])
-    anchor, cross = _about(at, 0.06, n, rng), _around(centre, 0.1, n, rng)
+            is_anchor[j, spec.anchors.index(name)] = 1.0
+    cross = _around(centre, 0.1, n, rng)
     is_free = 1.0 - is_anchor.any(axis=1, keepdims=True)
-    loading = is_anchor * anchor[:, None] + is_free * cross
-    out = {"anchor_loading": anchor, "total_loading": cross.sum(axis=-1), "loading": loading}
+    out = {"total_loading": cross.sum(axis=-1), "loading": is_anchor + is_free * cross}
     if spec.skills > 1:
         out["loading_contrast"] = cross @ helmert(spec.skills).T
     return out

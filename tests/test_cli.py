@@ -310,8 +310,8 @@ class TestReport:
     def test_family_effects_show_both_ends(self) -> None:
         lines = report.family_effects_text(fake_fit(draws=50), shown=2).splitlines()
         assert lines[:2] == [
-            "Family effects beyond what size, tokens and tuning explain, in standard deviations of",
-            "ability, with 90 % intervals:",
+            "Family effects beyond what size, tokens and tuning explain, in logits of the",
+            "skill's anchor, with 90 % intervals:",
         ]
         assert lines[2] == "  skill 1 (HellaSwag)"
         assert lines[5] == "    ... 37 more"
@@ -363,7 +363,7 @@ class TestDemo:
         out = tmp_path / "results" / "out"
         assert cli.main(["demo", "--out", str(out), "--seed", "4"]) == 0
         assert "qwen2" not in asked.pop("model").table.family_names
-        assert asked == {"random_seed": 4, "draws": 3500, "tune": 1000, "chains": 4}
+        assert asked == {"random_seed": 4, "draws": 1500, "tune": 300, "chains": 4}
         text = capsys.readouterr().out
         told = [
             "The leaderboard without the family 'qwen2':",

@@ -163,17 +163,17 @@ ScalingModel
   sd_ij^2     = expected_ij (1 - expected_ij) / (1 + precision_j)
 
   symbol             dims            prior
-  feature_slope      feature, skill  family_scale * Normal(mu=0, sigma=1)
-  tuning_shift       skill           family_scale * Normal(mu=0, sigma=1)
+  feature_slope      feature, skill  Normal(mu=0, sigma=1)
+  tuning_shift       skill           Normal(mu=0, sigma=1)
   family_effect      family, skill   Normal(0, family_scale)
   recipe_effect      recipe, skill   Normal(0, recipe_scale)
   llm_effect         llm, skill      Normal(0, llm_scale)
-  family_scale       skill           such that ability has sd 1 over the LLMs
+  family_scale       skill           LogNormal(mu=-0.5, sigma=0.7)
   recipe_scale       skill           family_scale * LogNormal(mu=-1, sigma=0.5)
   llm_scale          skill           family_scale * LogNormal(mu=-1, sigma=0.5)
-  loading (anchors)  skill           LogNormal(mu=0, sigma=0.5) on the own skill, else 0
+  loading (anchors)  skill           1 on the own skill, else 0
   loading (others)   benchmark       Normal(mu=1, sigma=0.7) in sum over the skills
-  difficulty         benchmark       Normal(mu=-0.5, sigma=1.5) - loading . mean ability
+  difficulty         benchmark       Normal(mu=-0.5, sigma=1.5) - log ceiling share
   floor              benchmark       chance * (1 - Beta(alpha=1, beta=20))
   ceiling            benchmark       chance + (1 - chance) * Beta(alpha=5, beta=1)
   precision          benchmark       Gamma(alpha=2, beta=0.01)  [yours]"""

@@ -25,3 +25,13 @@ def test_notebook_was_executed(path):
     cells = [c for c in nbformat.read(path, as_version=4).cells if c.cell_type == "code"]
     assert all(cell.execution_count for cell in cells)
     assert not any(out.output_type == "error" for cell in cells for out in cell.outputs)
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_every_plot_is_shown(path):
+    cells = [c for c in nbformat.read(path, as_version=4).cells if c.cell_type == "code"]
+    plots = [cell for cell in cells if cell.source.rstrip(";").startswith("ls.plots.")]
+    assert plots
+    for cell in plots:
+        shown = {kind for out in cell.outputs for kind in out.get("data", {})}
+        assert "image/png" in shown, cell.source

@@ -19,15 +19,15 @@ def message_of(action, *args, **kwargs):
 
 def test_the_variables_with_a_prior_and_the_defaults():
     assert {name: repr(default.prior) for name, default in DEFAULTS.items()} == {
-        "feature_slope_raw": "Normal(mu=0, sigma=1)",
-        "tuning_shift_raw": "Normal(mu=0, sigma=1)",
+        "feature_slope": "Normal(mu=0, sigma=1)",
+        "tuning_shift": "Normal(mu=0, sigma=1)",
+        "family_scale": "LogNormal(mu=-0.5, sigma=0.7)",
         "recipe_ratio": "LogNormal(mu=-1, sigma=0.5)",
         "llm_ratio": "LogNormal(mu=-1, sigma=0.5)",
         "family_slope_ratio": "LogNormal(mu=-1.5, sigma=0.5)",
-        "anchor_loading": "LogNormal(mu=0, sigma=0.5)",
         "total_loading": "Normal(mu=1, sigma=0.7)",
         "loading_contrast": "Normal(mu=0, sigma=0.5)",
-        "difficulty_at_mean": "Normal(mu=-0.5, sigma=1.5)",
+        "difficulty_below_one": "Normal(mu=-0.5, sigma=1.5)",
         "slope_scale": "LogNormal(mu=-2.3, sigma=0.7)",
         "tuning_scale": "LogNormal(mu=-1.5, sigma=0.7)",
         "family_deviation_scale": "LogNormal(mu=-1.9, sigma=0.5)",
@@ -49,7 +49,7 @@ def test_every_default_has_a_reason():
         ("recipe_ratio", 0.14, 1),
         ("llm_ratio", 0.14, 1),
         ("family_slope_ratio", 0.08, 0.6),
-        ("anchor_loading", 0.4, 2.7),
+        ("family_scale", 0.15, 2.5),
         ("slope_scale", 0.03, 0.4),
         ("tuning_scale", 0.06, 0.9),
         ("family_deviation_scale", 0.06, 0.4),
@@ -68,7 +68,7 @@ def test_the_range_that_a_reason_names_is_what_the_prior_says(name, low, high):
 
 def test_no_scale_can_be_zero():
     scales = [name for name in DEFAULTS if name.endswith(("_ratio", "_scale"))]
-    assert len(scales) == 7
+    assert len(scales) == 8
     for name in scales:
         assert DEFAULTS[name].prior.family == "LogNormal"
 
@@ -139,9 +139,9 @@ def test_parameters_that_are_absent():
 def test_an_unknown_variable():
     assert message_of(merge_priors, {"precisionn": Prior("Exponential", lam=1)}) == (
         "There is no prior to override under 'precisionn' (nearest: 'precision'). The variables "
-        "with a prior are 'feature_slope_raw', 'tuning_shift_raw', 'recipe_ratio', 'llm_ratio', "
-        "'family_slope_ratio', 'anchor_loading', 'total_loading', 'loading_contrast', "
-        "'difficulty_at_mean', 'slope_scale', 'tuning_scale', 'family_deviation_scale', "
+        "with a prior are 'feature_slope', 'tuning_shift', 'family_scale', 'recipe_ratio', "
+        "'llm_ratio', 'family_slope_ratio', 'total_loading', 'loading_contrast', "
+        "'difficulty_below_one', 'slope_scale', 'tuning_scale', 'family_deviation_scale', "
         "'recipe_deviation_scale', "
         "'floor_slack', 'ceiling_share', 'precision', 'tail'."
     )

@@ -25,7 +25,7 @@ def leaderboard() -> ls.ScoreTable:
 
 def fit(table: ls.ScoreTable) -> ls.ScalingFit:
     model = ls.ScalingModel(table, skills=2)
-    return model.fit(draws=1000, tune=800, random_seed=3, target_accept=0.9, progressbar=False)
+    return model.fit(draws=600, tune=200, random_seed=3, progressbar=False)
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +105,7 @@ def test_plain_arviz(without_family):
 
 def test_the_same_seed_gives_the_same_draws():
     small = leaderboard().select(families=["pythia", "llama", "opt"])
-    model = ls.ScalingModel(small, skills=1)
+    model = ls.ScalingModel(small, skills=1, benchmark_slopes=False, deviations=False)
 
     def ceiling() -> np.ndarray:
         run = quietly(lambda: model.fit(draws=50, tune=100, random_seed=7, progressbar=False))

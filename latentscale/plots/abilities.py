@@ -123,7 +123,7 @@ def _draw_rows(
 def _label(pc: PlotCollection, found: Estimates, rows: Sequence[str]) -> None:
     ((name, target),) = style.axes_of(pc).items()
     style.label_rows(target, rows)
-    target.set_xlabel("ability (sd over the fitted LLMs)")
+    target.set_xlabel("ability (logits of the anchor)")
     target.margins(x=0.03)
     target.grid(axis="x", color=style.FAINT, lw=0.5, zorder=0)
     tall = len(rows) > _TALL

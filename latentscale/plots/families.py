@@ -154,7 +154,7 @@ def _label(pc: PlotCollection, rows: Sequence[str], probs: tuple[float, float]) 
     for name, target in style.axes_of(pc).items():
         target.set_title(name)
         style.label_rows(target, rows)
-        target.set_xlabel("family effect (sd of ability)")
+        target.set_xlabel("family effect (logits of the anchor)")
         target.tick_params(axis="y", labelsize=style.SMALL)
     next(iter(style.axes_of(pc).values())).set_ylabel("family (fitted LLMs)")
     style.title(pc, "What families are good at, beyond their features and tuning")

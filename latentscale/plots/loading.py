@@ -139,7 +139,7 @@ def _label(pc: PlotCollection, benchmarks: Sequence[str], probs: tuple[float, fl
     for name, target in style.axes_of(pc).items():
         target.set_title(name)
         style.label_rows(target, benchmarks)
-        target.set_xlabel("loading (logits per sd of ability)")
+        target.set_xlabel("loading (logits per logit of the anchor)")
     style.title(pc, "What benchmarks measure")
     inner, outer = (style.percent_text(prob) for prob in probs)
     alone: dict[str, Any] = {"ls": "", "markeredgecolor": "white"}

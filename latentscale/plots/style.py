@@ -82,7 +82,12 @@ def styled[**P, R](function: Callable[P, R]) -> Callable[P, R]:
     @functools.wraps(function)
     def drawn(*args: P.args, **kwargs: P.kwargs) -> R:
         with mpl.rc_context(rc):
-            return function(*args, **kwargs)
+            result = function(*args, **kwargs)
+            interactive = mpl.is_interactive()
+        # The first figure of a notebook switches the interactive mode on; leaving the context
+        # would switch it off again, and no later figure would be shown.
+        mpl.interactive(interactive)
+        return result
 
     return drawn
 

@@ -1,0 +1,337 @@
+"""Coordinates of the group effects: plain ones, and those in which NUTS moves freely.
+
+In the plain coordinates, effect = scale * z with z standard Normal, the posterior is badly shaped:
+an ability and the loadings, a deviation and its scale, a family's effect and its recipes' can all
+be traded for each other along curved ridges, and NUTS needs hundreds of small steps to follow them.
+
+The remedy is to let the effects follow whatever they depend on. Around rough values of eta, every
+score is nearly a Normal measurement of its eta. Given the other parameters, the effects would then
+have a joint Normal posterior that can be written down: families, recipes and LLMs form a tree, and
+information flows up it and estimates flow down. An effect is declared as its conditional
+mean plus w times its conditional standard deviation. So w is nearly standard Normal and nearly
+independent of all else, whatever the data: where an LLM has many scores this is centring,
+where it has none this is non-centring.
+
+This changes coordinates, not the model: the density that NUTS sees is that of the plain model with
+the Jacobian of the change, exactly, however rough the values of eta. (Interpolation between centred
+and non-centred coordinates: Papaspiliopoulos, Roberts and Skoeld, 2007, Statistical Science 22.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pymc as pm
+import pytensor.tensor as pt
+from scipy.special import logit
+
+from latentscale.design import Design
+from latentscale.likelihoods import likelihood_of
+from latentscale.smoother import smooth
+from latentscale.spec import ModelSpec
+
+# Dims of each effect.
+_DIMS: Mapping[str, tuple[str, ...]] = {
+    "family_effect": ("family", "skill"),
+    "recipe_effect": ("recipe", "skill"),
+    "llm_effect": ("llm", "skill"),
+    "family_slope": ("family", "slope_feature", "skill"),
+    "family_deviation": ("family", "benchmark"),
+    "recipe_deviation": ("recipe", "benchmark"),
+}
+
+# About how large benchmarks' own slopes are: chains start where this is not absurd.
+_SLOPE = 0.1
+
+# Rough logits are kept where a score still tells something about its logit.
+_FAR = 5.0
+_NEAR_FLOOR, _NEAR_CEILING = 0.03, 0.97
+
+
+@dataclass(frozen=True, eq=False)
+class Outline:
+    """What of a model is known before its group effects: data, and symbolic parameters.
+
+    Attributes
+    ----------
+    design, spec
+        The data and the settings.
+    explained : dims (llm, skill)
+        Ability without the group effects.
+    own : dims (llm, benchmark) or (benchmark,)
+        eta without ability and deviations.
+    loading : dims (benchmark, skill)
+    floor, ceiling : dims (benchmark,)
+    scatter : dict
+        The parameters of the likelihood.
+    """
+
+    design: Design
+    spec: ModelSpec
+    explained: Any
+    own: Any
+    loading: Any
+    floor: Any
+    ceiling: Any
+    scatter: Mapping[str, Any]
+
+
+def declare_effects(scales: Mapping[str, Any]) -> dict[str, Any]:
+    """Declare effects in plain coordinates: scale * z, with z standard Normal."""
+    return {name: _plain(name, scale) for name, scale in scales.items()}
+
+
+def _plain(name: str, scale: Any) -> Any:
+    z = pm.Normal(f"{name.removesuffix('_effect')}_z", 0, 1, dims=_DIMS[name])
+    return pm.Deterministic(name, scale * z, dims=_DIMS[name])
+
+
+def declare_slopes_in_coordinates(scale: Any, loading: Any, design: Design, spec: ModelSpec) -> Any:
+    """Declare what benchmarks' own slopes have beyond the loadings, without what they lack.
+
+    Slopes of all benchmarks are independent Normals, projected on what is orthogonal to the
+    loadings. With the anchors first, loading = [I; F], so that is b = [-F' w; w] for any w, and
+    its density is that of a Normal within the J - K dimensions that are left::
+
+        log p(w) = -|b|^2 / (2 scale^2) - (J - K) log(scale sqrt(2 pi)) + log det(I + F'F) / 2
+
+    The plain coordinates have K more, along which only the prior acts, and a funnel: the data tell
+    the slopes well, so they are better not scaled.
+
+    Parameters
+    ----------
+    scale : dims (column,)
+        Of each column of slopes.
+    loading : dims (benchmark, skill)
+
+    Returns
+    -------
+    variable, dims (benchmark, column)
+    """
+    anchors = [design.benchmarks.index(anchor) for anchor in spec.anchors]
+    free = np.delete(np.arange(len(design.benchmarks)), anchors)
+    shape = (len(free), len(design.encoding.names) + 1)
+    w = pm.Flat("benchmark_slope_w", shape=shape)
+    beyond = _SLOPE * w
+    whole = pt.concatenate([-loading[free].T @ beyond, beyond])
+    slopes = whole[np.argsort([*anchors, *free])]
+    density = -((slopes / scale) ** 2).sum() / 2
+    density -= len(free) * (pt.log(scale) + np.log(2 * np.pi) / 2 - np.log(_SLOPE)).sum()
+    pm.Potential("benchmark_slopes", density + shape[1] * _log_gram(loading, spec.skills) / 2)
+    return slopes
+
+
+def _log_gram(loading: Any, n_skills: int) -> Any:
+    """Give log det(loading' loading), by Gram-Schmidt, unrolled."""
+    columns: list[Any] = []
+    total = 0.0
+    for k in range(n_skills):
+        column = loading[:, k]
+        for known in columns:
+            column = column - known * (known * column).sum() / (known**2).sum()
+        total = total + pt.log((column**2).sum())
+        columns.append(column)
+    return total
+
+
+def first_guess(design: Design) -> np.ndarray:
+    """Give rough logits from the scores alone, dims (llm, benchmark); 0 where there is no score."""
+    guess = np.zeros((len(design.llms), len(design.benchmarks)))
+    chance = design.chance[design.benchmark_of_obs]
+    share = (design.score - chance) / (_NEAR_CEILING - chance)
+    guess[design.llm_of_obs, design.benchmark_of_obs] = logit(
+        np.clip(share, _NEAR_FLOOR, _NEAR_CEILING)
+    )
+    return guess
+
+
+def declare_in_coordinates(
+    scales: Mapping[str, Any], outline: Outline, guess: np.ndarray
+) -> dict[str, Any]:
+    """Declare effects as what the scores nearly say, plus w times their uncertainty.
+
+    Parameters
+    ----------
+    scales : mapping of str to variable
+        The scale of each effect.
+    outline : Outline
+    guess : numpy.ndarray, dims (llm, benchmark)
+        Rough values of eta: data ``guess`` of the graph.
+
+    Returns
+    -------
+    dict of str to variable
+        The effects, by name.
+    """
+    effects = {}
+    explained = outline.explained
+    if "family_slope" in scales:
+        effects["family_slope"] = _plain("family_slope", scales["family_slope"])
+        model = pm.modelcontext(None)
+        family = model["family_of_llm"]
+        explained = explained + (
+            model["x_slope"][:, :, None] * effects["family_slope"][family]
+        ).sum(axis=1)
+    near, information = _measurements(outline, guess)
+    tree = _Tree.of(outline.design)
+    effects |= _ability_effects(scales, outline, explained, near, information, tree)
+    if "family_deviation" in scales:
+        ability = explained + _total(effects, tree)
+        left = near - outline.own - ability @ outline.loading.T
+        effects |= _deviations(scales, left, information, tree)
+    for name, value in effects.items():
+        if name != "family_slope":
+            effects[name] = pm.Deterministic(name, value, dims=_DIMS[name])
+    return effects
+
+
+def shared_positions(graph: pm.Model, shapes: Mapping[str, tuple[int, ...]]) -> np.ndarray:
+    """Find, among a sampler's coordinates, the parameters that all LLMs share.
+
+    Parameters
+    ----------
+    graph : pymc.Model
+        In coordinates, that is, built with a guess.
+    shapes : mapping of str to tuple of int
+        Shape of each variable in the sampler's coordinates.
+
+    Returns
+    -------
+    numpy.ndarray of int
+    """
+    groups = {"family", "recipe", "llm"}
+    flags = []
+    for variable in graph.free_RVs:
+        size = int(np.prod(shapes[graph.rvs_to_values[variable].name]))
+        of_group = groups & set(graph.named_vars_to_dims.get(variable.name, ()))
+        flags += [not of_group] * size
+    return np.flatnonzero(flags)
+
+
+@dataclass(frozen=True, eq=False)
+class _Tree:
+    """Which recipe an LLM belongs to, and which family a recipe, as data of the graph."""
+
+    recipe_of_llm: Any
+    family_of_recipe: Any
+    n_recipes: int
+    n_families: int
+
+    @classmethod
+    def of(cls, design: Design) -> _Tree:
+        family_of_recipe = np.zeros(len(design.recipes), dtype=int)
+        family_of_recipe[design.recipe_of_llm] = design.family_of_llm
+        return cls(
+            recipe_of_llm=pm.modelcontext(None)["recipe_of_llm"],
+            family_of_recipe=pm.Data("family_of_recipe", family_of_recipe, dims="recipe"),
+            n_recipes=len(design.recipes),
+            n_families=len(design.families),
+        )
+
+    def to_recipes(self, value: Any) -> Any:
+        """Sum over the LLMs of each recipe."""
+        zeros = pt.zeros((self.n_recipes, value.shape[1]))
+        return pt.inc_subtensor(zeros[self.recipe_of_llm], value)
+
+    def to_families(self, value: Any) -> Any:
+        """Sum over the recipes of each family."""
+        zeros = pt.zeros((self.n_families, value.shape[1]))
+        return pt.inc_subtensor(zeros[self.family_of_recipe], value)
+
+
+def _total(effects: Mapping[str, Any], tree: _Tree) -> Any:
+    recipe = effects["family_effect"][tree.family_of_recipe] + effects["recipe_effect"]
+    return recipe[tree.recipe_of_llm] + effects["llm_effect"]
+
+
+def _measurements(outline: Outline, guess: np.ndarray) -> tuple[Any, Any]:
+    """Read every score as a Normal measurement of its eta: its value, and its information.
+
+    A step of Fisher scoring from the guess, at the current floor, ceiling and precision.
+    """
+    design = outline.design
+    cells = {"score": np.zeros(guess.shape), "seen": np.zeros(guess.shape)}
+    where = (design.llm_of_obs, design.benchmark_of_obs)
+    cells["score"][where], cells["seen"][where] = design.score, 1.0
+    trials = None
+    dims = ("llm", "benchmark")
+    if likelihood_of(outline.spec.likelihood).uses_counts:
+        cells["trials"] = np.ones(guess.shape)
+        cells["trials"][where] = design.scores["trials"]
+    data = {name: pm.Data(f"{name}_matrix", value, dims=dims) for name, value in cells.items()}
+    trials = data.get("trials")
+    at = pm.Data("guess", guess, dims=dims).clip(-_FAR, _FAR)
+    share = pm.math.sigmoid(at)
+    height = outline.ceiling - outline.floor
+    expected = outline.floor + height * share
+    slope = height * share * (1 - share)
+    worth = likelihood_of(outline.spec.likelihood).information(expected, outline.scatter, trials)
+    near = at + data["seen"] * (data["score"] - expected) / slope
+    return near, data["seen"] * slope**2 * worth
+
+
+def _ability_effects(
+    scales: Mapping[str, Any],
+    outline: Outline,
+    explained: Any,
+    near: Any,
+    information: Any,
+    tree: _Tree,
+) -> dict[str, Any]:
+    """Effects on skills, from measurements that the deviations blur."""
+    loading, n_skills = outline.loading, outline.spec.skills
+    if "family_deviation" in scales:
+        blur = scales["family_deviation"] ** 2 + scales["recipe_deviation"] ** 2
+        information = information / (1 + information * blur)
+    left = near - outline.own - explained @ loading.T
+    squares = (loading[:, :, None] * loading[:, None, :]).reshape((-1, n_skills * n_skills))
+    known = (information @ squares).reshape((-1, n_skills, n_skills))
+    pull = (information * left) @ loading
+    groups = ("llm", "recipe", "family")
+    w = [pm.Flat(f"{group}_w", dims=_DIMS[f"{group}_effect"]) for group in groups]
+    sds = [scales[f"{group}_effect"] for group in groups]
+    family, recipe, llm, log_jacobian = smooth(
+        known, pull, *[sd**-2 for sd in sds], tree.recipe_of_llm, tree.family_of_recipe, *w
+    )
+    # The smoother gives each group's total; an effect is what it adds to its parent's.
+    effects = {
+        "family_effect": family,
+        "recipe_effect": recipe - family[tree.family_of_recipe],
+        "llm_effect": llm - recipe[tree.recipe_of_llm],
+    }
+    density = sum(_log_normal(effects[f"{g}_effect"], scales[f"{g}_effect"]) for g in groups)
+    pm.Potential("effects", density + log_jacobian)
+    return effects
+
+
+def _deviations(
+    scales: Mapping[str, Any], left: Any, information: Any, tree: _Tree
+) -> dict[str, Any]:
+    """Deviations on single benchmarks: the same smoothing, benchmark by benchmark."""
+    family_w = pm.Flat("family_deviation_w", dims=_DIMS["family_deviation"])
+    recipe_w = pm.Flat("recipe_deviation_w", dims=_DIMS["recipe_deviation"])
+    family_sd, recipe_sd = scales["family_deviation"], scales["recipe_deviation"]
+    known = tree.to_recipes(information)
+    pull = tree.to_recipes(information * left)
+    recipe_known = known + recipe_sd**-2
+    passed = recipe_sd**-2 / recipe_known
+    family_known = tree.to_families(known * passed) + family_sd**-2
+    family_pull = tree.to_families(pull * passed)
+    family = family_pull / family_known + family_w / pt.sqrt(family_known)
+    recipe_mean = family[tree.family_of_recipe] * passed + pull / recipe_known
+    recipe = recipe_mean + recipe_w / pt.sqrt(recipe_known)
+    effects = {
+        "family_deviation": family,
+        "recipe_deviation": recipe - family[tree.family_of_recipe],
+    }
+    density = sum(_log_normal(effects[name], scales[name]) for name in effects)
+    log_jacobian = -(pt.log(family_known).sum() + pt.log(recipe_known).sum()) / 2
+    pm.Potential("deviations", density + log_jacobian)
+    return effects
+
+
+def _log_normal(value: Any, sd: Any) -> Any:
+    return (-((value / sd) ** 2) / 2 - pt.log(sd) - np.log(2 * np.pi) / 2).sum()

@@ -1,0 +1,287 @@
+"""The recursions of the smoother, compiled by numba: up the tree, down it, and their reverses.
+
+Notation: ``inverse`` is C^-1, the inverse of the lower Cholesky factor of Q, for every node of a
+level; a name that begins with ``d_`` is the derivative of the final result by what follows. The
+equations are in :mod:`latentscale.smoother`.
+"""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+
+_compiled = numba.njit(cache=True, error_model="numpy")
+
+
+@_compiled
+def _invert_factor(q, inverse):
+    """Write the inverse of the lower Cholesky factor of q."""
+    n = q.shape[0]
+    factor = np.empty((n, n))
+    for j in range(n):
+        total = q[j, j]
+        for k in range(j):
+            total -= factor[j, k] * factor[j, k]
+        factor[j, j] = np.sqrt(total)
+        for i in range(j + 1, n):
+            total = q[i, j]
+            for k in range(j):
+                total -= factor[i, k] * factor[j, k]
+            factor[i, j] = total / factor[j, j]
+    _invert_lower(factor, inverse)
+
+
+@_compiled
+def _invert_lower(lower, inverse):
+    """Write the inverse of a lower triangular matrix."""
+    n = lower.shape[0]
+    for j in range(n):
+        for i in range(j):
+            inverse[i, j] = 0.0
+        inverse[j, j] = 1 / lower[j, j]
+        for i in range(j + 1, n):
+            total = 0.0
+            for k in range(j, i):
+                total += lower[i, k] * inverse[k, j]
+            inverse[i, j] = -total / lower[i, i]
+
+
+@_compiled
+def _covariance(inverse, out):
+    """Write Q^-1 = C^-T C^-1."""
+    n = inverse.shape[0]
+    for a in range(n):
+        for b in range(a + 1):
+            total = 0.0
+            for k in range(a, n):
+                total += inverse[k, a] * inverse[k, b]
+            out[a, b] = total
+            out[b, a] = total
+
+
+@_compiled
+def _times_lower(inverse, v, out):
+    """Write C^-1 v."""
+    for a in range(v.shape[0]):
+        total = 0.0
+        for b in range(a + 1):
+            total += inverse[a, b] * v[b]
+        out[a] = total
+
+
+@_compiled
+def _times_upper(inverse, v, out):
+    """Write C^-T v."""
+    n = v.shape[0]
+    for a in range(n):
+        total = 0.0
+        for k in range(a, n):
+            total += inverse[k, a] * v[k]
+        out[a] = total
+
+
+@_compiled
+def _factor_level(known, precision):
+    """Give C^-1 of every node."""
+    n, size = known.shape[0], known.shape[1]
+    inverse = np.empty((n, size, size))
+    q = np.empty((size, size))
+    for i in range(n):
+        q[:] = known[i]
+        for a in range(size):
+            q[a, a] += precision[a]
+        _invert_factor(q, inverse[i])
+    return inverse
+
+
+@_compiled
+def _pass_up(inverse, pull, precision, parent, n_parents):
+    """Integrate a level out: what its measurements say about its parents.
+
+    known' = precision - precision Q^-1 precision, pull' = precision Q^-1 pull, in sum.
+    """
+    n, size = pull.shape
+    known_up = np.zeros((n_parents, size, size))
+    pull_up = np.zeros((n_parents, size))
+    cov = np.empty((size, size))
+    for i in range(n):
+        p = parent[i]
+        _covariance(inverse[i], cov)
+        for a in range(size):
+            mean = 0.0
+            for b in range(size):
+                mean += cov[a, b] * pull[i, b]
+                known_up[p, a, b] -= precision[a] * cov[a, b] * precision[b]
+            known_up[p, a, a] += precision[a]
+            pull_up[p, a] += precision[a] * mean
+    return known_up, pull_up
+
+
+@_compiled
+def _pass_down(inverse, pull, precision, parent, above, w):
+    """Give the values of a level from those of its parents; and its log Jacobian."""
+    n, size = pull.shape
+    values = np.empty((n, size))
+    whitened = np.empty(size)
+    target = np.empty(size)
+    log_jacobian = 0.0
+    for i in range(n):
+        for a in range(size):
+            target[a] = pull[i, a]
+            if above.shape[0] > 0:
+                target[a] += precision[a] * above[parent[i], a]
+        _times_lower(inverse[i], target, whitened)
+        for a in range(size):
+            whitened[a] += w[i, a]
+            log_jacobian += np.log(inverse[i, a, a])
+        _times_upper(inverse[i], whitened, values[i])
+    return values, log_jacobian
+
+
+@_compiled
+def _pull_back_down(inverse, pull, precision, parent, above, w, d_values, d_log, d_above):
+    """Reverse :func:`_pass_down`; adds to ``d_above``.
+
+    With m = Q^-1 target and y = C^-T w: d_target = Q^-1 d, d_w = C^-1 d, and d_Q is
+    -Q^-1 d m' from the mean, and from the spread C^-T Phi(C' d_C) C^-1 with d_C = -y d_w', where
+    Phi keeps the lower triangle and halves the diagonal; both made symmetric.
+    """
+    n, size = pull.shape
+    d_q = np.empty((n, size, size))
+    d_pull = np.empty((n, size))
+    d_w = np.empty((n, size))
+    d_precision = np.zeros(size)
+    target, whitened, mean, spread = np.empty(size), np.empty(size), np.empty(size), np.empty(size)
+    factor, phi = np.empty((size, size)), np.empty((size, size))
+    for i in range(n):
+        inv = inverse[i]
+        for a in range(size):
+            target[a] = pull[i, a]
+            if above.shape[0] > 0:
+                target[a] += precision[a] * above[parent[i], a]
+        _times_lower(inv, target, whitened)
+        _times_upper(inv, whitened, mean)
+        _times_upper(inv, w[i], spread)
+        _times_lower(inv, d_values[i], d_w[i])
+        _times_upper(inv, d_w[i], d_pull[i])
+        if above.shape[0] > 0:
+            for a in range(size):
+                d_above[parent[i], a] += precision[a] * d_pull[i, a]
+                d_precision[a] += above[parent[i], a] * d_pull[i, a]
+        _invert_lower(inv, factor)
+        for a in range(size):
+            for b in range(a + 1):
+                total = 0.0
+                for k in range(a, size):
+                    total -= factor[k, a] * spread[k] * d_w[i, b]
+                phi[a, b] = total
+            phi[a, a] = (phi[a, a] - d_log) / 2
+        for a in range(size):
+            for b in range(size):
+                d_q[i, a, b] = -(d_pull[i, a] * mean[b] + mean[a] * d_pull[i, b]) / 2
+        for a in range(size):
+            for b in range(size):
+                total = 0.0
+                for p in range(a, size):
+                    for q in range(b, p + 1):
+                        total += inv[p, a] * phi[p, q] * inv[q, b]
+                d_q[i, a, b] += total / 2
+                d_q[i, b, a] += total / 2
+    return d_q, d_pull, d_w, d_precision
+
+
+@_compiled
+def _pull_back_up(
+    inverse, pull, precision, parent, d_known_up, d_pull_up, d_q, d_pull, d_precision
+):
+    """Reverse :func:`_pass_up`; adds to ``d_q``, ``d_pull`` and ``d_precision``."""
+    n, size = pull.shape
+    cov, d_cov, half = np.empty((size, size)), np.empty((size, size)), np.empty((size, size))
+    for i in range(n):
+        p = parent[i]
+        _covariance(inverse[i], cov)
+        for a in range(size):
+            up = precision[a] * d_pull_up[p, a]
+            mean = 0.0
+            for b in range(size):
+                mean += cov[a, b] * pull[i, b]
+                d_pull[i, a] += cov[a, b] * precision[b] * d_pull_up[p, b]
+                d_precision[a] -= 2 * d_known_up[p, a, b] * cov[a, b] * precision[b]
+                d_cov[a, b] = -precision[a] * d_known_up[p, a, b] * precision[b]
+                other = precision[b] * d_pull_up[p, b]
+                d_cov[a, b] += (up * pull[i, b] + pull[i, a] * other) / 2
+            d_precision[a] += d_pull_up[p, a] * mean + d_known_up[p, a, a]
+        for a in range(size):
+            for b in range(size):
+                total = 0.0
+                for k in range(size):
+                    total += cov[a, k] * d_cov[k, b]
+                half[a, b] = total
+        for a in range(size):
+            for b in range(size):
+                total = 0.0
+                for k in range(size):
+                    total += half[a, k] * cov[k, b]
+                d_q[i, a, b] -= total
+
+
+@_compiled
+def _add_diagonals(d_q, d_precision):
+    """Reverse Q = known + precision, for the precision."""
+    for i in range(d_q.shape[0]):
+        for a in range(d_q.shape[1]):
+            d_precision[a] += d_q[i, a, a]
+
+
+@_compiled
+def forward(
+    known, pull, prec_llm, prec_recipe, prec_family, recipe_of, family_of,
+    w_llm, w_recipe, w_family,
+):  # fmt: skip
+    """Give families, recipes, LLMs and the log Jacobian."""
+    n_recipes, n_families, size = w_recipe.shape[0], w_family.shape[0], pull.shape[1]
+    inv_llm = _factor_level(known, prec_llm)
+    known_r, pull_r = _pass_up(inv_llm, pull, prec_llm, recipe_of, n_recipes)
+    inv_recipe = _factor_level(known_r, prec_recipe)
+    known_f, pull_f = _pass_up(inv_recipe, pull_r, prec_recipe, family_of, n_families)
+    inv_family = _factor_level(known_f, prec_family)
+    nothing = np.empty((0, size))
+    family, log_f = _pass_down(inv_family, pull_f, prec_family, family_of, nothing, w_family)
+    recipe, log_r = _pass_down(inv_recipe, pull_r, prec_recipe, family_of, family, w_recipe)
+    llm, log_l = _pass_down(inv_llm, pull, prec_llm, recipe_of, recipe, w_llm)
+    return family, recipe, llm, log_f + log_r + log_l
+
+
+@_compiled
+def backward(
+    known, pull, prec_llm, prec_recipe, prec_family, recipe_of, family_of,
+    w_llm, w_recipe, w_family, d_family, d_recipe, d_llm, d_log,
+):  # fmt: skip
+    """Give the derivatives by the inputs of :func:`forward`, but for the parents."""
+    n_recipes, n_families, size = w_recipe.shape[0], w_family.shape[0], pull.shape[1]
+    inv_llm = _factor_level(known, prec_llm)
+    known_r, pull_r = _pass_up(inv_llm, pull, prec_llm, recipe_of, n_recipes)
+    inv_recipe = _factor_level(known_r, prec_recipe)
+    known_f, pull_f = _pass_up(inv_recipe, pull_r, prec_recipe, family_of, n_families)
+    inv_family = _factor_level(known_f, prec_family)
+    nothing = np.empty((0, size))
+    family, _ = _pass_down(inv_family, pull_f, prec_family, family_of, nothing, w_family)
+    recipe, _ = _pass_down(inv_recipe, pull_r, prec_recipe, family_of, family, w_recipe)
+
+    d_family, d_recipe = d_family.copy(), d_recipe.copy()
+    dq_llm, dpull_llm, dw_llm, dprec_llm = _pull_back_down(
+        inv_llm, pull, prec_llm, recipe_of, recipe, w_llm, d_llm, d_log, d_recipe)  # fmt: skip
+    dq_recipe, dpull_recipe, dw_recipe, dprec_recipe = _pull_back_down(
+        inv_recipe, pull_r, prec_recipe, family_of, family, w_recipe, d_recipe, d_log, d_family
+    )
+    dq_family, dpull_family, dw_family, dprec_family = _pull_back_down(
+        inv_family, pull_f, prec_family, family_of, nothing, w_family, d_family, d_log, nothing
+    )
+    _add_diagonals(dq_family, dprec_family)
+    _pull_back_up(inv_recipe, pull_r, prec_recipe, family_of, dq_family, dpull_family,
+                  dq_recipe, dpull_recipe, dprec_recipe)  # fmt: skip
+    _add_diagonals(dq_recipe, dprec_recipe)
+    _pull_back_up(inv_llm, pull, prec_llm, recipe_of, dq_recipe, dpull_recipe,
+                  dq_llm, dpull_llm, dprec_llm)  # fmt: skip
+    _add_diagonals(dq_llm, dprec_llm)
+    return dq_llm, dpull_llm, dprec_llm, dprec_recipe, dprec_family, dw_llm, dw_recipe, dw_family

@@ -1,0 +1,159 @@
+"""Coordinates change how the posterior is walked through, never what it is."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from graph_points import MODE, small
+
+from latentscale.coordinates import first_guess, shared_positions
+from latentscale.graph import REPORTED, build_graph
+
+SLOPES = ("log(params_b)",)
+VARIANTS = {
+    "everything": {"skills": 2, "family_slopes": SLOPES, "likelihood": "student_t"},
+    "no deviations": {"skills": 2, "deviations": False, "likelihood": "beta"},
+    "the barest": {"skills": 1, "ceiling": False, "deviations": False, "benchmark_slopes": False},
+    "binomial": {"skills": 1, "likelihood": "binomial"},
+    "beta-binomial": {"skills": 1, "likelihood": "beta_binomial"},
+}
+EFFECTS = ("family_effect", "recipe_effect", "llm_effect", "family_deviation", "recipe_deviation")
+
+
+def w_of(effect):
+    """Name the coordinate that stands for an effect."""
+    return f"{effect.removesuffix('_effect')}_w"
+
+
+def z_of(effect):
+    """Name the plain coordinate of an effect."""
+    return f"{effect.removesuffix('_effect')}_z"
+
+
+# The Jacobian is checked column by column, so the table is tiny.
+TINY = {"n_families": 4, "recipes_per_family": 1.5, "llms_per_recipe": 1.5, "benchmarks": 4}
+
+
+def built(settings, guess=None):
+    model = small(**TINY, **settings).model
+    guess = first_guess(model.design) if guess is None else guess(model.design)
+    return (
+        model.to_pymc(),
+        build_graph(model.design, model.spec, model.priors, guess=guess),
+    )
+
+
+def somewhere(graph, seed=0):
+    """Give a point in the middle of nowhere."""
+    rng = np.random.default_rng(seed)
+    start = graph.initial_point()
+    return {name: value + 0.3 * rng.standard_normal(value.shape) for name, value in start.items()}
+
+
+def plain_point_of(plain, graph, effects):
+    """Compile the map from a point in coordinates to the point of the plain graph."""
+    names = [*effects, *(f"{name.removesuffix('_effect')}_scale" for name in effects)]
+    if "benchmark_slope" in graph.named_vars:
+        names += ["benchmark_slope", "benchmark_tuning", "slope_scale", "tuning_scale"]
+    outputs = graph.replace_rvs_by_values([graph[name] for name in names])
+    values = graph.compile_fn(outputs, inputs=graph.value_vars, point_fn=True, mode=MODE)
+
+    def plain_point(point):
+        found = dict(zip(names, values(point), strict=True))
+        mapped = {name: point[name] for name in plain.initial_point() if name in point}
+        for name in effects:
+            scale = found[f"{name.removesuffix('_effect')}_scale"]
+            mapped[z_of(name)] = found[name] / scale
+        if "benchmark_slope" in found:
+            mapped["benchmark_slope_z"] = found["benchmark_slope"] / found["slope_scale"]
+            mapped["benchmark_tuning_z"] = found["benchmark_tuning"] / found["tuning_scale"]
+        return mapped
+
+    return plain_point
+
+
+def log_volume(plain_point, point, ws, zs):
+    """Give log |dz / dw|: z is a linear function of w, into as many dimensions or more."""
+
+    def flat(at):
+        mapped = plain_point(at)
+        return np.concatenate([mapped[name].ravel() for name in zs])
+
+    start, columns = flat(point), []
+    for name in ws:
+        for position in range(point[name].size):
+            at = {key: value.copy() for key, value in point.items()}
+            at[name].ravel()[position] += 1.0
+            columns.append(flat(at) - start)
+    matrix = np.array(columns)
+    return np.linalg.slogdet(matrix @ matrix.T)[1] / 2
+
+
+def total(graph, point):
+    parts = graph.compile_logp(sum=False, mode=MODE)(point)
+    return float(sum(part.sum() for part in parts))
+
+
+def rough(design):
+    """Give logits that have nothing to do with the scores."""
+    shape = (len(design.llms), len(design.benchmarks))
+    return 3 * np.random.default_rng(5).standard_normal(shape)
+
+
+@pytest.mark.parametrize("settings", VARIANTS.values(), ids=VARIANTS.keys())
+@pytest.mark.parametrize("guess", [rough], ids=["any guess"])
+def test_the_density_is_that_of_the_plain_graph_with_the_jacobian(settings, guess):
+    plain, graph = built(settings, guess)
+    effects = [name for name in EFFECTS if name in graph.named_vars]
+    plain_point = plain_point_of(plain, graph, effects)
+    point = somewhere(graph)
+    density = total(graph, point)
+    expected = total(plain, plain_point(point))
+    ws, zs = [w_of(name) for name in effects], [z_of(name) for name in effects]
+    expected += log_volume(plain_point, point, ws, zs)
+    if "benchmark_slope_w" in point:
+        slopes = ["benchmark_slope_z", "benchmark_tuning_z"]
+        expected += log_volume(plain_point, point, ["benchmark_slope_w"], slopes)
+        # Along the loadings the plain coordinates have standard Normals that do nothing.
+        n_columns = point["benchmark_slope_w"].shape[1]
+        expected += graph.dim_lengths["skill"].eval() * n_columns * np.log(2 * np.pi) / 2
+    np.testing.assert_allclose(density, expected, rtol=1e-6)
+
+
+def test_it_reports_the_same_variables_with_the_same_dims():
+    plain, graph = built({"skills": 2, "family_slopes": SLOPES, "likelihood": "student_t"})
+    for name in REPORTED:
+        assert graph.named_vars_to_dims.get(name) == plain.named_vars_to_dims.get(name), name
+    assert [rv.name for rv in graph.observed_RVs] == ["score"]
+
+
+def test_the_first_guess_is_the_logit_of_the_share_of_the_way_from_chance_to_one():
+    model = small(skills=1).model
+    design = model.design
+    guess = first_guess(design)
+    seen = np.zeros(guess.shape, dtype=bool)
+    seen[design.llm_of_obs, design.benchmark_of_obs] = True
+    assert not guess[~seen].any()
+    assert np.abs(guess).max() < 3.6
+    middle = np.abs(guess[design.llm_of_obs, design.benchmark_of_obs]) < 1
+    chance = design.chance[design.benchmark_of_obs]
+    share = 1 / (1 + np.exp(-guess[design.llm_of_obs, design.benchmark_of_obs]))
+    np.testing.assert_allclose(
+        (chance + (0.97 - chance) * share)[middle], design.score[middle], rtol=1e-12
+    )
+
+
+def test_shared_parameters_are_those_without_a_group():
+    _, graph = built({"skills": 2, "family_slopes": SLOPES})
+    shapes = {name: value.shape for name, value in graph.initial_point().items()}
+    shared = shared_positions(graph, shapes)
+    names = np.repeat(
+        [rv.name for rv in graph.free_RVs],
+        [int(np.prod(shapes[graph.rvs_to_values[rv].name])) for rv in graph.free_RVs],
+    )
+    others = set(np.delete(names, shared))
+    assert others == {
+        "family_w", "recipe_w", "llm_w", "family_deviation_w", "recipe_deviation_w",
+        "family_slope_z",
+    }  # fmt: skip
+    assert not others & set(names[shared])
