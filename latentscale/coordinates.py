@@ -2,7 +2,8 @@
 
 In the plain coordinates, effect = scale * z with z standard Normal, the posterior is badly shaped:
 an ability and the loadings, a deviation and its scale, a family's effect and its recipes' can all
-be traded for each other along curved ridges, and NUTS needs hundreds of small steps to follow them.
+be traded for each other along curved ridges, and NUTS needs about a hundred small steps to follow
+them.
 
 The remedy is to let the effects follow whatever they depend on. Around rough values of eta, every
 score is nearly a Normal measurement of its eta. Given the other parameters, the effects would then
@@ -19,7 +20,7 @@ and non-centred coordinates: Papaspiliopoulos, Roberts and Skoeld, 2007, Statist
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,7 +59,9 @@ class Outline:
     Attributes
     ----------
     design, spec
-        The data and the settings.
+        The table and the settings.
+    data : dict
+        The data of the graph, by name.
     explained : dims (llm, skill)
         Ability without the group effects.
     own : dims (llm, benchmark) or (benchmark,)
@@ -71,6 +74,7 @@ class Outline:
 
     design: Design
     spec: ModelSpec
+    data: Mapping[str, Any]
     explained: Any
     own: Any
     loading: Any
@@ -115,25 +119,50 @@ def declare_slopes_in_coordinates(scale: Any, loading: Any, design: Design, spec
     free = np.delete(np.arange(len(design.benchmarks)), anchors)
     shape = (len(free), len(design.encoding.names) + 1)
     w = pm.Flat("benchmark_slope_w", shape=shape)
-    beyond = _SLOPE * w
-    whole = pt.concatenate([-loading[free].T @ beyond, beyond])
+    of_free = _SLOPE * w
+    whole = pt.concatenate([-loading[free].T @ of_free, of_free])
     slopes = whole[np.argsort([*anchors, *free])]
     density = -((slopes / scale) ** 2).sum() / 2
     density -= len(free) * (pt.log(scale) + np.log(2 * np.pi) / 2 - np.log(_SLOPE)).sum()
-    pm.Potential("benchmark_slopes", density + shape[1] * _log_gram(loading, spec.skills) / 2)
+    log_gram = sum(pt.log((c**2).sum()) for c in orthogonal_columns(loading, spec.skills))
+    pm.Potential("benchmark_slopes", density + shape[1] * log_gram / 2)
     return slopes
 
 
-def _log_gram(loading: Any, n_skills: int) -> Any:
-    """Give log det(loading' loading), by Gram-Schmidt, unrolled."""
+def orthogonal_columns(loading: Any, n_skills: int) -> list[Any]:
+    """Make the loadings of the skills orthogonal by Gram-Schmidt, without changing their span.
+
+    Unrolled: for so few columns a call of LAPACK would cost more than all else. An anchor loads
+    by 1 on its skill alone, so no column's length is below 1.
+    """
     columns: list[Any] = []
-    total = 0.0
     for k in range(n_skills):
-        column = loading[:, k]
-        for known in columns:
-            column = column - known * (known * column).sum() / (known**2).sum()
-        total = total + pt.log((column**2).sum())
-        columns.append(column)
+        columns.append(beyond(loading[:, k], columns))
+    return columns
+
+
+def beyond(effect: Any, columns: Sequence[Any]) -> Any:
+    """Project an effect, dims (benchmark, ...), on what is orthogonal to orthogonal columns."""
+    for column in columns:
+        direction = column if effect.ndim == 1 else column[:, None]
+        effect = effect - direction * (direction * effect).sum(axis=0) / (column**2).sum()
+    return effect
+
+
+def family_slope_part(data: Mapping[str, Any], family_slope: Any) -> Any:
+    """x_i family_slope[f(i)]; (llm, skill)."""
+    return (data["x_slope"][:, :, None] * family_slope[data["family_of_llm"]]).sum(axis=1)
+
+
+def ability_effects(data: Mapping[str, Any], effects: Mapping[str, Any]) -> Any:
+    """family_effect[f(i)] + recipe_effect[r(i)] + llm_effect_i (+ x_i family_slope[f(i)])."""
+    total = (
+        effects["family_effect"][data["family_of_llm"]]
+        + effects["recipe_effect"][data["recipe_of_llm"]]
+        + effects["llm_effect"]
+    )
+    if "family_slope" in effects:
+        total += family_slope_part(data, effects["family_slope"])
     return total
 
 
@@ -170,16 +199,12 @@ def declare_in_coordinates(
     explained = outline.explained
     if "family_slope" in scales:
         effects["family_slope"] = _plain("family_slope", scales["family_slope"])
-        model = pm.modelcontext(None)
-        family = model["family_of_llm"]
-        explained = explained + (
-            model["x_slope"][:, :, None] * effects["family_slope"][family]
-        ).sum(axis=1)
+        explained = explained + family_slope_part(outline.data, effects["family_slope"])
     near, information = _measurements(outline, guess)
-    tree = _Tree.of(outline.design)
-    effects |= _ability_effects(scales, outline, explained, near, information, tree)
+    tree = _Tree.of(outline)
+    effects |= _effects_on_skills(scales, outline, explained, near, information, tree)
     if "family_deviation" in scales:
-        ability = explained + _total(effects, tree)
+        ability = outline.explained + ability_effects(outline.data, effects)
         left = near - outline.own - ability @ outline.loading.T
         effects |= _deviations(scales, left, information, tree)
     for name, value in effects.items():
@@ -221,11 +246,12 @@ class _Tree:
     n_families: int
 
     @classmethod
-    def of(cls, design: Design) -> _Tree:
+    def of(cls, outline: Outline) -> _Tree:
+        design = outline.design
         family_of_recipe = np.zeros(len(design.recipes), dtype=int)
         family_of_recipe[design.recipe_of_llm] = design.family_of_llm
         return cls(
-            recipe_of_llm=pm.modelcontext(None)["recipe_of_llm"],
+            recipe_of_llm=outline.data["recipe_of_llm"],
             family_of_recipe=pm.Data("family_of_recipe", family_of_recipe, dims="recipe"),
             n_recipes=len(design.recipes),
             n_families=len(design.families),
@@ -242,11 +268,6 @@ class _Tree:
         return pt.inc_subtensor(zeros[self.family_of_recipe], value)
 
 
-def _total(effects: Mapping[str, Any], tree: _Tree) -> Any:
-    recipe = effects["family_effect"][tree.family_of_recipe] + effects["recipe_effect"]
-    return recipe[tree.recipe_of_llm] + effects["llm_effect"]
-
-
 def _measurements(outline: Outline, guess: np.ndarray) -> tuple[Any, Any]:
     """Read every score as a Normal measurement of its eta: its value, and its information.
 
@@ -256,24 +277,23 @@ def _measurements(outline: Outline, guess: np.ndarray) -> tuple[Any, Any]:
     cells = {"score": np.zeros(guess.shape), "seen": np.zeros(guess.shape)}
     where = (design.llm_of_obs, design.benchmark_of_obs)
     cells["score"][where], cells["seen"][where] = design.score, 1.0
-    trials = None
     dims = ("llm", "benchmark")
-    if likelihood_of(outline.spec.likelihood).uses_counts:
+    likelihood = likelihood_of(outline.spec.likelihood)
+    if likelihood.uses_counts:
         cells["trials"] = np.ones(guess.shape)
         cells["trials"][where] = design.scores["trials"]
     data = {name: pm.Data(f"{name}_matrix", value, dims=dims) for name, value in cells.items()}
-    trials = data.get("trials")
     at = pm.Data("guess", guess, dims=dims).clip(-_FAR, _FAR)
     share = pm.math.sigmoid(at)
     height = outline.ceiling - outline.floor
     expected = outline.floor + height * share
     slope = height * share * (1 - share)
-    worth = likelihood_of(outline.spec.likelihood).information(expected, outline.scatter, trials)
+    worth = likelihood.information(expected, outline.scatter, data.get("trials"))
     near = at + data["seen"] * (data["score"] - expected) / slope
     return near, data["seen"] * slope**2 * worth
 
 
-def _ability_effects(
+def _effects_on_skills(
     scales: Mapping[str, Any],
     outline: Outline,
     explained: Any,

@@ -148,9 +148,9 @@ def family_effects(fit: ScalingFit, ci_prob: float | None = None) -> Estimates:
     Returns
     -------
     Estimates
-        ``summary``: ``skill``, ``family``, ``n_llms``, then mean, sd and intervals in standard
-        deviations of ability over the fitted LLMs, and ``p_positive``, the probability that the
-        effect is above zero; best families of each skill first. ``draws``: ``family_effect``.
+        ``summary``: ``skill``, ``family``, ``n_llms``, then mean, sd and intervals in logits of
+        the skill's anchor, and ``p_positive``, the probability that the effect is above zero;
+        best families of each skill first. ``draws``: ``family_effect``.
     """
     effect = fit.posterior["family_effect"]
     probs = interval_probs(ci_prob)

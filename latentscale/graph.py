@@ -15,7 +15,7 @@ Identification. A skill has no scale, origin, sign or direction of its own:
 * scale, sign and direction: one anchor benchmark per skill loads on that skill only, by exactly 1,
   so that an ability is in logits of its anchor;
 * origin: effects of families, recipes and LLMs have mean zero in their populations;
-* slopes: benchmarks' own slopes are orthogonal to the loadings (``_beyond_skills``).
+* slopes: benchmarks' own slopes are orthogonal to the loadings (``beyond``).
 
 Every array is ``pm.Data``, so that other rows can be fitted without compiling again.
 """
@@ -32,17 +32,17 @@ from scipy.linalg import helmert
 
 from latentscale.coordinates import (
     Outline,
+    ability_effects,
+    beyond,
     declare_effects,
     declare_in_coordinates,
     declare_slopes_in_coordinates,
+    orthogonal_columns,
 )
 from latentscale.design import Design, slope_columns
 from latentscale.likelihoods import likelihood_of
 from latentscale.priors import Prior
 from latentscale.spec import ModelSpec
-
-# Keeps the projection defined where a loading is zero at the sampler's start.
-_RIDGE = 1e-6
 
 # Variables that the posterior reports; the others are how they are sampled.
 REPORTED = (
@@ -119,9 +119,9 @@ def build_graph(
         if guess is None:
             effects = declare_effects(scales)
         else:
-            outline = Outline(design, spec, explained, own, loading, floor, ceiling, scatter)
+            outline = Outline(design, spec, data, explained, own, loading, floor, ceiling, scatter)
             effects = declare_in_coordinates(scales, outline, guess)
-        ability = explained + _ability_effects(data, effects)
+        ability = explained + ability_effects(data, effects)
         pm.Deterministic("ability", ability, dims=("llm", "skill"))
         eta = own + ability @ loading.T + _deviations(data, effects)
         benchmark = data["benchmark_of_obs"]
@@ -187,19 +187,6 @@ def _scales(spec: ModelSpec, priors: Mapping[str, Prior]) -> dict[str, Any]:
     return scales
 
 
-def _ability_effects(data: dict[str, Any], effects: Mapping[str, Any]) -> Any:
-    """family_effect[f(i)] + recipe_effect[r(i)] + llm_effect_i (+ x_i family_slope[f(i)])."""
-    family = data["family_of_llm"]
-    total = (
-        effects["family_effect"][family]
-        + effects["recipe_effect"][data["recipe_of_llm"]]
-        + effects["llm_effect"]
-    )
-    if "family_slope" in effects:
-        total += (data["x_slope"][:, :, None] * effects["family_slope"][family]).sum(axis=1)
-    return total
-
-
 def _deviations(data: dict[str, Any], effects: Mapping[str, Any]) -> Any:
     """family_deviation[f(i), j] + recipe_deviation[r(i), j]; (llm, benchmark)."""
     if "family_deviation" not in effects:
@@ -250,32 +237,16 @@ def _benchmark_slopes(
     tuning_scale = priors["tuning_scale"].declare("tuning_scale", dims=None)
     if in_coordinates:
         scale = pt.concatenate([slope_scale, tuning_scale[None]])
-        beyond = declare_slopes_in_coordinates(scale, loading, design, spec)
+        slopes = declare_slopes_in_coordinates(scale, loading, design, spec)
     else:
         slope_z = pm.Normal("benchmark_slope_z", 0, 1, dims=("benchmark", "feature"))
         tuning_z = pm.Normal("benchmark_tuning_z", 0, 1, dims="benchmark")
         raw = pt.concatenate([slope_scale * slope_z, (tuning_scale * tuning_z)[:, None]], axis=1)
-        beyond = _beyond_skills(raw, loading, spec.skills)
-    slope, tuning = beyond[:, :-1], beyond[:, -1]
+        slopes = beyond(raw, orthogonal_columns(loading, spec.skills))
+    slope, tuning = slopes[:, :-1], slopes[:, -1]
     pm.Deterministic("benchmark_slope", slope, dims=("benchmark", "feature"))
     pm.Deterministic("benchmark_tuning", tuning, dims="benchmark")
     return data["x"] @ slope.T + data["tuned"][:, None] * tuning
-
-
-def _beyond_skills(effect: Any, loading: Any, n_skills: int) -> Any:
-    """Project effects, dims (benchmark, any), on what is orthogonal to the loadings.
-
-    By Gram-Schmidt, unrolled: for so few columns a call of LAPACK would cost more than all else.
-    """
-    basis: list[Any] = []
-    for k in range(n_skills):
-        column = loading[:, k]
-        for known in basis:
-            column = column - known * (known * column).sum()
-        basis.append(column / pt.sqrt((column**2).sum() + _RIDGE))
-    for direction in basis:
-        effect = effect - direction[:, None] * (direction[:, None] * effect).sum(axis=0)
-    return effect
 
 
 def _curve(data: dict[str, Any], spec: ModelSpec, priors: Mapping[str, Prior]) -> tuple[Any, ...]:

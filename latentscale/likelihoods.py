@@ -262,8 +262,8 @@ class StudentTLikelihood(_MomentCurvature):
         self, expected: Any, parameters: Mapping[str, Any], trials: Any | None = None
     ) -> Any:
         """Give the Fisher information of the location of a Student t."""
-        tail, precision = parameters["tail"], parameters["precision"]
-        return (tail + 1) / (tail + 3) * (1 + precision) / (expected * (1 - expected))
+        tail = parameters["tail"]
+        return (tail + 1) / (tail + 3) * super().information(expected, parameters)
 
 
 @dataclass(frozen=True)

@@ -118,6 +118,15 @@ def _pass_up(inverse, pull, precision, parent, n_parents):
 
 
 @_compiled
+def _set_target(pull, precision, parent, above, i, target):
+    """Write precision parent + pull of node i; the top level has nothing above it."""
+    for a in range(target.shape[0]):
+        target[a] = pull[i, a]
+        if above.shape[0] > 0:
+            target[a] += precision[a] * above[parent[i], a]
+
+
+@_compiled
 def _pass_down(inverse, pull, precision, parent, above, w):
     """Give the values of a level from those of its parents; and its log Jacobian."""
     n, size = pull.shape
@@ -126,10 +135,7 @@ def _pass_down(inverse, pull, precision, parent, above, w):
     target = np.empty(size)
     log_jacobian = 0.0
     for i in range(n):
-        for a in range(size):
-            target[a] = pull[i, a]
-            if above.shape[0] > 0:
-                target[a] += precision[a] * above[parent[i], a]
+        _set_target(pull, precision, parent, above, i, target)
         _times_lower(inverse[i], target, whitened)
         for a in range(size):
             whitened[a] += w[i, a]
@@ -155,10 +161,7 @@ def _pull_back_down(inverse, pull, precision, parent, above, w, d_values, d_log,
     factor, phi = np.empty((size, size)), np.empty((size, size))
     for i in range(n):
         inv = inverse[i]
-        for a in range(size):
-            target[a] = pull[i, a]
-            if above.shape[0] > 0:
-                target[a] += precision[a] * above[parent[i], a]
+        _set_target(pull, precision, parent, above, i, target)
         _times_lower(inv, target, whitened)
         _times_upper(inv, whitened, mean)
         _times_upper(inv, w[i], spread)
@@ -234,18 +237,28 @@ def _add_diagonals(d_q, d_precision):
 
 
 @_compiled
+def _up_the_tree(
+    known, pull, prec_llm, prec_recipe, prec_family, recipe_of, family_of, n_recipes, n_families
+):
+    """Give C^-1 of all three levels, and the pull of recipes and families."""
+    inv_llm = _factor_level(known, prec_llm)
+    known_r, pull_r = _pass_up(inv_llm, pull, prec_llm, recipe_of, n_recipes)
+    inv_recipe = _factor_level(known_r, prec_recipe)
+    known_f, pull_f = _pass_up(inv_recipe, pull_r, prec_recipe, family_of, n_families)
+    return inv_llm, inv_recipe, _factor_level(known_f, prec_family), pull_r, pull_f
+
+
+@_compiled
 def forward(
     known, pull, prec_llm, prec_recipe, prec_family, recipe_of, family_of,
     w_llm, w_recipe, w_family,
 ):  # fmt: skip
     """Give families, recipes, LLMs and the log Jacobian."""
-    n_recipes, n_families, size = w_recipe.shape[0], w_family.shape[0], pull.shape[1]
-    inv_llm = _factor_level(known, prec_llm)
-    known_r, pull_r = _pass_up(inv_llm, pull, prec_llm, recipe_of, n_recipes)
-    inv_recipe = _factor_level(known_r, prec_recipe)
-    known_f, pull_f = _pass_up(inv_recipe, pull_r, prec_recipe, family_of, n_families)
-    inv_family = _factor_level(known_f, prec_family)
-    nothing = np.empty((0, size))
+    inv_llm, inv_recipe, inv_family, pull_r, pull_f = _up_the_tree(
+        known, pull, prec_llm, prec_recipe, prec_family, recipe_of, family_of,
+        w_recipe.shape[0], w_family.shape[0],
+    )  # fmt: skip
+    nothing = np.empty((0, pull.shape[1]))
     family, log_f = _pass_down(inv_family, pull_f, prec_family, family_of, nothing, w_family)
     recipe, log_r = _pass_down(inv_recipe, pull_r, prec_recipe, family_of, family, w_recipe)
     llm, log_l = _pass_down(inv_llm, pull, prec_llm, recipe_of, recipe, w_llm)
@@ -258,13 +271,11 @@ def backward(
     w_llm, w_recipe, w_family, d_family, d_recipe, d_llm, d_log,
 ):  # fmt: skip
     """Give the derivatives by the inputs of :func:`forward`, but for the parents."""
-    n_recipes, n_families, size = w_recipe.shape[0], w_family.shape[0], pull.shape[1]
-    inv_llm = _factor_level(known, prec_llm)
-    known_r, pull_r = _pass_up(inv_llm, pull, prec_llm, recipe_of, n_recipes)
-    inv_recipe = _factor_level(known_r, prec_recipe)
-    known_f, pull_f = _pass_up(inv_recipe, pull_r, prec_recipe, family_of, n_families)
-    inv_family = _factor_level(known_f, prec_family)
-    nothing = np.empty((0, size))
+    inv_llm, inv_recipe, inv_family, pull_r, pull_f = _up_the_tree(
+        known, pull, prec_llm, prec_recipe, prec_family, recipe_of, family_of,
+        w_recipe.shape[0], w_family.shape[0],
+    )  # fmt: skip
+    nothing = np.empty((0, pull.shape[1]))
     family, _ = _pass_down(inv_family, pull_f, prec_family, family_of, nothing, w_family)
     recipe, _ = _pass_down(inv_recipe, pull_r, prec_recipe, family_of, family, w_recipe)
 

@@ -127,7 +127,6 @@ def _with_nutpie(
     tree = _nutpie_run(_whitened(compiled, _unconstrained(pilot), shared), settings)
     groups = {name: tree[name].to_dataset() for name in ("posterior", "sample_stats")}
     groups["posterior"] = groups["posterior"][kept]
-    groups["sample_stats"] = groups["sample_stats"].drop_vars("unconstrained_draw", errors="ignore")
     return xr.DataTree.from_dict(groups)
 
 

@@ -500,7 +500,7 @@ def _loading(s: xr.Dataset, spec: ModelSpec) -> xr.DataArray:
         loading = loading + contrast * xr.DataArray(against, coords={"skill": s["skill"]})
     for k, anchor in enumerate(spec.anchors):
         own = np.arange(spec.skills) == k
-        loading.loc[{"benchmark": anchor}] = np.where(own, 1.0, 0.0)
+        loading.loc[{"benchmark": anchor}] = own.astype(float)
     return loading
 
 

@@ -105,17 +105,31 @@ def whiten(
     -------
     The same model in the new coordinates: the posterior that it stores is the same.
     """
-    n, size = compiled.n_dim, len(positions)
-    density, expand = compiled.compiled_logp_func, compiled.compiled_expand_func
-    call_density, call_expand = density.ctypes, expand.ctypes
-    call_density.restype = ctypes.c_int64
     arrays = (
         np.ascontiguousarray(positions, dtype=np.int64),
         np.ascontiguousarray(centre, dtype=float),
         np.ascontiguousarray(factor, dtype=float),
         compiled.user_data,
     )
-    addresses = np.array([array.ctypes.data for array in arrays], dtype=np.uint64)
+    new_density, new_expand = _composed(compiled, len(positions))
+    return replace(
+        compiled,
+        compiled_logp_func=new_density,
+        compiled_expand_func=new_expand,
+        user_data=np.array([array.ctypes.data for array in arrays], dtype=np.uint64),
+        initial_point_func=_Keeping(start, (compiled, arrays)),
+    )
+
+
+def _composed(compiled: Any, size: int) -> tuple[Any, Any]:
+    """Compile the density and the expansion of the new coordinates around those of the old.
+
+    Their last argument is the address of four others: positions, centre, factor, old data.
+    """
+    n = compiled.n_dim
+    density, expand = compiled.compiled_logp_func, compiled.compiled_expand_func
+    call_density, call_expand = density.ctypes, expand.ctypes
+    call_density.restype = ctypes.c_int64
 
     @numba.njit
     def unpack(address):
@@ -155,21 +169,15 @@ def whiten(
         x = to_plain(numba.carray(y_, (n,)), where, middle, matrix)
         return call_expand(dim, n_expanded, x.ctypes, out_, data)
 
-    return replace(
-        compiled,
-        compiled_logp_func=numba.cfunc(density._sig)(new_density),
-        compiled_expand_func=numba.cfunc(expand._sig)(new_expand),
-        user_data=addresses,
-        initial_point_func=_Keeping(start, arrays),
-    )
+    return numba.cfunc(density._sig)(new_density), numba.cfunc(expand._sig)(new_expand)
 
 
 @dataclass(frozen=True, eq=False)
 class _Keeping:
-    """A function of the seed that keeps alive the arrays whose addresses compiled code holds."""
+    """A function of the seed that keeps alive what compiled code holds the addresses of."""
 
     function: Callable[..., np.ndarray]
-    arrays: tuple[np.ndarray, ...]
+    kept: tuple[Any, ...]
 
     def __call__(self, seed: Any) -> np.ndarray:
         """Give the point where a chain starts."""
