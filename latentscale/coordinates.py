@@ -27,11 +27,13 @@ from typing import Any
 import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
-from scipy.special import logit
+from scipy.special import expit, logit
 
 from latentscale.design import Design
 from latentscale.likelihoods import likelihood_of
-from latentscale.smoother import smooth
+from latentscale.priors import Prior
+from latentscale.products import at_cells, matrix_product
+from latentscale.smoother import smooth_deviations, smooth_effects
 from latentscale.spec import ModelSpec
 
 # Dims of each effect.
@@ -64,7 +66,7 @@ class Outline:
         The data of the graph, by name.
     explained : dims (llm, skill)
         Ability without the group effects.
-    own : dims (llm, benchmark) or (benchmark,)
+    own : dims (obs,)
         eta without ability and deviations.
     loading : dims (benchmark, skill)
     floor, ceiling : dims (benchmark,)
@@ -91,6 +93,44 @@ def declare_effects(scales: Mapping[str, Any]) -> dict[str, Any]:
 def _plain(name: str, scale: Any) -> Any:
     z = pm.Normal(f"{name.removesuffix('_effect')}_z", 0, 1, dims=_DIMS[name])
     return pm.Deterministic(name, scale * z, dims=_DIMS[name])
+
+
+def declare_difficulty_in_coordinates(prior: Prior, share: Any, design: Design) -> Any:
+    """Declare difficulties that move along with the ceiling.
+
+    Scores are about share * sigmoid(eta), so that a higher ceiling with a lower difficulty gives
+    nearly the same ones: a change of log share is made up for by one of eta of -1 / (1 - sigmoid),
+    on average over the scores, each weighted by its information about eta.
+
+    Parameters
+    ----------
+    prior : Prior
+        Of the difficulty, which it is about; only the coordinate moves along.
+    share : dims (benchmark,)
+        How far from chance to 1 the ceiling is.
+    design : Design
+
+    Returns
+    -------
+    variable, dims (benchmark,)
+    """
+    moving = pm.Flat("moving_difficulty", dims="benchmark")
+    along = pm.Data("difficulty_along_ceiling", _along_ceiling(design), dims="benchmark")
+    difficulty = moving - along * pt.log(share)
+    density = pm.logp(prior.dist((len(design.benchmarks),)), difficulty)
+    pm.Potential("difficulties", density.sum())
+    return pm.Deterministic("difficulty", difficulty, dims="benchmark")
+
+
+def _along_ceiling(design: Design) -> np.ndarray:
+    """Give the average of 1 / (1 - sigmoid(eta)) at rough logits, dims (benchmark,)."""
+    share = expit(first_guess(design))
+    chance = design.chance[design.benchmark_of_obs]
+    expected = chance + (1 - chance) * share
+    worth = (share * (1 - share)) ** 2 / (expected * (1 - expected))
+    of, n = design.benchmark_of_obs, len(design.benchmarks)
+    total: np.ndarray = np.bincount(of, worth / (1 - share), minlength=n)
+    return total / np.bincount(of, worth, minlength=n)
 
 
 def declare_slopes_in_coordinates(scale: Any, loading: Any, design: Design, spec: ModelSpec) -> Any:
@@ -120,7 +160,7 @@ def declare_slopes_in_coordinates(scale: Any, loading: Any, design: Design, spec
     shape = (len(free), len(design.encoding.names) + 1)
     w = pm.Flat("benchmark_slope_w", shape=shape)
     of_free = _SLOPE * w
-    whole = pt.concatenate([-loading[free].T @ of_free, of_free])
+    whole = pt.concatenate([-matrix_product(loading[free].T, of_free), of_free])
     slopes = whole[np.argsort([*anchors, *free])]
     density = -((slopes / scale) ** 2).sum() / 2
     density -= len(free) * (pt.log(scale) + np.log(2 * np.pi) / 2 - np.log(_SLOPE)).sum()
@@ -167,13 +207,10 @@ def ability_effects(data: Mapping[str, Any], effects: Mapping[str, Any]) -> Any:
 
 
 def first_guess(design: Design) -> np.ndarray:
-    """Give rough logits from the scores alone, dims (llm, benchmark); 0 where there is no score."""
-    guess = np.zeros((len(design.llms), len(design.benchmarks)))
+    """Give rough logits from the scores alone, dims (obs,)."""
     chance = design.chance[design.benchmark_of_obs]
     share = (design.score - chance) / (_NEAR_CEILING - chance)
-    guess[design.llm_of_obs, design.benchmark_of_obs] = logit(
-        np.clip(share, _NEAR_FLOOR, _NEAR_CEILING)
-    )
+    guess: np.ndarray = logit(np.clip(share, _NEAR_FLOOR, _NEAR_CEILING))
     return guess
 
 
@@ -187,8 +224,8 @@ def declare_in_coordinates(
     scales : mapping of str to variable
         The scale of each effect.
     outline : Outline
-    guess : numpy.ndarray, dims (llm, benchmark)
-        Rough values of eta: data ``guess`` of the graph.
+    guess : numpy.ndarray, dims (obs,)
+        Rough values of eta of the scores: data ``guess`` of the graph.
 
     Returns
     -------
@@ -200,13 +237,14 @@ def declare_in_coordinates(
     if "family_slope" in scales:
         effects["family_slope"] = _plain("family_slope", scales["family_slope"])
         explained = explained + family_slope_part(outline.data, effects["family_slope"])
-    near, information = _measurements(outline, guess)
-    tree = _Tree.of(outline)
-    effects |= _effects_on_skills(scales, outline, explained, near, information, tree)
+    places = _Places.of(outline)
+    near, information = _measurements(outline, places, guess)
+    left = near - outline.own - at_cells(explained, outline.loading, outline.data)
+    effects |= _effects_on_skills(scales, outline.loading, left, information, places)
     if "family_deviation" in scales:
         ability = outline.explained + ability_effects(outline.data, effects)
-        left = near - outline.own - ability @ outline.loading.T
-        effects |= _deviations(scales, left, information, tree)
+        left = near - outline.own - at_cells(ability, outline.loading, outline.data)
+        effects |= _deviations(scales, left, information, places)
     for name, value in effects.items():
         if name != "family_slope":
             effects[name] = pm.Deterministic(name, value, dims=_DIMS[name])
@@ -237,119 +275,88 @@ def shared_positions(graph: pm.Model, shapes: Mapping[str, tuple[int, ...]]) -> 
 
 
 @dataclass(frozen=True, eq=False)
-class _Tree:
-    """Which recipe an LLM belongs to, and which family a recipe, as data of the graph."""
+class _Places:
+    """Where each score belongs, and each recipe, as data of the graph."""
 
+    llm_of_obs: Any
+    benchmark_of_obs: Any
     recipe_of_llm: Any
     family_of_recipe: Any
-    n_recipes: int
-    n_families: int
 
     @classmethod
-    def of(cls, outline: Outline) -> _Tree:
-        design = outline.design
+    def of(cls, outline: Outline) -> _Places:
+        design, data = outline.design, outline.data
         family_of_recipe = np.zeros(len(design.recipes), dtype=int)
         family_of_recipe[design.recipe_of_llm] = design.family_of_llm
         return cls(
-            recipe_of_llm=outline.data["recipe_of_llm"],
+            llm_of_obs=data["llm_of_obs"],
+            benchmark_of_obs=data["benchmark_of_obs"],
+            recipe_of_llm=data["recipe_of_llm"],
             family_of_recipe=pm.Data("family_of_recipe", family_of_recipe, dims="recipe"),
-            n_recipes=len(design.recipes),
-            n_families=len(design.families),
         )
 
-    def to_recipes(self, value: Any) -> Any:
-        """Sum over the LLMs of each recipe."""
-        zeros = pt.zeros((self.n_recipes, value.shape[1]))
-        return pt.inc_subtensor(zeros[self.recipe_of_llm], value)
 
-    def to_families(self, value: Any) -> Any:
-        """Sum over the recipes of each family."""
-        zeros = pt.zeros((self.n_families, value.shape[1]))
-        return pt.inc_subtensor(zeros[self.family_of_recipe], value)
-
-
-def _measurements(outline: Outline, guess: np.ndarray) -> tuple[Any, Any]:
+def _measurements(outline: Outline, places: _Places, guess: np.ndarray) -> tuple[Any, Any]:
     """Read every score as a Normal measurement of its eta: its value, and its information.
 
     A step of Fisher scoring from the guess, at the current floor, ceiling and precision.
     """
-    design = outline.design
-    cells = {"score": np.zeros(guess.shape), "seen": np.zeros(guess.shape)}
-    where = (design.llm_of_obs, design.benchmark_of_obs)
-    cells["score"][where], cells["seen"][where] = design.score, 1.0
-    dims = ("llm", "benchmark")
+    design, data, of = outline.design, outline.data, places.benchmark_of_obs
     likelihood = likelihood_of(outline.spec.likelihood)
-    if likelihood.uses_counts:
-        cells["trials"] = np.ones(guess.shape)
-        cells["trials"][where] = design.scores["trials"]
-    data = {name: pm.Data(f"{name}_matrix", value, dims=dims) for name, value in cells.items()}
-    at = pm.Data("guess", guess, dims=dims).clip(-_FAR, _FAR)
+    score = pm.Data("guessed_score", design.score, dims="obs")
+    at = pm.Data("guess", guess, dims="obs").clip(-_FAR, _FAR)
     share = pm.math.sigmoid(at)
-    height = outline.ceiling - outline.floor
-    expected = outline.floor + height * share
+    height = (outline.ceiling - outline.floor)[of]
+    expected = outline.floor[of] + height * share
     slope = height * share * (1 - share)
-    worth = likelihood.information(expected, outline.scatter, data.get("trials"))
-    near = at + data["seen"] * (data["score"] - expected) / slope
-    return near, data["seen"] * slope**2 * worth
+    scatter = {k: v[of] if v.ndim else v for k, v in outline.scatter.items()}
+    worth = likelihood.information(expected, scatter, data.get("trials_data"))
+    return at + (score - expected) / slope, slope**2 * worth
 
 
 def _effects_on_skills(
-    scales: Mapping[str, Any],
-    outline: Outline,
-    explained: Any,
-    near: Any,
-    information: Any,
-    tree: _Tree,
+    scales: Mapping[str, Any], loading: Any, left: Any, information: Any, places: _Places
 ) -> dict[str, Any]:
     """Effects on skills, from measurements that the deviations blur."""
-    loading, n_skills = outline.loading, outline.spec.skills
+    blur = pt.zeros(loading.shape[0])
     if "family_deviation" in scales:
         blur = scales["family_deviation"] ** 2 + scales["recipe_deviation"] ** 2
-        information = information / (1 + information * blur)
-    left = near - outline.own - explained @ loading.T
-    squares = (loading[:, :, None] * loading[:, None, :]).reshape((-1, n_skills * n_skills))
-    known = (information @ squares).reshape((-1, n_skills, n_skills))
-    pull = (information * left) @ loading
     groups = ("llm", "recipe", "family")
     w = [pm.Flat(f"{group}_w", dims=_DIMS[f"{group}_effect"]) for group in groups]
-    sds = [scales[f"{group}_effect"] for group in groups]
-    family, recipe, llm, log_jacobian = smooth(
-        known, pull, *[sd**-2 for sd in sds], tree.recipe_of_llm, tree.family_of_recipe, *w
+    precisions = [scales[f"{group}_effect"] ** -2 for group in groups]
+    where = (places.llm_of_obs, places.benchmark_of_obs)
+    parents = (places.recipe_of_llm, places.family_of_recipe)
+    family, recipe, llm, log_jacobian = smooth_effects(
+        information, left, loading, blur, *precisions, *w, *where, *parents
     )
     # The smoother gives each group's total; an effect is what it adds to its parent's.
     effects = {
         "family_effect": family,
-        "recipe_effect": recipe - family[tree.family_of_recipe],
-        "llm_effect": llm - recipe[tree.recipe_of_llm],
+        "recipe_effect": recipe - family[places.family_of_recipe],
+        "llm_effect": llm - recipe[places.recipe_of_llm],
     }
     density = sum(_log_normal(effects[f"{g}_effect"], scales[f"{g}_effect"]) for g in groups)
-    pm.Potential("effects", density + log_jacobian)
+    pm.Potential("effects", density + log_jacobian[0])
     return effects
 
 
 def _deviations(
-    scales: Mapping[str, Any], left: Any, information: Any, tree: _Tree
+    scales: Mapping[str, Any], left: Any, information: Any, places: _Places
 ) -> dict[str, Any]:
-    """Deviations on single benchmarks: the same smoothing, benchmark by benchmark."""
-    family_w = pm.Flat("family_deviation_w", dims=_DIMS["family_deviation"])
-    recipe_w = pm.Flat("recipe_deviation_w", dims=_DIMS["recipe_deviation"])
-    family_sd, recipe_sd = scales["family_deviation"], scales["recipe_deviation"]
-    known = tree.to_recipes(information)
-    pull = tree.to_recipes(information * left)
-    recipe_known = known + recipe_sd**-2
-    passed = recipe_sd**-2 / recipe_known
-    family_known = tree.to_families(known * passed) + family_sd**-2
-    family_pull = tree.to_families(pull * passed)
-    family = family_pull / family_known + family_w / pt.sqrt(family_known)
-    recipe_mean = family[tree.family_of_recipe] * passed + pull / recipe_known
-    recipe = recipe_mean + recipe_w / pt.sqrt(recipe_known)
+    """Deviations on single benchmarks."""
+    names = ("recipe_deviation", "family_deviation")
+    w = [pm.Flat(f"{name}_w", dims=_DIMS[name]) for name in names]
+    precisions = [scales[name] ** -2 for name in names]
+    where = (places.recipe_of_llm[places.llm_of_obs], places.benchmark_of_obs)
+    family, recipe, log_jacobian = smooth_deviations(
+        information, left, *precisions, *w, *where, places.family_of_recipe
+    )
     effects = {
         "family_deviation": family,
-        "recipe_deviation": recipe - family[tree.family_of_recipe],
+        "recipe_deviation": recipe - family[places.family_of_recipe],
     }
-    density = sum(_log_normal(effects[name], scales[name]) for name in effects)
-    log_jacobian = -(pt.log(family_known).sum() + pt.log(recipe_known).sum()) / 2
-    pm.Potential("deviations", density + log_jacobian)
+    density = sum(_log_normal(effects[name], scales[name]) for name in names)
+    pm.Potential("deviations", density + log_jacobian[0])
     return effects
 
 

@@ -194,7 +194,7 @@ def _score_symbols(spec: ModelSpec) -> list[Symbol]:
     found = [
         Symbol("loading (anchors)", ("skill",), "1 on the own skill, else 0", sampled=False),
         Symbol("loading (others)", one, "{} in sum over the skills", "total_loading"),
-        Symbol("difficulty", one, _difficulty(spec), "difficulty_below_one"),
+        Symbol("difficulty", one, "{}", "difficulty"),
     ]
     if spec.skills > 1:
         contrast = ("benchmark", "contrast")
@@ -216,10 +216,6 @@ def _score_symbols(spec: ModelSpec) -> list[Symbol]:
             Symbol(f"{name}_scale", one, "{}", f"{name}_scale"),
         ]
     return found
-
-
-def _difficulty(spec: ModelSpec) -> str:
-    return "{} - log ceiling share" if spec.ceiling else "{}"
 
 
 def _bound_symbols(spec: ModelSpec) -> list[Symbol]:

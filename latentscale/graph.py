@@ -34,6 +34,7 @@ from latentscale.coordinates import (
     Outline,
     ability_effects,
     beyond,
+    declare_difficulty_in_coordinates,
     declare_effects,
     declare_in_coordinates,
     declare_slopes_in_coordinates,
@@ -42,6 +43,7 @@ from latentscale.coordinates import (
 from latentscale.design import Design, slope_columns
 from latentscale.likelihoods import likelihood_of
 from latentscale.priors import Prior
+from latentscale.products import at_cells, matrix_product
 from latentscale.spec import ModelSpec
 
 # Variables that the posterior reports; the others are how they are sampled.
@@ -95,10 +97,10 @@ def build_graph(
         What was asked for.
     priors : mapping of str to Prior
         One for every variable, as :func:`latentscale.priors.merge_priors` gives them.
-    guess : numpy.ndarray, dims (llm, benchmark), optional
-        Rough values of ``eta``. With them the same posterior is written in coordinates in which
-        NUTS moves freely (:mod:`latentscale.coordinates`); the effects then have no random
-        variables of their own, and the prior cannot be drawn from.
+    guess : numpy.ndarray, dims (obs,), optional
+        Rough values of ``eta`` of the scores. With them the same posterior is written in
+        coordinates in which NUTS moves freely (:mod:`latentscale.coordinates`); the effects then
+        have no random variables of their own, and the prior cannot be drawn from.
 
     Returns
     -------
@@ -108,12 +110,13 @@ def build_graph(
     coords = design.coords(skill_names(spec.anchors), spec.family_slopes)
     with pm.Model(coords=coords) as model:
         data = _declare_data(design, spec)
-        floor, ceiling, difficulty = _curve(data, spec, priors)
+        in_coordinates = guess is not None
+        floor, ceiling, difficulty = _curve(data, design, spec, priors, in_coordinates)
         loading = _loading(design, spec, priors)
         scatter = _scatter(spec, priors)
         explained = _explained_ability(data, spec, priors)
-        own = difficulty + _benchmark_slopes(
-            data, design, spec, priors, loading, in_coordinates=guess is not None
+        own = difficulty[data["benchmark_of_obs"]] + _benchmark_slopes(
+            data, design, spec, priors, loading, in_coordinates
         )
         scales = _scales(spec, priors)
         if guess is None:
@@ -123,10 +126,9 @@ def build_graph(
             effects = declare_in_coordinates(scales, outline, guess)
         ability = explained + ability_effects(data, effects)
         pm.Deterministic("ability", ability, dims=("llm", "skill"))
-        eta = own + ability @ loading.T + _deviations(data, effects)
+        eta = own + at_cells(ability, loading, data) + _deviations(data, effects)
         benchmark = data["benchmark_of_obs"]
-        eta_of_obs = eta[data["llm_of_obs"], benchmark]
-        expected = floor[benchmark] + (ceiling - floor)[benchmark] * pm.math.sigmoid(eta_of_obs)
+        expected = floor[benchmark] + (ceiling - floor)[benchmark] * pm.math.sigmoid(eta)
         _observe(data, spec, scatter, expected)
     return model
 
@@ -164,7 +166,7 @@ def _explained_ability(data: dict[str, Any], spec: ModelSpec, priors: Mapping[st
     """x_i B + tuned_i tuning_shift: what features and tuning explain; (llm, skill)."""
     slope = priors["feature_slope"].declare("feature_slope", dims=("feature", "skill"))
     shift = priors["tuning_shift"].declare("tuning_shift", dims="skill")
-    return data["x"] @ slope + data["tuned"][:, None] * shift
+    return matrix_product(data["x"], slope) + data["tuned"][:, None] * shift
 
 
 def _scales(spec: ModelSpec, priors: Mapping[str, Prior]) -> dict[str, Any]:
@@ -188,12 +190,13 @@ def _scales(spec: ModelSpec, priors: Mapping[str, Prior]) -> dict[str, Any]:
 
 
 def _deviations(data: dict[str, Any], effects: Mapping[str, Any]) -> Any:
-    """family_deviation[f(i), j] + recipe_deviation[r(i), j]; (llm, benchmark)."""
+    """family_deviation[f(i), j] + recipe_deviation[r(i), j]; (obs,)."""
     if "family_deviation" not in effects:
         return 0.0
+    llm, benchmark = data["llm_of_obs"], data["benchmark_of_obs"]
     return (
-        effects["family_deviation"][data["family_of_llm"]]
-        + effects["recipe_deviation"][data["recipe_of_llm"]]
+        effects["family_deviation"][data["family_of_llm"][llm], benchmark]
+        + effects["recipe_deviation"][data["recipe_of_llm"][llm], benchmark]
     )
 
 
@@ -212,7 +215,7 @@ def _loading(design: Design, spec: ModelSpec, priors: Mapping[str, Prior]) -> An
         contrast = priors["loading_contrast"].declare(
             "loading_contrast", dims=("benchmark", "contrast")
         )
-        free = free + contrast @ helmert(spec.skills)  # orthonormal, each sums to zero
+        free += matrix_product(contrast, helmert(spec.skills))  # orthonormal, each sums to zero
     loading = is_anchor + is_free * free
     return pm.Deterministic("loading", loading, dims=("benchmark", "skill"))
 
@@ -223,10 +226,9 @@ def _benchmark_slopes(
     spec: ModelSpec,
     priors: Mapping[str, Prior],
     loading: Any,
-    *,
     in_coordinates: bool,
 ) -> Any:
-    """x_i benchmark_slope_j + tuned_i benchmark_tuning_j: what no slope of a skill could say.
+    """x_i benchmark_slope_j + tuned_i benchmark_tuning_j: beyond slopes of skills; (obs,).
 
     A slope shared by all benchmarks in proportion to their loadings is a slope of the skills. Only
     the part orthogonal to the loadings is left here, or the two would trade off without end.
@@ -246,27 +248,30 @@ def _benchmark_slopes(
     slope, tuning = slopes[:, :-1], slopes[:, -1]
     pm.Deterministic("benchmark_slope", slope, dims=("benchmark", "feature"))
     pm.Deterministic("benchmark_tuning", tuning, dims="benchmark")
-    return data["x"] @ slope.T + data["tuned"][:, None] * tuning
+    of_tuned = data["tuned"][data["llm_of_obs"]] * tuning[data["benchmark_of_obs"]]
+    return at_cells(data["x"], slope, data) + of_tuned
 
 
-def _curve(data: dict[str, Any], spec: ModelSpec, priors: Mapping[str, Prior]) -> tuple[Any, ...]:
-    """floor_j: a little below chance; ceiling_j: between chance and 1; difficulty_j.
-
-    For most LLMs a score is far from its ceiling and grows with ceiling * exp(eta): a higher
-    ceiling with a lower difficulty gives the same scores. So what is sampled is the difficulty
-    that there would be if the ceiling were 1.
-    """
+def _curve(
+    data: dict[str, Any],
+    design: Design,
+    spec: ModelSpec,
+    priors: Mapping[str, Prior],
+    in_coordinates: bool,
+) -> tuple[Any, ...]:
+    """floor_j: a little below chance; ceiling_j: between chance and 1; difficulty_j."""
     chance = data["chance"]
     slack = priors["floor_slack"].declare("floor_slack", dims="benchmark")
     floor = pm.Deterministic("floor", chance * (1 - slack), dims="benchmark")
-    difficulty = priors["difficulty_below_one"].declare("difficulty_below_one", dims="benchmark")
+    share = pt.ones_like(floor)
     if spec.ceiling:
         share = priors["ceiling_share"].declare("ceiling_share", dims="benchmark")
-        difficulty = difficulty - pt.log(share)
-    else:
-        share = pt.ones_like(floor)
     ceiling = pm.Deterministic("ceiling", chance + (1 - chance) * share, dims="benchmark")
-    return floor, ceiling, pm.Deterministic("difficulty", difficulty, dims="benchmark")
+    if in_coordinates:
+        difficulty = declare_difficulty_in_coordinates(priors["difficulty"], share, design)
+    else:
+        difficulty = priors["difficulty"].declare("difficulty", dims="benchmark")
+    return floor, ceiling, difficulty
 
 
 def _scatter(spec: ModelSpec, priors: Mapping[str, Prior]) -> dict[str, Any]:

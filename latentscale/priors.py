@@ -141,7 +141,7 @@ DEFAULTS: Mapping[str, DefaultPrior] = {
         Prior("Normal", mu=0, sigma=0.5),
         "how a benchmark divides that between skills; it may load on some of them negatively",
     ),
-    "difficulty_below_one": DefaultPrior(
+    "difficulty": DefaultPrior(
         Prior("Normal", mu=-0.5, sigma=1.5),
         "the average LLM is anywhere from 5 % to 92 % of the way from floor to ceiling",
     ),

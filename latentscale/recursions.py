@@ -1,4 +1,4 @@
-"""The recursions of the smoother, compiled by numba: up the tree, down it, and their reverses.
+"""The recursions on skills, compiled by numba: up the tree, down it, and their reverses.
 
 Notation: ``inverse`` is C^-1, the inverse of the lower Cholesky factor of Q, for every node of a
 level; a name that begins with ``d_`` is the derivative of the final result by what follows. The
@@ -249,11 +249,61 @@ def _up_the_tree(
 
 
 @_compiled
+def _pool(information, left, loading, blur, llm_of_obs, benchmark_of_obs, n_llms):
+    """Add up what the scores of each LLM say about its skills.
+
+    A deviation of variance ``blur`` lies between a skill and a score, so that an information u
+    about eta is one of e = u / (1 + u blur) about the skills: known = sum e loading loading', and
+    pull = sum e left loading.
+    """
+    size = loading.shape[1]
+    known, pull = np.zeros((n_llms, size, size)), np.zeros((n_llms, size))
+    for o in range(information.shape[0]):
+        i, j = llm_of_obs[o], benchmark_of_obs[o]
+        worth = information[o] / (1 + information[o] * blur[j])
+        for a in range(size):
+            part = worth * loading[j, a]
+            pull[i, a] += part * left[o]
+            for b in range(size):
+                known[i, a, b] += part * loading[j, b]
+    return known, pull
+
+
+@_compiled
+def _pull_back_pool(
+    information, left, loading, blur, llm_of_obs, benchmark_of_obs, d_known, d_pull
+):
+    """Reverse :func:`_pool`; ``d_known`` is symmetric."""
+    n, size = information.shape[0], loading.shape[1]
+    d_information, d_left = np.empty(n), np.empty(n)
+    d_loading, d_blur = np.zeros(loading.shape), np.zeros(blur.shape[0])
+    for o in range(n):
+        i, j = llm_of_obs[o], benchmark_of_obs[o]
+        share = 1 / (1 + information[o] * blur[j])
+        worth = information[o] * share
+        d_worth, to_left = 0.0, 0.0
+        for a in range(size):
+            along = 0.0
+            for b in range(size):
+                along += d_known[i, a, b] * loading[j, b]
+            d_worth += (along + d_pull[i, a] * left[o]) * loading[j, a]
+            to_left += d_pull[i, a] * loading[j, a]
+            d_loading[j, a] += worth * (2 * along + d_pull[i, a] * left[o])
+        d_left[o] = worth * to_left
+        d_information[o] = d_worth * share * share
+        d_blur[j] -= d_worth * worth * worth
+    return d_information, d_left, d_loading, d_blur
+
+
+@_compiled
 def forward(
-    known, pull, prec_llm, prec_recipe, prec_family, recipe_of, family_of,
-    w_llm, w_recipe, w_family,
+    information, left, loading, blur, prec_llm, prec_recipe, prec_family,
+    w_llm, w_recipe, w_family, llm_of_obs, benchmark_of_obs, recipe_of, family_of,
 ):  # fmt: skip
-    """Give families, recipes, LLMs and the log Jacobian."""
+    """Give families, recipes, LLMs and, as an array of one element, the log Jacobian."""
+    known, pull = _pool(
+        information, left, loading, blur, llm_of_obs, benchmark_of_obs, w_llm.shape[0]
+    )
     inv_llm, inv_recipe, inv_family, pull_r, pull_f = _up_the_tree(
         known, pull, prec_llm, prec_recipe, prec_family, recipe_of, family_of,
         w_recipe.shape[0], w_family.shape[0],
@@ -262,15 +312,19 @@ def forward(
     family, log_f = _pass_down(inv_family, pull_f, prec_family, family_of, nothing, w_family)
     recipe, log_r = _pass_down(inv_recipe, pull_r, prec_recipe, family_of, family, w_recipe)
     llm, log_l = _pass_down(inv_llm, pull, prec_llm, recipe_of, recipe, w_llm)
-    return family, recipe, llm, log_f + log_r + log_l
+    return family, recipe, llm, np.array([log_f + log_r + log_l])
 
 
 @_compiled
 def backward(
-    known, pull, prec_llm, prec_recipe, prec_family, recipe_of, family_of,
-    w_llm, w_recipe, w_family, d_family, d_recipe, d_llm, d_log,
+    information, left, loading, blur, prec_llm, prec_recipe, prec_family,
+    w_llm, w_recipe, w_family, llm_of_obs, benchmark_of_obs, recipe_of, family_of,
+    d_family, d_recipe, d_llm, d_log,
 ):  # fmt: skip
-    """Give the derivatives by the inputs of :func:`forward`, but for the parents."""
+    """Give the derivatives by the inputs of :func:`forward`, but for the positions."""
+    known, pull = _pool(
+        information, left, loading, blur, llm_of_obs, benchmark_of_obs, w_llm.shape[0]
+    )
     inv_llm, inv_recipe, inv_family, pull_r, pull_f = _up_the_tree(
         known, pull, prec_llm, prec_recipe, prec_family, recipe_of, family_of,
         w_recipe.shape[0], w_family.shape[0],
@@ -279,14 +333,14 @@ def backward(
     family, _ = _pass_down(inv_family, pull_f, prec_family, family_of, nothing, w_family)
     recipe, _ = _pass_down(inv_recipe, pull_r, prec_recipe, family_of, family, w_recipe)
 
-    d_family, d_recipe = d_family.copy(), d_recipe.copy()
+    d_family, d_recipe, d_log_ = d_family.copy(), d_recipe.copy(), d_log[0]
     dq_llm, dpull_llm, dw_llm, dprec_llm = _pull_back_down(
-        inv_llm, pull, prec_llm, recipe_of, recipe, w_llm, d_llm, d_log, d_recipe)  # fmt: skip
+        inv_llm, pull, prec_llm, recipe_of, recipe, w_llm, d_llm, d_log_, d_recipe)  # fmt: skip
     dq_recipe, dpull_recipe, dw_recipe, dprec_recipe = _pull_back_down(
-        inv_recipe, pull_r, prec_recipe, family_of, family, w_recipe, d_recipe, d_log, d_family
+        inv_recipe, pull_r, prec_recipe, family_of, family, w_recipe, d_recipe, d_log_, d_family
     )
     dq_family, dpull_family, dw_family, dprec_family = _pull_back_down(
-        inv_family, pull_f, prec_family, family_of, nothing, w_family, d_family, d_log, nothing
+        inv_family, pull_f, prec_family, family_of, nothing, w_family, d_family, d_log_, nothing
     )
     _add_diagonals(dq_family, dprec_family)
     _pull_back_up(inv_recipe, pull_r, prec_recipe, family_of, dq_family, dpull_family,
@@ -295,4 +349,10 @@ def backward(
     _pull_back_up(inv_llm, pull, prec_llm, recipe_of, dq_recipe, dpull_recipe,
                   dq_llm, dpull_llm, dprec_llm)  # fmt: skip
     _add_diagonals(dq_llm, dprec_llm)
-    return dq_llm, dpull_llm, dprec_llm, dprec_recipe, dprec_family, dw_llm, dw_recipe, dw_family
+    d_information, d_left, d_loading, d_blur = _pull_back_pool(
+        information, left, loading, blur, llm_of_obs, benchmark_of_obs, dq_llm, dpull_llm
+    )
+    return (
+        d_information, d_left, d_loading, d_blur, dprec_llm, dprec_recipe, dprec_family,
+        dw_llm, dw_recipe, dw_family,
+    )  # fmt: skip

@@ -155,12 +155,13 @@ def _nutpie_run(compiled: Any, settings: Mapping[str, Any]) -> xr.DataTree:
 
 
 def _mean_logits(design: Design, spec: ModelSpec, pilot: xr.DataTree) -> np.ndarray:
-    """Give the mean of eta over the draws of a pilot run, dims (llm, benchmark)."""
+    """Give the mean of eta over the draws of a pilot run, dims (obs,)."""
     from latentscale.forward import eta_of, fitted_members, read_draws
 
     draws = read_draws(pilot["posterior"].to_dataset())
-    mean: np.ndarray = eta_of(draws, fitted_members(design, spec)).mean(axis=0)
-    return mean
+    mean = eta_of(draws, fitted_members(design, spec)).mean(axis=0)
+    of_obs: np.ndarray = mean[design.llm_of_obs, design.benchmark_of_obs]
+    return of_obs
 
 
 def _unconstrained(pilot: xr.DataTree) -> np.ndarray:

@@ -42,7 +42,7 @@ _DRAWN: Mapping[str, tuple[str, ...]] = {
     "family_slope_z": ("family", "slope_feature", "skill"),
     "total_loading": ("benchmark",),
     "loading_contrast": ("benchmark", "contrast"),
-    "difficulty_below_one": ("benchmark",),
+    "difficulty": ("benchmark",),
     "slope_scale": ("feature",),
     "tuning_scale": (),
     "benchmark_slope_z": ("benchmark", "feature"),
@@ -423,9 +423,7 @@ def _tell(s: xr.Dataset, design: Design, spec: ModelSpec) -> xr.Dataset:
 
     told = _abilities(s, x, tuned, family, recipe, design, spec)
     told["loading"] = _loading(s, spec)
-    told["difficulty"] = s["difficulty_below_one"]
-    if spec.ceiling:
-        told["difficulty"] = told["difficulty"] - np.log(s["ceiling_share"])
+    told["difficulty"] = s["difficulty"]
     eta = told["difficulty"] + xr.dot(told["ability"], told["loading"], dim="skill")
     if spec.benchmark_slopes:
         told |= _benchmark_slopes(s, told["loading"])

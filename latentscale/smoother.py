@@ -6,7 +6,10 @@ Each node has a vector of K skills::
     recipe_r ~ Normal(family_f(r), 1 / precision_recipe)
     llm_i    ~ Normal(recipe_r(i), 1 / precision_llm)
 
-and measurements say about each LLM that its log likelihood is ``pull . llm - llm' known llm / 2``.
+and scores are Normal measurements of it: score o of LLM i on benchmark j measures
+``loading_j . llm_i`` with value ``left_o`` and information ``u_o``, blurred by a variance of its
+own. Together they say about each LLM that its log likelihood is
+``pull . llm - llm' known llm / 2``.
 Information is passed up the tree, each node integrated out in turn, and estimates down it: the
 conditional mean of each node given its parent, plus ``w`` times its conditional spread,
 
@@ -17,12 +20,15 @@ the map from ``w`` to the nodes is minus the sum of the logarithms of the diagon
 
 The recursions are those of Kalman smoothing on a tree (Chou, Willsky and Benveniste, 1994, IEEE
 Transactions on Automatic Control 39). Written in PyTensor's own operations they take minutes to
-compile; here they and their reverses are numba functions (:mod:`latentscale.recursions`).
+compile; here they and their reverses are numba functions (:mod:`latentscale.recursions`, and for
+deviations on single benchmarks :mod:`latentscale.scalar_recursions`), which run over the scores
+that there are, so that missing ones cost nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -32,94 +38,157 @@ from pytensor.graph.basic import Apply
 from pytensor.graph.op import Op
 from pytensor.link.numba.dispatch.basic import numba_njit, register_funcify_default_op_cache_key
 
-from latentscale.recursions import backward, forward
-
-# Positions of the integer inputs of the operations below.
-_PARENTS = (5, 6)
+from latentscale import recursions, scalar_recursions
 
 
-def smooth(*inputs: Any) -> list[Any]:
-    """Smooth on the tree.
+def smooth_effects(*inputs: Any) -> list[Any]:
+    """Smooth skills.
 
     Parameters
     ----------
-    known : dims (llm, skill, skill)
-        Information of the measurements about each LLM, symmetric.
-    pull : dims (llm, skill)
-        Information times measured value.
+    information, left : dims (obs,)
+        Of each score: its information about eta, and the value of eta that it measures less what
+        is known of eta otherwise.
+    loading : dims (benchmark, skill)
+    blur : dims (benchmark,)
+        Variance that lies between a skill and a score.
     precision_llm, precision_recipe, precision_family : dims (skill,)
+    w_llm, w_recipe, w_family : dims (group, skill)
+    llm_of_obs, benchmark_of_obs : int, dims (obs,)
     recipe_of_llm, family_of_recipe : int, dims (llm,) and (recipe,)
         Positions of the parents.
-    w_llm, w_recipe, w_family : dims (group, skill)
 
     Returns
     -------
     list of variables
-        Families, recipes and LLMs, dims (group, skill), and the log Jacobian, a scalar.
+        Families, recipes and LLMs, dims (group, skill), and the log Jacobian, dims (1,).
     """
-    found: Any = _Smooth()(*inputs)
+    found: Any = _Recursion("effects")(*inputs)
     return list(found)
 
 
-class _Smooth(Op):
-    __props__ = ()
+def smooth_deviations(*inputs: Any) -> list[Any]:
+    """Smooth deviations, benchmark by benchmark: the same on two levels of single numbers.
+
+    Parameters
+    ----------
+    information, left : dims (obs,)
+        As above.
+    precision_recipe, precision_family : dims (benchmark,)
+    w_recipe, w_family : dims (group, benchmark)
+    recipe_of_obs, benchmark_of_obs : int, dims (obs,)
+    family_of_recipe : int, dims (recipe,)
+
+    Returns
+    -------
+    list of variables
+        Families and recipes, dims (group, benchmark), and the log Jacobian, dims (1,).
+    """
+    found: Any = _Recursion("deviations")(*inputs)
+    return list(found)
+
+
+@dataclass(frozen=True)
+class _Kernel:
+    """A numba function of arrays, and its reverse.
+
+    ``floats`` and ``positions`` are the numbers of dims of its inputs, those of integers last;
+    ``outputs`` of its outputs. The reverse takes all inputs and the derivatives by the outputs, and
+    gives the derivatives by the floats.
+    """
+
+    forward: Callable[..., Any]
+    backward: Callable[..., Any]
+    floats: tuple[int, ...]
+    positions: int
+    outputs: tuple[int, ...]
+
+
+_KERNELS: Mapping[str, _Kernel] = {
+    "effects": _Kernel(
+        recursions.forward, recursions.backward, (1, 1, 2, 1, 1, 1, 1, 2, 2, 2), 4, (2, 2, 2, 1)
+    ),
+    "deviations": _Kernel(
+        scalar_recursions.forward, scalar_recursions.backward, (1, 1, 1, 1, 2, 2), 3, (2, 2, 1)
+    ),
+}
+
+
+def _doubles(dims: Sequence[int]) -> list[Any]:
+    return [pt.tensor(dtype="float64", shape=(None,) * n) for n in dims]
+
+
+class _Recursion(Op):
+    """A kernel, by its name, as an operation of PyTensor."""
+
+    __props__ = ("name",)
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    @property
+    def kernel(self) -> _Kernel:
+        return _KERNELS[self.name]
 
     def make_node(self, *inputs: Any) -> Apply:
-        inputs = tuple(pt.as_tensor(value) for value in inputs)
-        return Apply(self, inputs, [pt.dmatrix(), pt.dmatrix(), pt.dmatrix(), pt.dscalar()])
+        return Apply(self, [pt.as_tensor(x) for x in inputs], _doubles(self.kernel.outputs))
 
     def perform(self, node: Apply, inputs: Sequence[Any], output_storage: Any) -> None:
-        values: Any = forward(*map(np.ascontiguousarray, inputs))
-        _store(output_storage, values)
+        _store(output_storage, self.kernel.forward(*map(np.ascontiguousarray, inputs)))
 
     def connection_pattern(self, node: Apply) -> list[list[bool]]:
-        return [[k not in _PARENTS] * 4 for k in range(len(node.inputs))]
+        kernel, n = self.kernel, len(self.kernel.outputs)
+        return [[True] * n for _ in kernel.floats] + [[False] * n] * kernel.positions
 
     def pullback(self, inputs: Sequence[Any], outputs: Sequence[Any], grads: Any) -> list[Any]:
         filled = [
             pt.zeros_like(output) if isinstance(grad.type, DisconnectedType) else grad
             for grad, output in zip(grads, outputs, strict=True)
         ]
-        found: Any = _SmoothPullback()(*inputs, *filled)
-        none = [disconnected_type() for _ in _PARENTS]
-        return [*found[:5], *none, *found[5:]]
+        found: Any = _Pullback(self.name)(*inputs, *filled)
+        return [*found, *(disconnected_type() for _ in range(self.kernel.positions))]
 
     def L_op(self, inputs: Sequence[Any], outputs: Sequence[Any], grads: Any) -> list[Any]:
         return self.pullback(inputs, outputs, grads)
 
 
-class _SmoothPullback(Op):
-    __props__ = ()
+class _Pullback(Op):
+    """The reverse of a kernel."""
+
+    __props__ = ("name",)
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    @property
+    def kernel(self) -> _Kernel:
+        return _KERNELS[self.name]
 
     def make_node(self, *inputs: Any) -> Apply:
-        inputs = tuple(pt.as_tensor(value) for value in inputs)
-        outputs = [pt.dtensor3(), pt.dmatrix(), *(pt.dvector() for _ in range(3))]
-        return Apply(self, inputs, [*outputs, *(pt.dmatrix() for _ in range(3))])
+        return Apply(self, [pt.as_tensor(x) for x in inputs], _doubles(self.kernel.floats))
 
     def perform(self, node: Apply, inputs: Sequence[Any], output_storage: Any) -> None:
-        arrays = [np.ascontiguousarray(value) for value in inputs[:-1]]
-        _store(output_storage, backward(*arrays, float(inputs[-1])))
+        _store(output_storage, self.kernel.backward(*map(np.ascontiguousarray, inputs)))
 
 
 def _store(storage: Any, values: Sequence[Any]) -> None:
     for place, value in zip(storage, values, strict=True):
-        place[0] = np.asarray(value)
+        place[0] = value
 
 
-@register_funcify_default_op_cache_key(_Smooth)  # type: ignore[untyped-decorator]
-def _funcify_smooth(op: Op, node: Apply, **settings: Any) -> Any:
+@register_funcify_default_op_cache_key(_Recursion)  # type: ignore[untyped-decorator]
+def _funcify_recursion(op: _Recursion, node: Apply, **settings: Any) -> Any:
+    return _without_python(op.kernel.forward)
+
+
+@register_funcify_default_op_cache_key(_Pullback)  # type: ignore[untyped-decorator]
+def _funcify_pullback(op: _Pullback, node: Apply, **settings: Any) -> Any:
+    return _without_python(op.kernel.backward)
+
+
+def _without_python(function: Callable[..., Any]) -> Any:
     @numba_njit
-    def smooth(*inputs: Any) -> Any:
-        family, recipe, llm, log_jacobian = forward(*inputs)
-        return family, recipe, llm, np.asarray(log_jacobian)
+    def call(*inputs: Any) -> Any:
+        return function(*inputs)
 
-    return smooth
-
-
-@register_funcify_default_op_cache_key(_SmoothPullback)  # type: ignore[untyped-decorator]
-def _funcify_pullback(op: Op, node: Apply, **settings: Any) -> Any:
-    @numba_njit
-    def pullback(*inputs: Any) -> Any:
-        return backward(*inputs[:-1], inputs[-1].item())
-
-    return pullback
+    return call

@@ -47,7 +47,6 @@ _DIMS: dict[str, tuple[str, ...]] = {
     "total_loading": ("benchmark",),
     "loading_contrast": ("benchmark", "contrast"),
     "loading": ("benchmark", "skill"),
-    "difficulty_below_one": ("benchmark",),
     "difficulty": ("benchmark",),
     "benchmark_slope": ("benchmark", "feature"),
     "benchmark_tuning": ("benchmark",),
@@ -112,7 +111,6 @@ def _compose(model: ScalingModel, n: int, rng: np.random.Generator) -> Arrays:
     average = np.nanmean(eta, axis=0)
     at_mean = _around(average, 0.08, n, rng)
     out["difficulty"] = at_mean - np.einsum("sjk,sk->sj", loading, mean_ability)
-    out["difficulty_below_one"] = out["difficulty"] + np.log(out.get("ceiling_share", 1.0))
     explained = average + (centre - centre.mean(axis=0)) @ loading.mean(axis=0).T
     out |= _slopes(design, spec, loading, n, rng)
     out |= _deviations(design, spec, eta - explained, n, rng)

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
+import pytensor.tensor as pt
 import pytest
 from graph_points import MODE, small
+from pytensor.graph.rewriting.utils import rewrite_graph
+from pytensor.graph.traversal import applys_between
 
-from latentscale.coordinates import first_guess, shared_positions
+from latentscale.coordinates import _along_ceiling, first_guess, shared_positions
 from latentscale.graph import REPORTED, build_graph
 
 SLOPES = ("log(params_b)",)
@@ -53,6 +58,7 @@ def somewhere(graph, seed=0):
 def plain_point_of(plain, graph, effects):
     """Compile the map from a point in coordinates to the point of the plain graph."""
     names = [*effects, *(f"{name.removesuffix('_effect')}_scale" for name in effects)]
+    names.append("difficulty")
     if "benchmark_slope" in graph.named_vars:
         names += ["benchmark_slope", "benchmark_tuning", "slope_scale", "tuning_scale"]
     outputs = graph.replace_rvs_by_values([graph[name] for name in names])
@@ -61,6 +67,7 @@ def plain_point_of(plain, graph, effects):
     def plain_point(point):
         found = dict(zip(names, values(point), strict=True))
         mapped = {name: point[name] for name in plain.initial_point() if name in point}
+        mapped["difficulty"] = found["difficulty"]
         for name in effects:
             scale = found[f"{name.removesuffix('_effect')}_scale"]
             mapped[z_of(name)] = found[name] / scale
@@ -96,8 +103,7 @@ def total(graph, point):
 
 def rough(design):
     """Give logits that have nothing to do with the scores."""
-    shape = (len(design.llms), len(design.benchmarks))
-    return 3 * np.random.default_rng(5).standard_normal(shape)
+    return 3 * np.random.default_rng(5).standard_normal(design.n_obs)
 
 
 @pytest.mark.parametrize("settings", VARIANTS.values(), ids=VARIANTS.keys())
@@ -131,16 +137,43 @@ def test_the_first_guess_is_the_logit_of_the_share_of_the_way_from_chance_to_one
     model = small(skills=1).model
     design = model.design
     guess = first_guess(design)
-    seen = np.zeros(guess.shape, dtype=bool)
-    seen[design.llm_of_obs, design.benchmark_of_obs] = True
-    assert not guess[~seen].any()
     assert np.abs(guess).max() < 3.6
-    middle = np.abs(guess[design.llm_of_obs, design.benchmark_of_obs]) < 1
+    middle = np.abs(guess) < 1
     chance = design.chance[design.benchmark_of_obs]
-    share = 1 / (1 + np.exp(-guess[design.llm_of_obs, design.benchmark_of_obs]))
+    share = 1 / (1 + np.exp(-guess))
     np.testing.assert_allclose(
         (chance + (0.97 - chance) * share)[middle], design.score[middle], rtol=1e-12
     )
+
+
+def test_difficulty_moves_along_with_the_ceiling_so_that_scores_stay():
+    """At the step along, what is left of the change cannot be made up for by difficulty."""
+    design = small(skills=1, chance=0.25).model.design
+    of, n, chance = design.benchmark_of_obs, len(design.benchmarks), 0.25
+    eta, step = first_guess(design), 1e-5
+
+    def expected(eta, log_share):
+        return chance + (1 - chance) * np.exp(log_share) / (1 + np.exp(-eta))
+
+    along = _along_ceiling(design)[of]
+    change = (expected(eta - step * along, step) - expected(eta, 0.0)) / step
+    by_difficulty = (expected(eta + step, 0.0) - expected(eta, 0.0)) / step
+    variance = expected(eta, 0.0) * (1 - expected(eta, 0.0))
+    left = np.bincount(of, change * by_difficulty / variance, minlength=n)
+    of_difficulty = np.bincount(of, by_difficulty**2 / variance, minlength=n)
+    np.testing.assert_allclose(left / of_difficulty, 0.0, atol=1e-3)
+    assert (along > 1).all()
+
+
+def test_the_recursions_are_compiled_once():
+    """Written in two ways in one graph, they would run twice at every gradient."""
+    _, graph = built({"skills": 2})
+    logp = rewrite_graph(graph.logp(), include=["canonicalize", "stabilize"])
+    whole = [logp, *pt.grad(logp, graph.value_vars)]
+    rewritten = rewrite_graph(whole, include=["canonicalize", "merge"])
+    ops = Counter(type(node.op).__name__ for node in applys_between([], rewritten))
+    assert (ops["_Recursion"], ops["_Pullback"]) == (2, 2)
+    assert not ops["Dot"], "numba takes ten seconds to compile each"
 
 
 def test_shared_parameters_are_those_without_a_group():

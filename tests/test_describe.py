@@ -173,7 +173,7 @@ ScalingModel
   llm_scale          skill           family_scale * LogNormal(mu=-1, sigma=0.5)
   loading (anchors)  skill           1 on the own skill, else 0
   loading (others)   benchmark       Normal(mu=1, sigma=0.7) in sum over the skills
-  difficulty         benchmark       Normal(mu=-0.5, sigma=1.5) - log ceiling share
+  difficulty         benchmark       Normal(mu=-0.5, sigma=1.5)
   floor              benchmark       chance * (1 - Beta(alpha=1, beta=20))
   ceiling            benchmark       chance + (1 - chance) * Beta(alpha=5, beta=1)
   precision          benchmark       Gamma(alpha=2, beta=0.01)  [yours]"""

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import xarray as xr
-from graph_points import evaluate, expected_in, log_densities, point, small, total_log_density
+from graph_points import evaluate, log_densities, point, small, total_log_density
 from scipy import stats
 
 import latentscale as ls
@@ -204,23 +203,6 @@ def test_anchors_load_on_their_own_skill_only_and_by_one(simulation, graph):
     assert list(graph.coords["skill"]) == ["skill 1 (benchmark 2)", "skill 2 (benchmark 5)"]
     np.testing.assert_array_equal(loading[[1, 4]], np.eye(2))
     assert (loading[[0, 2, 3, 5, 6]] != 0).all()
-
-
-def test_a_higher_ceiling_leaves_the_scores_of_weak_llms_alone():
-    """What is sampled is the difficulty if the ceiling were 1: the ridge between them is gone."""
-    simulation = small(skills=2, chance=0.0)
-    graph = simulation.model.to_pymc()
-    expected = expected_in(graph, "normal")
-    weak = simulation.sampled.copy()
-    weak["difficulty_below_one"] = weak["difficulty_below_one"] * 0 - 7.0
-    higher = weak.copy()
-    weak["ceiling_share"], higher["ceiling_share"] = (
-        xr.full_like(weak["ceiling_share"], share) for share in (0.6, 0.9)
-    )
-    [before], [after] = (evaluate(graph, [expected], at) for at in (weak, higher))
-    is_weak = before < 0.03
-    assert is_weak.sum() > 10
-    np.testing.assert_allclose(after[is_weak], before[is_weak], rtol=0.05)
 
 
 @pytest.mark.slow

@@ -27,7 +27,7 @@ def test_the_variables_with_a_prior_and_the_defaults():
         "family_slope_ratio": "LogNormal(mu=-1.5, sigma=0.5)",
         "total_loading": "Normal(mu=1, sigma=0.7)",
         "loading_contrast": "Normal(mu=0, sigma=0.5)",
-        "difficulty_below_one": "Normal(mu=-0.5, sigma=1.5)",
+        "difficulty": "Normal(mu=-0.5, sigma=1.5)",
         "slope_scale": "LogNormal(mu=-2.3, sigma=0.7)",
         "tuning_scale": "LogNormal(mu=-1.5, sigma=0.7)",
         "family_deviation_scale": "LogNormal(mu=-1.9, sigma=0.5)",
@@ -141,7 +141,7 @@ def test_an_unknown_variable():
         "There is no prior to override under 'precisionn' (nearest: 'precision'). The variables "
         "with a prior are 'feature_slope', 'tuning_shift', 'family_scale', 'recipe_ratio', "
         "'llm_ratio', 'family_slope_ratio', 'total_loading', 'loading_contrast', "
-        "'difficulty_below_one', 'slope_scale', 'tuning_scale', 'family_deviation_scale', "
+        "'difficulty', 'slope_scale', 'tuning_scale', 'family_deviation_scale', "
         "'recipe_deviation_scale', "
         "'floor_slack', 'ceiling_share', 'precision', 'tail'."
     )

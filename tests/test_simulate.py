@@ -125,7 +125,7 @@ RANDOM = (
     "feature_slope", "tuning_shift", "family_scale", "recipe_ratio", "llm_ratio", "family_z",
     "recipe_z",
     "llm_z", "family_slope_ratio", "family_slope_z", "total_loading",
-    "loading_contrast", "difficulty_below_one", "slope_scale", "tuning_scale",
+    "loading_contrast", "difficulty", "slope_scale", "tuning_scale",
     "benchmark_slope_z", "benchmark_tuning_z",
     "family_deviation_scale", "family_deviation_z", "recipe_deviation_scale", "recipe_deviation_z",
     "floor_slack", "ceiling_share",
@@ -169,8 +169,6 @@ def test_the_truth_is_identified_as_the_posterior_is():
     np.testing.assert_allclose(tuning, 0.0, atol=1e-12)
     anchors = truth["loading"].sel(benchmark=list(simulation.model.spec.anchors)).to_numpy()
     np.testing.assert_array_equal(anchors, np.eye(3))
-    below_one = truth["difficulty"] + np.log(simulation.sampled["ceiling_share"])
-    np.testing.assert_allclose(below_one, simulation.sampled["difficulty_below_one"])
 
 
 def test_the_same_seed_gives_the_same_table():
@@ -197,7 +195,7 @@ def test_a_scalar_truth_holds_for_every_element():
 def test_scores_scatter_around_their_expectation_as_the_precision_says():
     simulation = simulate(
         n_families=60, benchmarks=4, missing=0, chance=0.0, random_seed=5,
-        truth={"precision": 200.0, "difficulty_below_one": 0.0},
+        truth={"precision": 200.0, "difficulty": 0.0},
     )  # fmt: skip
     expected = expected_of_scores(simulation)
     gap = simulation.model.design.score - expected
@@ -427,7 +425,7 @@ ERRORS = {
         "truth gives values of 'recipe_ration' (nearest: 'recipe_ratio'), which this model does "
         "not draw. It draws 'feature_slope', 'tuning_shift', 'family_scale', 'recipe_ratio', "
         "'llm_ratio', 'family_z', 'recipe_z', 'llm_z', 'total_loading', 'loading_contrast', "
-        "'difficulty_below_one', 'floor_slack', 'precision'.",
+        "'difficulty', 'floor_slack', 'precision'.",
     ),
     "shape of truth": (
         {"truth": {"precision": [1.0, 2.0]}},
