@@ -89,14 +89,14 @@ class Comparison:
 
 
 def predictive_check(
-    fit: ScalingFit, level: str = "recipe", ci_prob: float = 0.9, random_seed: int | None = 1
+    fit: ScalingFit, level: str = "family", ci_prob: float = 0.9, random_seed: int | None = 1
 ) -> PredictiveCheck:
     """Check by benchmark whether the model would produce scores like the observed ones.
 
     Parameters
     ----------
     fit : ScalingFit
-    level : {"score", "llm", "recipe", "family"}, default "recipe"
+    level : {"score", "llm", "recipe", "family"}, default "family"
         The lowest level whose effects are drawn anew.
     ci_prob : float, default 0.9
         Of the intervals whose coverage is counted.
@@ -162,7 +162,7 @@ def compare(
     predicted: ScalingFit | Prediction,
     observed: pd.DataFrame | None = None,
     *,
-    level: str = "recipe",
+    level: str = "family",
     ci_prob: float = 0.9,
     random_seed: int | None = 1,
 ) -> Comparison:
@@ -175,7 +175,7 @@ def compare(
     observed : pandas.DataFrame, optional
         Columns ``llm``, ``benchmark``, ``score``; needed for a prediction. Cells that only one side
         has are left out, and so are scores that the prediction was given.
-    level : {"score", "llm", "recipe", "family"}, default "recipe"
+    level : {"score", "llm", "recipe", "family"}, default "family"
         For a fit: the lowest level whose effects are drawn anew.
     ci_prob : float, default 0.9
         For a fit; a prediction has its own.

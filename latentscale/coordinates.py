@@ -240,7 +240,7 @@ def declare_in_coordinates(
     places = _Places.of(outline)
     near, information = _measurements(outline, places, guess)
     left = near - outline.own - at_cells(explained, outline.loading, outline.data)
-    effects |= _effects_on_skills(scales, outline.loading, left, information, places)
+    effects |= _effects_on_skills(scales, outline, left, information, places)
     if "family_deviation" in scales:
         ability = outline.explained + ability_effects(outline.data, effects)
         left = near - outline.own - at_cells(ability, outline.loading, outline.data)
@@ -315,10 +315,10 @@ def _measurements(outline: Outline, places: _Places, guess: np.ndarray) -> tuple
 
 
 def _effects_on_skills(
-    scales: Mapping[str, Any], loading: Any, left: Any, information: Any, places: _Places
+    scales: Mapping[str, Any], outline: Outline, left: Any, information: Any, places: _Places
 ) -> dict[str, Any]:
     """Effects on skills, from measurements that the deviations blur."""
-    blur = pt.zeros(loading.shape[0])
+    blur = pt.zeros(len(outline.design.benchmarks))
     if "family_deviation" in scales:
         blur = scales["family_deviation"] ** 2 + scales["recipe_deviation"] ** 2
     groups = ("llm", "recipe", "family")
@@ -327,8 +327,9 @@ def _effects_on_skills(
     where = (places.llm_of_obs, places.benchmark_of_obs)
     parents = (places.recipe_of_llm, places.family_of_recipe)
     family, recipe, llm, log_jacobian = smooth_effects(
-        information, left, loading, blur, *precisions, *w, *where, *parents
-    )
+        outline.spec.skills, information, left, outline.loading, blur,
+        *precisions, *w, *where, *parents,
+    )  # fmt: skip
     # The smoother gives each group's total; an effect is what it adds to its parent's.
     effects = {
         "family_effect": family,

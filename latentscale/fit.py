@@ -216,18 +216,19 @@ class ScalingFit:
         return predict(self.model, self.posterior, llms, scores, ci_prob, random_seed, benchmarks)
 
     def posterior_predictive(
-        self, level: str = "recipe", random_seed: int | None = 1
+        self, level: str = "family", random_seed: int | None = 1
     ) -> xr.DataTree:
         """Draw replicates of the observed scores, for checks of the model.
 
         Parameters
         ----------
-        level : {"score", "llm", "recipe", "family"}, default "recipe"
+        level : {"score", "llm", "recipe", "family"}, default "family"
             The lowest level whose effects are drawn anew. With ``"score"`` every LLM keeps its own
             effects, which were fitted to these very scores: such replicates lie closer to the data
             than their intervals say, so checks are too kind: on the bundled leaderboard 96 to 100 %
-            of the scores of a benchmark lie in their 90 % interval. The default asks what another
-            recipe of the same family would score; there it is 91 to 97 %.
+            of the scores of a benchmark lie in their 90 % interval. Effects of the levels above
+            have seen the scores too; so the default draws all of them from their populations and
+            asks what an unseen family would score.
         random_seed : int, default 1
 
         Returns
@@ -248,14 +249,14 @@ class ScalingFit:
         )
 
     def coverage(
-        self, ci_prob: float = 0.9, level: str = "recipe", random_seed: int | None = 1
+        self, ci_prob: float = 0.9, level: str = "family", random_seed: int | None = 1
     ) -> pd.DataFrame:
         """Check, by benchmark, how many observed scores lie in their predictive interval.
 
         Parameters
         ----------
         ci_prob : float, default 0.9
-        level : {"score", "llm", "recipe", "family"}, default "recipe"
+        level : {"score", "llm", "recipe", "family"}, default "family"
             As in :meth:`posterior_predictive`.
         random_seed : int, default 1
 

@@ -20,10 +20,12 @@ if TYPE_CHECKING:
 
 SAMPLERS = ("nutpie", "pymc", "numpyro", "blackjax")
 
-# Lengths of the pilot runs, and how many points of the second one the shared parameters are
-# whitened at. None of them touches what the posterior is, only how fast it is drawn from.
+# Lengths of the pilot runs, how many chains at least they have, and how many points of the second
+# one the shared parameters are whitened at. None of them touches what the posterior is, only how
+# fast it is drawn from.
 _FIRST_PILOT = {"tune": 300, "draws": 50, "is_pilot": True}
 _SECOND_PILOT = {"tune": 150, "draws": 50, "is_pilot": True}
+_PILOT_CHAINS = 4
 _POINTS = 12
 
 _INSTALL = {
@@ -105,7 +107,8 @@ def _with_nutpie(
     """Sample in coordinates that two pilot runs have fitted to the posterior.
 
     The first finds rough logits to build the coordinates of the group effects on; the second, in
-    these, the correlations of the parameters that all LLMs share.
+    these, the correlations of the parameters that all LLMs share. Chains start where the second one
+    ended.
     """
     import nutpie
 
@@ -116,18 +119,47 @@ def _with_nutpie(
     kept = _kept(graph, priors)
     compiled = nutpie.compile_pymc_model(graph, var_names=kept)
     shared = shared_positions(graph, compiled.shapes)
-    pilot = _nutpie_run(compiled, settings | _FIRST_PILOT)
+    pilot = _pilot(compiled, settings | _FIRST_PILOT)
     guess = _mean_logits(design, spec, pilot)
     ends = _unconstrained(pilot)
     compiled = compiled.with_data(guess=guess)
     settings["seed"] += 1
     compiled = replace(compiled, initial_point_func=_Start(ends, shared))
-    pilot = _nutpie_run(compiled, settings | _SECOND_PILOT)
+    pilot = _pilot(compiled, settings | _SECOND_PILOT)
     settings["seed"] += 1
     tree = _nutpie_run(_whitened(compiled, _unconstrained(pilot), shared), settings)
     groups = {name: tree[name].to_dataset() for name in ("posterior", "sample_stats")}
     groups["posterior"] = groups["posterior"][kept]
     return xr.DataTree.from_dict(groups)
+
+
+def _pilot(compiled: Any, settings: Mapping[str, Any]) -> xr.DataTree:
+    """Run the sampler briefly, and keep the chains that have found where the posterior is."""
+    chains = max(settings["chains"], _PILOT_CHAINS)
+    return of_main_mode(_nutpie_run(compiled, {**settings, "chains": chains}))
+
+
+def of_main_mode(pilot: xr.DataTree) -> xr.DataTree:
+    """Leave out chains that are far less probable than the best one.
+
+    Skills can trade their anchors: a mode that NUTS does not leave, and that has no mass to speak
+    of. In these coordinates all modes are about equally wide, so that the log density tells their
+    mass. One that lies lower by its standard deviation, thirty or so, does not belong to the
+    posterior; modes nearer than that stay, and are there for R-hat to find.
+
+    Parameters
+    ----------
+    pilot : xarray.DataTree
+        With ``sample_stats`` that has ``logp``, dims (chain, draw).
+
+    Returns
+    -------
+    xarray.DataTree
+        The same with some of the chains.
+    """
+    logp = pilot["sample_stats"]["logp"]
+    mean, sd = logp.mean("draw"), float(logp.std("draw").median())
+    return pilot.isel(chain=np.flatnonzero(mean >= mean.max() - sd))
 
 
 def _nutpie_run(compiled: Any, settings: Mapping[str, Any]) -> xr.DataTree:

@@ -41,11 +41,12 @@ from pytensor.link.numba.dispatch.basic import numba_njit, register_funcify_defa
 from latentscale import recursions, scalar_recursions
 
 
-def smooth_effects(*inputs: Any) -> list[Any]:
+def smooth_effects(n_skills: int, *inputs: Any) -> list[Any]:
     """Smooth skills.
 
     Parameters
     ----------
+    n_skills : int
     information, left : dims (obs,)
         Of each score: its information about eta, and the value of eta that it measures less what
         is known of eta otherwise.
@@ -63,7 +64,7 @@ def smooth_effects(*inputs: Any) -> list[Any]:
     list of variables
         Families, recipes and LLMs, dims (group, skill), and the log Jacobian, dims (1,).
     """
-    found: Any = _Recursion("effects")(*inputs)
+    found: Any = _Recursion("effects", n_skills)(*inputs)
     return list(found)
 
 
@@ -94,7 +95,8 @@ class _Kernel:
 
     ``floats`` and ``positions`` are the numbers of dims of its inputs, those of integers last;
     ``outputs`` of its outputs. The reverse takes all inputs and the derivatives by the outputs, and
-    gives the derivatives by the floats.
+    gives the derivatives by the floats. Before all these, both take the tuple ``skills`` where
+    there are skills.
     """
 
     forward: Callable[..., Any]
@@ -118,23 +120,44 @@ def _doubles(dims: Sequence[int]) -> list[Any]:
     return [pt.tensor(dtype="float64", shape=(None,) * n) for n in dims]
 
 
-class _Recursion(Op):
-    """A kernel, by its name, as an operation of PyTensor."""
+class _Kernels(Op):
+    """What an operation has of a kernel: its name, and the number of skills or None."""
 
-    __props__ = ("name",)
+    __props__ = ("name", "n_skills")
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, n_skills: int | None = None) -> None:
         self.name = name
+        self.n_skills = n_skills
 
     @property
     def kernel(self) -> _Kernel:
         return _KERNELS[self.name]
 
-    def make_node(self, *inputs: Any) -> Apply:
-        return Apply(self, [pt.as_tensor(x) for x in inputs], _doubles(self.kernel.outputs))
+    @property
+    def function(self) -> Callable[..., Any]:
+        """The kernel or its reverse."""
+        raise NotImplementedError
+
+    @property
+    def first(self) -> tuple[tuple[int, ...], ...]:
+        """What the function takes before the inputs."""
+        return () if self.n_skills is None else ((0,) * self.n_skills,)
 
     def perform(self, node: Apply, inputs: Sequence[Any], output_storage: Any) -> None:
-        _store(output_storage, self.kernel.forward(*map(np.ascontiguousarray, inputs)))
+        values = self.function(*self.first, *map(np.ascontiguousarray, inputs))
+        for place, value in zip(output_storage, values, strict=True):
+            place[0] = value
+
+
+class _Recursion(_Kernels):
+    """A kernel as an operation of PyTensor."""
+
+    @property
+    def function(self) -> Callable[..., Any]:
+        return self.kernel.forward
+
+    def make_node(self, *inputs: Any) -> Apply:
+        return Apply(self, [pt.as_tensor(x) for x in inputs], _doubles(self.kernel.outputs))
 
     def connection_pattern(self, node: Apply) -> list[list[bool]]:
         kernel, n = self.kernel, len(self.kernel.outputs)
@@ -145,50 +168,39 @@ class _Recursion(Op):
             pt.zeros_like(output) if isinstance(grad.type, DisconnectedType) else grad
             for grad, output in zip(grads, outputs, strict=True)
         ]
-        found: Any = _Pullback(self.name)(*inputs, *filled)
+        found: Any = _Pullback(self.name, self.n_skills)(*inputs, *filled)
         return [*found, *(disconnected_type() for _ in range(self.kernel.positions))]
 
     def L_op(self, inputs: Sequence[Any], outputs: Sequence[Any], grads: Any) -> list[Any]:
         return self.pullback(inputs, outputs, grads)
 
 
-class _Pullback(Op):
-    """The reverse of a kernel."""
-
-    __props__ = ("name",)
-
-    def __init__(self, name: str) -> None:
-        self.name = name
+class _Pullback(_Kernels):
+    """The reverse of a kernel as an operation of PyTensor."""
 
     @property
-    def kernel(self) -> _Kernel:
-        return _KERNELS[self.name]
+    def function(self) -> Callable[..., Any]:
+        return self.kernel.backward
 
     def make_node(self, *inputs: Any) -> Apply:
         return Apply(self, [pt.as_tensor(x) for x in inputs], _doubles(self.kernel.floats))
 
-    def perform(self, node: Apply, inputs: Sequence[Any], output_storage: Any) -> None:
-        _store(output_storage, self.kernel.backward(*map(np.ascontiguousarray, inputs)))
-
-
-def _store(storage: Any, values: Sequence[Any]) -> None:
-    for place, value in zip(storage, values, strict=True):
-        place[0] = value
-
 
 @register_funcify_default_op_cache_key(_Recursion)  # type: ignore[untyped-decorator]
-def _funcify_recursion(op: _Recursion, node: Apply, **settings: Any) -> Any:
-    return _without_python(op.kernel.forward)
-
-
 @register_funcify_default_op_cache_key(_Pullback)  # type: ignore[untyped-decorator]
-def _funcify_pullback(op: _Pullback, node: Apply, **settings: Any) -> Any:
-    return _without_python(op.kernel.backward)
+def _funcify(op: _Kernels, node: Apply, **settings: Any) -> Any:
+    function = op.function
+    if op.n_skills is None:
 
+        @numba_njit
+        def call(*inputs: Any) -> Any:
+            return function(*inputs)
 
-def _without_python(function: Callable[..., Any]) -> Any:
-    @numba_njit
-    def call(*inputs: Any) -> Any:
-        return function(*inputs)
+    else:
+        [skills] = op.first
+
+        @numba_njit
+        def call(*inputs: Any) -> Any:
+            return function(skills, *inputs)
 
     return call

@@ -42,14 +42,14 @@ def test_counts(table: ScoreTable) -> None:
     assert len(table.family_names) == 51
     assert len(table.recipe_names) == 102
     assert table.benchmark_names == CORE
-    assert table.n_obs == 2143
-    assert table.scores["llm"].nunique() == 240
+    assert table.n_obs == 2137
+    assert table.scores["llm"].nunique() == 239
 
 
 def test_suspect_cells_are_left_out_unless_asked_for(table: ScoreTable) -> None:
     everything = load_leaderboard(suspect=True)
-    assert everything.n_obs == table.n_obs + 24
-    assert everything.scores["suspect"].notna().sum() == 24
+    assert everything.n_obs == table.n_obs + 30
+    assert everything.scores["suspect"].notna().sum() == 30
     assert table.scores["suspect"].isna().all()
 
 

@@ -30,9 +30,18 @@ def inputs(skills, seed=1):
     return found | {f"w_{group}": rng.normal(size=(n, skills)) for group, n in SIZES.items()}
 
 
+def skills_of(values):
+    return (0,) * values["loading"].shape[1]
+
+
 def smoothed(values):
     return recursions.forward(
-        *(values[name] for name in INPUTS), LLM_OF_OBS, BENCHMARK_OF_OBS, RECIPE_OF, FAMILY_OF
+        skills_of(values),
+        *(values[name] for name in INPUTS),
+        LLM_OF_OBS,
+        BENCHMARK_OF_OBS,
+        RECIPE_OF,
+        FAMILY_OF,
     )
 
 
@@ -95,7 +104,8 @@ def test_w_spreads_as_the_conditional_covariance(skills):
 def test_the_pullback_is_the_derivative(skills, name):
     values = inputs(skills)
     where = (LLM_OF_OBS, BENCHMARK_OF_OBS, RECIPE_OF, FAMILY_OF)
-    require_derivative(recursions, values, INPUTS, where, name)
+    first = (skills_of(values),)
+    require_derivative(recursions, first, values, INPUTS, where, name)
 
 
 DEVIATIONS = ("information", "left", "recipe", "family", "w_recipe", "w_family")
@@ -119,7 +129,7 @@ def test_deviations_are_those_of_a_skill_for_each_benchmark():
     )
     on_it = np.flatnonzero(j == BENCHMARK_OF_OBS)
     skill_family, skill_recipe, _, _ = recursions.forward(
-        values["information"][on_it], values["left"][on_it], np.ones((1, 1)), np.zeros(1),
+        (0,), values["information"][on_it], values["left"][on_it], np.ones((1, 1)), np.zeros(1),
         np.array([1e8]), values["recipe"][[j]], values["family"][[j]],
         np.zeros((SIZES["llm"], 1)), values["w_recipe"][:, [j]], values["w_family"][:, [j]],
         LLM_OF_OBS[on_it], np.zeros(len(on_it), dtype=int), RECIPE_OF, FAMILY_OF,
@@ -149,22 +159,22 @@ def test_the_log_jacobian_of_deviations():
 @pytest.mark.parametrize("name", DEVIATIONS)
 def test_the_pullback_of_deviations_is_the_derivative(name):
     where = (RECIPE_OF[LLM_OF_OBS], BENCHMARK_OF_OBS, FAMILY_OF)
-    require_derivative(scalar_recursions, deviations(), DEVIATIONS, where, name)
+    require_derivative(scalar_recursions, (), deviations(), DEVIATIONS, where, name)
 
 
-def require_derivative(kernel, values, names, where, name):
+def require_derivative(kernel, first, values, names, where, name):
     """Compare a pullback with the numerical derivative of a random mixture of the outputs."""
     rng = np.random.default_rng(2)
 
     def outputs(at):
-        return kernel.forward(*(at[each] for each in names), *where)
+        return kernel.forward(*first, *(at[each] for each in names), *where)
 
     weights = [rng.normal(size=part.shape) for part in outputs(values)]
 
     def result(at):
         return sum((w * part).sum() for w, part in zip(weights, outputs(at), strict=True))
 
-    found = kernel.backward(*(values[each] for each in names), *where, *weights)
+    found = kernel.backward(*first, *(values[each] for each in names), *where, *weights)
     derivative = found[names.index(name)]
     direction = rng.normal(size=values[name].shape)
     step = 1e-6

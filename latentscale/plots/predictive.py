@@ -28,7 +28,7 @@ _ELEMENTS = ("outer", "inner", "observed")
 def predictive_check(
     data: ScalingFit | PredictiveCheck,
     *,
-    level: str = "recipe",
+    level: str = "family",
     ci_prob: float = 0.9,
     random_seed: int | None = 1,
     coords: Mapping[str, Any] | None = None,
@@ -46,7 +46,7 @@ def predictive_check(
     ----------
     data : ScalingFit or PredictiveCheck
         A fit, or what :func:`latentscale.checks.predictive_check` gave.
-    level : {"score", "llm", "recipe", "family"}, default "recipe"
+    level : {"score", "llm", "recipe", "family"}, default "family"
         The lowest level whose effects are drawn anew.
     ci_prob : float, default 0.9
         Of the intervals whose coverage is counted, and of the outer band. The inner holds 50 %.

@@ -1,0 +1,39 @@
+"""Where chains start."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from latentscale.sampling import of_main_mode
+
+
+def pilot(*means):
+    """Give the draws of chains whose log densities have a standard deviation of 30."""
+    noise = np.random.default_rng(1).standard_normal((len(means), 50))
+    noise = (noise - noise.mean(axis=1, keepdims=True)) / noise.std(axis=1, keepdims=True)
+    logp = np.array(means)[:, None] + 30.0 * noise
+    groups = {
+        "posterior": {
+            "skill": (("chain", "draw"), np.zeros(logp.shape) + np.array(means)[:, None])
+        },
+        "sample_stats": {"logp": (("chain", "draw"), logp)},
+    }
+    return xr.DataTree.from_dict({name: xr.Dataset(values) for name, values in groups.items()})
+
+
+@pytest.mark.parametrize(
+    ("means", "kept"),
+    [
+        ((-139.0, -148.0, -239.0, -152.0), [0, 1, 3]),
+        ((-200.0, -118.0, -201.0, -199.0), [1]),
+        ((-100.0, -125.0, -110.0, -129.0), [0, 1, 2, 3]),
+        ((-100.0,), [0]),
+    ],
+    ids=["one is lost", "one has found it", "all are about equal", "a single chain"],
+)
+def test_chains_far_below_the_best_are_left_out(means, kept):
+    found = of_main_mode(pilot(*means))
+    assert found["posterior"]["skill"][:, 0].to_numpy().tolist() == [means[k] for k in kept]
+    assert found["sample_stats"].sizes["chain"] == len(kept)
