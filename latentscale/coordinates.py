@@ -33,7 +33,7 @@ from latentscale.design import Design
 from latentscale.likelihoods import likelihood_of
 from latentscale.priors import Prior
 from latentscale.products import at_cells, matrix_product
-from latentscale.smoother import smooth_deviations, smooth_effects
+from latentscale.smoother import log_gram, smooth_deviations, smooth_effects
 from latentscale.spec import ModelSpec
 
 # Dims of each effect.
@@ -164,8 +164,8 @@ def declare_slopes_in_coordinates(scale: Any, loading: Any, design: Design, spec
     slopes = whole[np.argsort([*anchors, *free])]
     density = -((slopes / scale) ** 2).sum() / 2
     density -= len(free) * (pt.log(scale) + np.log(2 * np.pi) / 2 - np.log(_SLOPE)).sum()
-    log_gram = sum(pt.log((c**2).sum()) for c in orthogonal_columns(loading, spec.skills))
-    pm.Potential("benchmark_slopes", density + shape[1] * log_gram / 2)
+    volume = shape[1] * log_gram(spec.skills, loading) / 2
+    pm.Potential("benchmark_slopes", density + volume)
     return slopes
 
 

@@ -89,6 +89,12 @@ def smooth_deviations(*inputs: Any) -> list[Any]:
     return list(found)
 
 
+def log_gram(n_skills: int, loading: Any) -> Any:
+    """Give log det(loading' loading); of so small a matrix LAPACK's would take longest of all."""
+    found: Any = _Recursion("gram", n_skills)(loading)
+    return found[0]
+
+
 @dataclass(frozen=True)
 class _Kernel:
     """A numba function of arrays, and its reverse.
@@ -113,6 +119,7 @@ _KERNELS: Mapping[str, _Kernel] = {
     "deviations": _Kernel(
         scalar_recursions.forward, scalar_recursions.backward, (1, 1, 1, 1, 2, 2), 3, (2, 2, 1)
     ),
+    "gram": _Kernel(recursions.log_gram, recursions.log_gram_backward, (2,), 0, (1,)),
 }
 
 
@@ -168,7 +175,7 @@ class _Recursion(_Kernels):
             pt.zeros_like(output) if isinstance(grad.type, DisconnectedType) else grad
             for grad, output in zip(grads, outputs, strict=True)
         ]
-        found: Any = _Pullback(self.name, self.n_skills)(*inputs, *filled)
+        found: Any = _Pullback(self.name, self.n_skills)(*inputs, *filled, return_list=True)
         return [*found, *(disconnected_type() for _ in range(self.kernel.positions))]
 
     def L_op(self, inputs: Sequence[Any], outputs: Sequence[Any], grads: Any) -> list[Any]:

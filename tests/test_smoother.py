@@ -182,3 +182,18 @@ def require_derivative(kernel, first, values, names, where, name):
     np.testing.assert_allclose(
         (derivative * direction).sum(), (ahead - behind) / (2 * step), rtol=1e-6, atol=1e-6
     )
+
+
+def test_the_log_determinant_of_the_loadings_and_its_derivative():
+    loading = np.random.default_rng(3).normal(size=(7, 3))
+    skills, step = (0, 0, 0), 1e-6
+    [found] = recursions.log_gram(skills, loading)
+    np.testing.assert_allclose(found, np.linalg.slogdet(loading.T @ loading)[1])
+    [derivative] = recursions.log_gram_backward(skills, loading, np.array([1.7]))
+    direction = np.random.default_rng(4).normal(size=(7, 3))
+    ahead, behind = (
+        recursions.log_gram(skills, loading + s * direction)[0][0] for s in (step, -step)
+    )
+    np.testing.assert_allclose(
+        (derivative * direction).sum(), 1.7 * (ahead - behind) / (2 * step), rtol=1e-7
+    )
