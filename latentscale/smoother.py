@@ -196,15 +196,26 @@ class _Pullback(_Kernels):
 @register_funcify_default_op_cache_key(_Recursion)  # type: ignore[untyped-decorator]
 @register_funcify_default_op_cache_key(_Pullback)  # type: ignore[untyped-decorator]
 def _funcify(op: _Kernels, node: Apply, **settings: Any) -> Any:
-    function = op.function
-    if op.n_skills is None:
+    call = _without_python(op.function, op.first)
+    if len(node.outputs) > 1:
+        return call
+
+    @numba_njit
+    def only(*inputs: Any) -> Any:
+        return call(*inputs)[0]
+
+    return only
+
+
+def _without_python(function: Callable[..., Any], first: tuple[tuple[int, ...], ...]) -> Any:
+    if not first:
 
         @numba_njit
         def call(*inputs: Any) -> Any:
             return function(*inputs)
 
     else:
-        [skills] = op.first
+        [skills] = first
 
         @numba_njit
         def call(*inputs: Any) -> Any:

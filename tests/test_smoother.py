@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+import pytensor
+import pytensor.tensor as pt
 import pytest
 
 from latentscale import recursions, scalar_recursions
+from latentscale.smoother import log_gram
 
 RECIPE_OF = np.array([0, 0, 1, 1, 1, 2, 3, 4, 4])
 FAMILY_OF = np.array([0, 0, 1, 2, 2])
@@ -197,3 +200,15 @@ def test_the_log_determinant_of_the_loadings_and_its_derivative():
     np.testing.assert_allclose(
         (derivative * direction).sum(), 1.7 * (ahead - behind) / (2 * step), rtol=1e-7
     )
+
+
+@pytest.mark.parametrize("mode", ["NUMBA", "FAST_COMPILE"])
+def test_kernels_are_operations_of_pytensor(mode):
+    loading = pt.dmatrix("loading")
+    total = 1.7 * log_gram(3, loading)
+    compiled = pytensor.function([loading], [total, pt.grad(total, loading)], mode=mode)
+    value, skills = np.random.default_rng(3).normal(size=(7, 3)), (0, 0, 0)
+    found, derivative = compiled(value)
+    np.testing.assert_allclose(found, 1.7 * recursions.log_gram(skills, value)[0][0])
+    [expected] = recursions.log_gram_backward(skills, value, np.array([1.7]))
+    np.testing.assert_allclose(derivative, expected)
