@@ -7,6 +7,11 @@ simulates tables from the default priors, with the size of the bundled leaderboa
 counts for every group of variables the share of true values that lie in their equal-tailed
 intervals. Under a correct sampler and a correct graph that share is the intervals' probability,
 up to chance. Results are written table by table: the same command continues where it stopped.
+
+With --tables 20 --tune 300 and the other defaults, 90 % intervals held 90.2 % of the loadings,
+93.3 % of the feature slopes, 87.6 % of the benchmarks' own, 87.5 to 92.9 % of the scales, variable
+by variable (but 16 of the 20 tuning scales), 90.5 % of the family effects, 85.0 % of the floors and
+90.0 % of the ceilings.
 """
 
 from __future__ import annotations

@@ -29,6 +29,8 @@ DEFAULT_FEATURES = "log(params_b) * log(tokens_t)"
 # Skills: elpd 4,596 with K = 1, 4,721 with 2, 4,851 with 3.
 # Likelihood: a Normal beats a Student t with 4 degrees of freedom by 75 (K = 1) and 99 (K = 2). A
 # Beta gradient costs twice a Normal one.
+# Coverage of 90 % intervals of unseen families, from this graph, by benchmark: 91 to 97 % with
+# K = 1, 89 to 96 % with 2, 87 to 96 % with 3.
 DEFAULT_SKILLS = 3
 DEFAULT_LIKELIHOOD = "normal"
 
