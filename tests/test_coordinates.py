@@ -19,7 +19,6 @@ VARIANTS = {
     "everything": {"skills": 2, "family_slopes": SLOPES, "likelihood": "student_t"},
     "no deviations": {"skills": 2, "deviations": False, "likelihood": "beta"},
     "the barest": {"skills": 1, "ceiling": False, "deviations": False, "benchmark_slopes": False},
-    "binomial": {"skills": 1, "likelihood": "binomial"},
     "beta-binomial": {"skills": 1, "likelihood": "beta_binomial"},
 }
 EFFECTS = ("family_effect", "recipe_effect", "llm_effect", "family_deviation", "recipe_deviation")

@@ -7,6 +7,8 @@ import pytest
 
 from latentscale.whitening import gradient_of, inverse_root, mean_information, whiten
 
+pytestmark = pytest.mark.slow  # they compile a model, and sample
+
 N = 5
 
 
