@@ -103,17 +103,6 @@ def test_plain_arviz(without_family):
     az.plot_forest(without_family.idata, var_names=["family_effect"])
 
 
-def test_the_same_seed_gives_the_same_draws():
-    small = leaderboard().select(families=["pythia", "llama", "opt"])
-    model = ls.ScalingModel(small, skills=1, benchmark_slopes=False, deviations=False)
-
-    def ceiling() -> np.ndarray:
-        run = quietly(lambda: model.fit(draws=50, tune=100, random_seed=7, progressbar=False))
-        return run.posterior["ceiling"].to_numpy()
-
-    np.testing.assert_array_equal(ceiling(), ceiling())
-
-
 def test_left_out_llms_are_named():
     with pytest.warns(MissingFeatureWarning, match=r"15 LLMs with scores left out of the model"):
         ls.ScalingModel(ls.load_leaderboard())

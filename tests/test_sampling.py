@@ -1,11 +1,15 @@
-"""Where chains start."""
+"""Where chains start, and that a seed settles all."""
 
 from __future__ import annotations
+
+import warnings
 
 import numpy as np
 import pytest
 import xarray as xr
 
+import latentscale as ls
+from latentscale.errors import ConvergenceWarning
 from latentscale.sampling import of_main_mode
 
 
@@ -37,3 +41,18 @@ def test_chains_far_below_the_best_are_left_out(means, kept):
     found = of_main_mode(pilot(*means))
     assert found["posterior"]["skill"][:, 0].to_numpy().tolist() == [means[k] for k in kept]
     assert found["sample_stats"].sizes["chain"] == len(kept)
+
+
+@pytest.mark.slow
+def test_the_same_seed_gives_the_same_draws():
+    table = ls.load_leaderboard(benchmarks=["MMLU", "ARC-C", "HellaSwag", "Winogrande", "GSM8K"])
+    small = table.select(families=["pythia", "llama", "opt"])
+    model = ls.ScalingModel(small, skills=1, benchmark_slopes=False, deviations=False)
+
+    def ceiling() -> np.ndarray:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            run = model.fit(draws=50, tune=100, random_seed=7, progressbar=False)
+        return run.posterior["ceiling"].to_numpy()
+
+    np.testing.assert_array_equal(ceiling(), ceiling())

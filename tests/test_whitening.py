@@ -25,7 +25,7 @@ def compiled():
         slope = pm.Normal("slope", 0, 1, dims="column")
         scale = pm.LogNormal("scale", 0, 1)
         pm.Deterministic("total", slope.sum())
-        pm.Normal("seen", x @ slope, scale, observed=y, dims="row")
+        pm.Normal("seen", (x * slope).sum(axis=1), scale, observed=y, dims="row")
     return nutpie.compile_pymc_model(model)
 
 
