@@ -301,9 +301,12 @@ def _measurements(outline: Outline, places: _Places, guess: np.ndarray) -> tuple
 
     A step of Fisher scoring from the guess, at the current floor, ceiling and precision.
     """
-    design, data, of = outline.design, outline.data, places.benchmark_of_obs
+    data, of = outline.data, places.benchmark_of_obs
     likelihood = likelihood_of(outline.spec.likelihood)
-    score = pm.Data("guessed_score", design.score, dims="obs")
+    if likelihood.uses_counts:
+        score = data["successes_data"] / data["trials_data"]
+    else:
+        score = data["score_data"]
     at = pm.Data("guess", guess, dims="obs").clip(-_FAR, _FAR)
     share = pm.math.sigmoid(at)
     height = (outline.ceiling - outline.floor)[of]

@@ -238,27 +238,6 @@ def _add_diagonals(skills, d_q, d_precision):
 
 
 @_compiled
-def _up_the_tree(
-    skills,
-    known,
-    pull,
-    prec_llm,
-    prec_recipe,
-    prec_family,
-    recipe_of,
-    family_of,
-    n_recipes,
-    n_families,
-):
-    """Give C^-1 of all three levels, and the pull of recipes and families."""
-    inv_llm = _factor_level(skills, known, prec_llm)
-    known_r, pull_r = _pass_up(skills, inv_llm, pull, prec_llm, recipe_of, n_recipes)
-    inv_recipe = _factor_level(skills, known_r, prec_recipe)
-    known_f, pull_f = _pass_up(skills, inv_recipe, pull_r, prec_recipe, family_of, n_families)
-    return inv_llm, inv_recipe, _factor_level(skills, known_f, prec_family), pull_r, pull_f
-
-
-@_compiled
 def _pool(skills, information, left, loading, blur, llm_of_obs, benchmark_of_obs, n_llms):
     """Add up what the scores of each LLM say about its skills.
 
@@ -306,25 +285,46 @@ def _pull_back_pool(
 
 
 @_compiled
-def forward(
+def _down_to_recipes(
     skills, information, left, loading, blur, prec_llm, prec_recipe, prec_family,
     w_llm, w_recipe, w_family, llm_of_obs, benchmark_of_obs, recipe_of, family_of,
 ):  # fmt: skip
-    """Give families, recipes, LLMs and, as an array of one element, the log Jacobian."""
+    """Go up the tree, and down to recipes.
+
+    Gives for LLMs, recipes and families C^-1 and the pull, then the values of families and recipes
+    with the log Jacobian of both.
+    """
     known, pull = _pool(
         skills, information, left, loading, blur, llm_of_obs, benchmark_of_obs, w_llm.shape[0]
     )
-    inv_llm, inv_recipe, inv_family, pull_r, pull_f = _up_the_tree(
-        skills, known, pull, prec_llm, prec_recipe, prec_family, recipe_of, family_of,
-        w_recipe.shape[0], w_family.shape[0],
-    )  # fmt: skip
+    inv_llm = _factor_level(skills, known, prec_llm)
+    known_r, pull_r = _pass_up(skills, inv_llm, pull, prec_llm, recipe_of, w_recipe.shape[0])
+    inv_recipe = _factor_level(skills, known_r, prec_recipe)
+    known_f, pull_f = _pass_up(
+        skills, inv_recipe, pull_r, prec_recipe, family_of, w_family.shape[0]
+    )
+    inv_family = _factor_level(skills, known_f, prec_family)
     nothing = np.empty((0, pull.shape[1]))
     family, log_f = _pass_down(
         skills, inv_family, pull_f, prec_family, family_of, nothing, w_family
     )
     recipe, log_r = _pass_down(skills, inv_recipe, pull_r, prec_recipe, family_of, family, w_recipe)
+    of_llms, of_recipes, of_families = (inv_llm, pull), (inv_recipe, pull_r), (inv_family, pull_f)
+    return of_llms, of_recipes, of_families, family, recipe, log_f + log_r
+
+
+@_compiled
+def forward(
+    skills, information, left, loading, blur, prec_llm, prec_recipe, prec_family,
+    w_llm, w_recipe, w_family, llm_of_obs, benchmark_of_obs, recipe_of, family_of,
+):  # fmt: skip
+    """Give families, recipes, LLMs and, as an array of one element, the log Jacobian."""
+    (inv_llm, pull), _, _, family, recipe, log_above = _down_to_recipes(
+        skills, information, left, loading, blur, prec_llm, prec_recipe, prec_family,
+        w_llm, w_recipe, w_family, llm_of_obs, benchmark_of_obs, recipe_of, family_of,
+    )  # fmt: skip
     llm, log_l = _pass_down(skills, inv_llm, pull, prec_llm, recipe_of, recipe, w_llm)
-    return family, recipe, llm, np.array([log_f + log_r + log_l])
+    return family, recipe, llm, np.array([log_above + log_l])
 
 
 @_compiled
@@ -334,17 +334,13 @@ def backward(
     d_family, d_recipe, d_llm, d_log,
 ):  # fmt: skip
     """Give the derivatives by the inputs of :func:`forward`, but for the positions."""
-    known, pull = _pool(
-        skills, information, left, loading, blur, llm_of_obs, benchmark_of_obs, w_llm.shape[0]
-    )
-    inv_llm, inv_recipe, inv_family, pull_r, pull_f = _up_the_tree(
-        skills, known, pull, prec_llm, prec_recipe, prec_family, recipe_of, family_of,
-        w_recipe.shape[0], w_family.shape[0],
+    (inv_llm, pull), (inv_recipe, pull_r), (inv_family, pull_f), family, recipe, _ = (
+        _down_to_recipes(
+            skills, information, left, loading, blur, prec_llm, prec_recipe, prec_family,
+            w_llm, w_recipe, w_family, llm_of_obs, benchmark_of_obs, recipe_of, family_of,
+        )
     )  # fmt: skip
     nothing = np.empty((0, pull.shape[1]))
-    family, _ = _pass_down(skills, inv_family, pull_f, prec_family, family_of, nothing, w_family)
-    recipe, _ = _pass_down(skills, inv_recipe, pull_r, prec_recipe, family_of, family, w_recipe)
-
     d_family, d_recipe, d_log_ = d_family.copy(), d_recipe.copy(), d_log[0]
     dq_llm, dpull_llm, dw_llm, dprec_llm = _pull_back_down(
         skills, inv_llm, pull, prec_llm, recipe_of, recipe, w_llm, d_llm, d_log_, d_recipe

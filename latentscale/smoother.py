@@ -29,7 +29,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytensor.tensor as pt
@@ -123,14 +123,12 @@ _KERNELS: Mapping[str, _Kernel] = {
 }
 
 
-def _doubles(dims: Sequence[int]) -> list[Any]:
-    return [pt.tensor(dtype="float64", shape=(None,) * n) for n in dims]
-
-
 class _Kernels(Op):
     """What an operation has of a kernel: its name, and the number of skills or None."""
 
     __props__ = ("name", "n_skills")
+
+    side: ClassVar[str]
 
     def __init__(self, name: str, n_skills: int | None = None) -> None:
         self.name = name
@@ -143,12 +141,18 @@ class _Kernels(Op):
     @property
     def function(self) -> Callable[..., Any]:
         """The kernel or its reverse."""
-        raise NotImplementedError
+        found: Callable[..., Any] = getattr(self.kernel, self.side)
+        return found
 
     @property
     def first(self) -> tuple[tuple[int, ...], ...]:
         """What the function takes before the inputs."""
         return () if self.n_skills is None else ((0,) * self.n_skills,)
+
+    def make_node(self, *inputs: Any) -> Apply:
+        dims = self.kernel.outputs if self.side == "forward" else self.kernel.floats
+        outputs = [pt.tensor(dtype="float64", shape=(None,) * n) for n in dims]
+        return Apply(self, [pt.as_tensor(x) for x in inputs], outputs)
 
     def perform(self, node: Apply, inputs: Sequence[Any], output_storage: Any) -> None:
         values = self.function(*self.first, *map(np.ascontiguousarray, inputs))
@@ -159,12 +163,7 @@ class _Kernels(Op):
 class _Recursion(_Kernels):
     """A kernel as an operation of PyTensor."""
 
-    @property
-    def function(self) -> Callable[..., Any]:
-        return self.kernel.forward
-
-    def make_node(self, *inputs: Any) -> Apply:
-        return Apply(self, [pt.as_tensor(x) for x in inputs], _doubles(self.kernel.outputs))
+    side = "forward"
 
     def connection_pattern(self, node: Apply) -> list[list[bool]]:
         kernel, n = self.kernel, len(self.kernel.outputs)
@@ -185,12 +184,7 @@ class _Recursion(_Kernels):
 class _Pullback(_Kernels):
     """The reverse of a kernel as an operation of PyTensor."""
 
-    @property
-    def function(self) -> Callable[..., Any]:
-        return self.kernel.backward
-
-    def make_node(self, *inputs: Any) -> Apply:
-        return Apply(self, [pt.as_tensor(x) for x in inputs], _doubles(self.kernel.floats))
+    side = "backward"
 
 
 @register_funcify_default_op_cache_key(_Recursion)  # type: ignore[untyped-decorator]

@@ -47,7 +47,7 @@ def test_chains_far_below_the_best_are_left_out(means, kept):
 def test_the_same_seed_gives_the_same_draws():
     table = ls.load_leaderboard(benchmarks=["MMLU", "ARC-C", "HellaSwag", "Winogrande", "GSM8K"])
     small = table.select(families=["pythia", "llama", "opt"])
-    model = ls.ScalingModel(small, skills=1, benchmark_slopes=False, deviations=False)
+    model = ls.ScalingModel(small, skills=1)
 
     def ceiling() -> np.ndarray:
         with warnings.catch_warnings():
