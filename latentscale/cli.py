@@ -80,7 +80,9 @@ def _fit(arguments: argparse.Namespace) -> None:
         None if arguments.benchmarks is None else _read_csv(arguments.benchmarks),
         missing=arguments.missing,
     )
-    model = ScalingModel(table, **_given(arguments, "skills", "features", "likelihood", "anchors"))
+    model = ScalingModel(
+        table, **_given(arguments, "skills", "features", "likelihood", "link", "anchors")
+    )
     fit = model.fit(
         **_given(arguments, "draws", "tune", "chains"),
         random_seed=arguments.seed,
@@ -246,6 +248,7 @@ def _add_fit(commands: Any) -> None:
     model.add_argument("--skills", type=int, help="latent skills, 1 to 6 (default: 3)")
     model.add_argument("--features", help='formula, such as "log(params_b) * log(tokens_t)"')
     model.add_argument("--likelihood", help="normal, beta, student_t, binomial, beta_binomial")
+    model.add_argument("--link", help="asymmetric (learnt for each benchmark) or logistic")
     model.add_argument("--anchors", nargs="+", metavar="BENCHMARK", help="one for each skill")
     sampling = parser.add_argument_group("sampling")
     for name, text in (("draws", "kept draws"), ("tune", "tuning draws")):

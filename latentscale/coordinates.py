@@ -5,7 +5,7 @@ an ability and the loadings, a deviation and its scale, a family's effect and it
 be traded for each other along curved ridges, and NUTS needs about a hundred small steps to follow
 them.
 
-The remedy is to let the effects follow whatever they depend on. Around rough values of eta, every
+The remedy is to let the effects follow whatever they depend on. Around a rough expectation, every
 score is nearly a Normal measurement of its eta. Given the other parameters, the effects would then
 have a joint Normal posterior that can be written down: families, recipes and LLMs form a tree, and
 information flows up it and estimates flow down. An effect is declared as its conditional
@@ -14,7 +14,7 @@ independent of all else, whatever the data: where an LLM has many scores this is
 where it has none this is non-centring.
 
 This changes coordinates, not the model: the density that NUTS sees is that of the plain model with
-the Jacobian of the change, exactly, however rough the values of eta. (Interpolation between centred
+the Jacobian of the change, exactly, however rough the expectation. (Interpolation between centred
 and non-centred coordinates: Papaspiliopoulos, Roberts and Skoeld, 2007, Statistical Science 22.)
 """
 
@@ -22,17 +22,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
-from scipy.special import expit, logit
 
 from latentscale.design import Design
 from latentscale.likelihoods import likelihood_of
-from latentscale.priors import Prior
-from latentscale.products import at_cells, matrix_product
+from latentscale.links import symbolic_logit_and_slope
+from latentscale.priors import REAL, Prior
+from latentscale.products import at_cells, matrix_product, side_by_side
 from latentscale.smoother import log_gram, smooth_deviations, smooth_effects
 from latentscale.spec import ModelSpec
 
@@ -49,9 +49,26 @@ _DIMS: Mapping[str, tuple[str, ...]] = {
 # About how large benchmarks' own slopes are: chains start where this is not absurd.
 _SLOPE = 0.1
 
-# Rough logits are kept where a score still tells something about its logit.
-_FAR = 5.0
-_NEAR_FLOOR, _NEAR_CEILING = 0.03, 0.97
+# Nearer to floor or ceiling than these shares of the way up, a score says little of its logit: for
+# guesses from the scores alone, for rough expectations, and for means of whole benchmarks.
+_FIRST = (0.03, 0.97)
+_ROUGH = (0.005, 0.995)
+_MEANS = (0.02, 0.98)
+
+
+class Curve(NamedTuple):
+    """What lies between logits and expected scores, dims (benchmark,) each.
+
+    Attributes
+    ----------
+    floor, ceiling
+    asymmetry
+        Or None, where the link is a sigmoid.
+    """
+
+    floor: Any
+    ceiling: Any
+    asymmetry: Any
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +86,8 @@ class Outline:
     own : dims (obs,)
         eta without ability and deviations.
     loading : dims (benchmark, skill)
-    floor, ceiling : dims (benchmark,)
+    curve : Curve
+        From logits to expected scores.
     scatter : dict
         The parameters of the likelihood.
     """
@@ -80,8 +98,7 @@ class Outline:
     explained: Any
     own: Any
     loading: Any
-    floor: Any
-    ceiling: Any
+    curve: Curve
     scatter: Mapping[str, Any]
 
 
@@ -95,42 +112,119 @@ def _plain(name: str, scale: Any) -> Any:
     return pm.Deterministic(name, scale * z, dims=_DIMS[name])
 
 
-def declare_difficulty_in_coordinates(prior: Prior, share: Any, design: Design) -> Any:
-    """Declare difficulties that move along with the ceiling.
+@dataclass(frozen=True, eq=False)
+class Middle:
+    """Where the curve of each benchmark reaches its mean score, and how steep it is there.
 
-    Scores are about share * sigmoid(eta), so that a higher ceiling with a lower difficulty gives
-    nearly the same ones: a change of log share is made up for by one of eta of -1 / (1 - sigmoid),
-    on average over the scores, each weighted by its information about eta.
+    The data tell well at what ability a benchmark's mean score is reached and by how much the score
+    rises there. Floor, ceiling and asymmetry then change the rest of the curve, if difficulties and
+    loadings are declared relative to this point.
+
+    Attributes
+    ----------
+    logit : dims (benchmark,)
+    steepness : dims (benchmark,)
+        Score per logit, relative to that of a sigmoid from chance to one.
+    """
+
+    logit: Any
+    steepness: Any
+
+    @classmethod
+    def of(cls, curve: Curve, design: Design) -> Middle:
+        """Find the middle, given the current floor, ceiling and asymmetry."""
+        mean = pm.Data("mean_score", _mean_score(design), dims="benchmark")
+        rough = pm.Data("rough_slope", _rough_slope(design), dims="benchmark")
+        height = curve.ceiling - curve.floor
+        share = ((mean - curve.floor) / height).clip(*_MEANS)
+        logit, slope = symbolic_logit_and_slope(share, curve.asymmetry)
+        return cls(logit, height * slope / rough)
+
+
+def _mean_score(design: Design) -> np.ndarray:
+    """Give the mean score of each benchmark, dims (benchmark,)."""
+    of, n = design.benchmark_of_obs, len(design.benchmarks)
+    total: np.ndarray = np.bincount(of, design.score, minlength=n)
+    return total / np.bincount(of, minlength=n)
+
+
+def _rough_slope(design: Design) -> np.ndarray:
+    """Give the slope of a sigmoid from chance to one at the mean score, dims (benchmark,)."""
+    height = 1 - design.chance
+    share = np.clip((_mean_score(design) - design.chance) / height, *_MEANS)
+    slope: np.ndarray = height * share * (1 - share)
+    return slope
+
+
+def declare_difficulty_in_coordinates(prior: Prior, middle: Middle) -> Any:
+    """Declare difficulties as logits beyond the one at which the mean score is reached.
 
     Parameters
     ----------
     prior : Prior
         Of the difficulty, which it is about; only the coordinate moves along.
-    share : dims (benchmark,)
-        How far from chance to 1 the ceiling is.
-    design : Design
+    middle : Middle
 
     Returns
     -------
     variable, dims (benchmark,)
     """
-    moving = pm.Flat("moving_difficulty", dims="benchmark")
-    along = pm.Data("difficulty_along_ceiling", _along_ceiling(design), dims="benchmark")
-    difficulty = moving - along * pt.log(share)
-    density = pm.logp(prior.dist((len(design.benchmarks),)), difficulty)
-    pm.Potential("difficulties", density.sum())
-    return pm.Deterministic("difficulty", difficulty, dims="benchmark")
+    if prior.support != REAL:
+        return prior.declare("difficulty", dims="benchmark")
+    difficulty = pm.Flat("difficulty_w", dims="benchmark") + middle.logit
+    return _weighed("difficulty", difficulty, prior, dims="benchmark")
 
 
-def _along_ceiling(design: Design) -> np.ndarray:
-    """Give the average of 1 / (1 - sigmoid(eta)) at rough logits, dims (benchmark,)."""
-    share = expit(first_guess(design))
-    chance = design.chance[design.benchmark_of_obs]
-    expected = chance + (1 - chance) * share
-    worth = (share * (1 - share)) ** 2 / (expected * (1 - expected))
-    of, n = design.benchmark_of_obs, len(design.benchmarks)
-    total: np.ndarray = np.bincount(of, worth / (1 - share), minlength=n)
-    return total / np.bincount(of, worth, minlength=n)
+def declare_loadings_in_coordinates(
+    priors: Mapping[str, Prior], middle: Middle, is_free: np.ndarray, n_skills: int
+) -> tuple[Any, list[Any]]:
+    """Declare loadings by how much they raise the score where the mean score is.
+
+    Parameters
+    ----------
+    priors : mapping of str to Prior
+        Of ``total_loading`` and ``loading_contrast``, which they are about.
+    middle : Middle
+    is_free : bool, dims (benchmark,)
+        Not an anchor.
+    n_skills : int
+
+    Returns
+    -------
+    total_loading : dims (benchmark,)
+    loading_contrast : list of variables, dims (benchmark,)
+        By contrast.
+    """
+    steepness = pt.where(is_free, middle.steepness, 1.0)
+    [total] = _per_steepness("total_loading", priors, steepness)
+    contrasts = _per_steepness("loading_contrast", priors, steepness, n_skills - 1)
+    return total, contrasts
+
+
+def _per_steepness(
+    name: str, priors: Mapping[str, Prior], steepness: Any, n_contrasts: int | None = None
+) -> list[Any]:
+    """Declare a variable of benchmarks, or of benchmarks and contrasts, by w / steepness."""
+    prior, dims = priors[name], ("benchmark",) if n_contrasts is None else ("benchmark", "contrast")
+    if n_contrasts == 0:
+        return []
+    if prior.support != REAL:
+        return _columns(prior.declare(name, dims=dims), n_contrasts)
+    columns = [w / steepness for w in _columns(pm.Flat(f"{name}_w", dims=dims), n_contrasts)]
+    value = columns[0] if n_contrasts is None else side_by_side(columns)
+    log_jacobian = -len(columns) * pt.log(steepness).sum()
+    _weighed(name, value, prior, log_jacobian, dims=dims)
+    return columns
+
+
+def _columns(value: Any, n: int | None) -> list[Any]:
+    return [value] if n is None else [value[:, k] for k in range(n)]
+
+
+def _weighed(name: str, value: Any, prior: Prior, log_jacobian: Any = 0.0, *, dims: Any) -> Any:
+    """Give what is computed from coordinates the density of its prior in these coordinates."""
+    pm.Potential(f"{name}_prior", pm.logp(prior.dist(()), value).sum() + log_jacobian)
+    return pm.Deterministic(name, value, dims=dims)
 
 
 def declare_slopes_in_coordinates(scale: Any, loading: Any, design: Design, spec: ModelSpec) -> Any:
@@ -207,10 +301,10 @@ def ability_effects(data: Mapping[str, Any], effects: Mapping[str, Any]) -> Any:
 
 
 def first_guess(design: Design) -> np.ndarray:
-    """Give rough logits from the scores alone, dims (obs,)."""
+    """Give rough expectations from the scores alone, dims (obs,)."""
     chance = design.chance[design.benchmark_of_obs]
-    share = (design.score - chance) / (_NEAR_CEILING - chance)
-    guess: np.ndarray = logit(np.clip(share, _NEAR_FLOOR, _NEAR_CEILING))
+    low, high = (chance + share * (1 - chance) for share in _FIRST)
+    guess: np.ndarray = np.clip(design.score, low, high)
     return guess
 
 
@@ -225,7 +319,7 @@ def declare_in_coordinates(
         The scale of each effect.
     outline : Outline
     guess : numpy.ndarray, dims (obs,)
-        Rough values of eta of the scores: data ``guess`` of the graph.
+        Rough expectations of the scores: data ``guess`` of the graph.
 
     Returns
     -------
@@ -299,19 +393,20 @@ class _Places:
 def _measurements(outline: Outline, places: _Places, guess: np.ndarray) -> tuple[Any, Any]:
     """Read every score as a Normal measurement of its eta: its value, and its information.
 
-    A step of Fisher scoring from the guess, at the current floor, ceiling and precision.
+    A step of Fisher scoring from where the current curve reaches the guess.
     """
     data, of = outline.data, places.benchmark_of_obs
+    floor, ceiling, asymmetry = outline.curve
     likelihood = likelihood_of(outline.spec.likelihood)
     if likelihood.uses_counts:
         score = data["successes_data"] / data["trials_data"]
     else:
         score = data["score_data"]
-    at = pm.Data("guess", guess, dims="obs").clip(-_FAR, _FAR)
-    share = pm.math.sigmoid(at)
-    height = (outline.ceiling - outline.floor)[of]
-    expected = outline.floor[of] + height * share
-    slope = height * share * (1 - share)
+    guessed = pm.Data("guess", guess, dims="obs")
+    low, height = floor[of], (ceiling - floor)[of]
+    share = ((guessed - low) / height).clip(*_ROUGH)
+    at, rate = symbolic_logit_and_slope(share, None if asymmetry is None else asymmetry[of])
+    expected, slope = low + height * share, height * rate
     scatter = {k: v[of] if v.ndim else v for k, v in outline.scatter.items()}
     worth = likelihood.information(expected, scatter, data.get("trials_data"))
     return at + (score - expected) / slope, slope**2 * worth

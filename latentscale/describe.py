@@ -82,7 +82,7 @@ def equations(spec: ModelSpec) -> tuple[str, ...]:
     ... )
     >>> print(*equations(spec)[-3:], sep="\n")
     eta_ij      = difficulty_j + loading_j . ability_i
-    expected_ij = floor_j + (ceiling_j - floor_j) sigmoid(eta_ij)
+    expected_ij = floor_j + (ceiling_j - floor_j) rise(eta_ij, asymmetry_j)
     successes_ij ~ Binomial(trials_ij, expected_ij)
     """
     ability = [
@@ -97,10 +97,11 @@ def equations(spec: ModelSpec) -> tuple[str, ...]:
     if spec.deviations:
         eta.append("+ family_deviation[f(i), j] + recipe_deviation[r(i), j]")
     top = "ceiling_j" if spec.ceiling else "1"
+    rise = "sigmoid(eta_ij)" if spec.link == "logistic" else "rise(eta_ij, asymmetry_j)"
     return (
         *_equation("ability_i", ability),
         *_equation("eta_ij", eta),
-        f"expected_ij = floor_j + ({top} - floor_j) sigmoid(eta_ij)",
+        f"expected_ij = floor_j + ({top} - floor_j) {rise}",
         *_SCATTER[spec.likelihood],
     )
 
@@ -122,7 +123,7 @@ def n_free_parameters(model: ScalingModel) -> int:
     >>> import latentscale as ls
     >>> table = ls.load_leaderboard(benchmarks=["HellaSwag", "MMLU"]).select(families=["pythia"])
     >>> n_free_parameters(ls.ScalingModel(table, skills=1, features="log(params_b)"))
-    56
+    58
     """
     sizes = _sizes(model)
     return sum(_n_elements(s.dims, sizes) for s in symbols(model.spec) if s.sampled)
@@ -223,6 +224,8 @@ def _bound_symbols(spec: ModelSpec) -> list[Symbol]:
     found = [Symbol("floor", one, "chance * (1 - {})", "floor_slack")]
     if spec.ceiling:
         found.append(Symbol("ceiling", one, "chance + (1 - chance) * {}", "ceiling_share"))
+    if spec.link == "asymmetric":
+        found.append(Symbol("asymmetry", one, "{}, 1 for a sigmoid", "asymmetry"))
     if spec.likelihood != "binomial":
         found.append(Symbol("precision", one, "{}", "precision"))
     if spec.likelihood == "student_t":

@@ -34,6 +34,7 @@ _SHOWN = (
     "loading",
     "difficulty",
     "ceiling",
+    "asymmetry",
     "precision",
     "family_scale",
     "recipe_scale",

@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import xarray as xr
-from scipy.special import expit
 
 from latentscale.design import Design, slope_columns
+from latentscale.links import rise
 from latentscale.spec import ModelSpec
 
 # Group effects: posterior variable, variable of its scale, dims after the group's own.
@@ -170,7 +170,8 @@ def eta_of(draws: Draws, members: Members) -> np.ndarray:
 def expected_of(draws: Draws, eta: np.ndarray) -> np.ndarray:
     """Give expected scores, fractions, of logits with dims (draw, llm, benchmark)."""
     floor, ceiling = draws["floor"][:, None], draws["ceiling"][:, None]
-    expected: np.ndarray = floor + (ceiling - floor) * expit(eta)
+    asymmetry = draws["asymmetry"][:, None] if "asymmetry" in draws else None
+    expected: np.ndarray = floor + (ceiling - floor) * rise(eta, asymmetry)
     return expected
 
 

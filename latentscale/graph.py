@@ -7,7 +7,7 @@ It reads like the Model section of the README, from top to bottom and with the s
     eta_ij      = difficulty_j + loading_j . ability_i + x_i benchmark_slope_j
                   + tuned_i benchmark_tuning_j + family_deviation[f(i), j]
                   + recipe_deviation[r(i), j]
-    expected_ij = floor_j + (ceiling_j - floor_j) sigmoid(eta_ij)
+    expected_ij = floor_j + (ceiling_j - floor_j) rise(eta_ij, asymmetry_j)
     score_ij    ~ Likelihood(expected_ij, precision_j)
 
 Identification. A skill has no scale, origin, sign or direction of its own:
@@ -16,6 +16,8 @@ Identification. A skill has no scale, origin, sign or direction of its own:
   so that an ability is in logits of its anchor;
 * origin: effects of families, recipes and LLMs have mean zero in their populations;
 * slopes: benchmarks' own slopes are orthogonal to the loadings (``beyond``).
+
+``rise`` is the link (:mod:`latentscale.links`): a sigmoid, more or less asymmetric.
 
 Every array is ``pm.Data``, so that other rows can be fitted without compiling again.
 """
@@ -31,19 +33,23 @@ import pytensor.tensor as pt
 from scipy.linalg import helmert
 
 from latentscale.coordinates import (
+    Curve,
+    Middle,
     Outline,
     ability_effects,
     beyond,
     declare_difficulty_in_coordinates,
     declare_effects,
     declare_in_coordinates,
+    declare_loadings_in_coordinates,
     declare_slopes_in_coordinates,
     orthogonal_columns,
 )
 from latentscale.design import Design, slope_columns
 from latentscale.likelihoods import likelihood_of
+from latentscale.links import symbolic_rise
 from latentscale.priors import Prior
-from latentscale.products import at_cells, matrix_product
+from latentscale.products import at_cells, matrix_product, side_by_side
 from latentscale.spec import ModelSpec
 
 # Variables that the posterior reports; the others are how they are sampled.
@@ -71,6 +77,7 @@ REPORTED = (
     "recipe_deviation_scale",
     "floor",
     "ceiling",
+    "asymmetry",
     "precision",
     "tail",
 )
@@ -98,7 +105,7 @@ def build_graph(
     priors : mapping of str to Prior
         One for every variable, as :func:`latentscale.priors.merge_priors` gives them.
     guess : numpy.ndarray, dims (obs,), optional
-        Rough values of ``eta`` of the scores. With them the same posterior is written in
+        Rough expectations of the scores. With them the same posterior is written in
         coordinates in which NUTS moves freely (:mod:`latentscale.coordinates`); the effects then
         have no random variables of their own, and the prior cannot be drawn from.
 
@@ -111,8 +118,10 @@ def build_graph(
     with pm.Model(coords=coords) as model:
         data = _declare_data(design, spec)
         in_coordinates = guess is not None
-        floor, ceiling, difficulty = _curve(data, design, spec, priors, in_coordinates)
-        loading = _loading(design, spec, priors)
+        curve = _curve(data, spec, priors)
+        middle = Middle.of(curve, design) if in_coordinates else None
+        difficulty = _difficulty(priors, middle)
+        loading = _loading(design, spec, priors, middle)
         scatter = _scatter(spec, priors)
         explained = _explained_ability(data, spec, priors)
         own = difficulty[data["benchmark_of_obs"]] + _benchmark_slopes(
@@ -122,14 +131,12 @@ def build_graph(
         if guess is None:
             effects = declare_effects(scales)
         else:
-            outline = Outline(design, spec, data, explained, own, loading, floor, ceiling, scatter)
+            outline = Outline(design, spec, data, explained, own, loading, curve, scatter)
             effects = declare_in_coordinates(scales, outline, guess)
         ability = explained + ability_effects(data, effects)
         pm.Deterministic("ability", ability, dims=("llm", "skill"))
         eta = own + at_cells(ability, loading, data) + _deviations(data, effects)
-        benchmark = data["benchmark_of_obs"]
-        expected = floor[benchmark] + (ceiling - floor)[benchmark] * pm.math.sigmoid(eta)
-        _observe(data, spec, scatter, expected)
+        _observe(data, spec, scatter, _expected(data, curve, eta))
     return model
 
 
@@ -200,7 +207,9 @@ def _deviations(data: dict[str, Any], effects: Mapping[str, Any]) -> Any:
     )
 
 
-def _loading(design: Design, spec: ModelSpec, priors: Mapping[str, Prior]) -> Any:
+def _loading(
+    design: Design, spec: ModelSpec, priors: Mapping[str, Prior], middle: Middle | None
+) -> Any:
     """loading_j: an anchor loads on its own skill only, by 1; the others are free.
 
     Skills rise together with scale, so the data determine the sum of a benchmark's loadings far
@@ -209,15 +218,29 @@ def _loading(design: Design, spec: ModelSpec, priors: Mapping[str, Prior]) -> An
     is_anchor = np.zeros((len(design.benchmarks), spec.skills))
     for k, anchor in enumerate(spec.anchors):
         is_anchor[design.benchmarks.index(anchor), k] = 1.0
-    is_free = 1.0 - is_anchor.any(axis=1, keepdims=True)
-    free = priors["total_loading"].declare("total_loading", dims="benchmark")[:, None] / spec.skills
-    if spec.skills > 1:
-        contrast = priors["loading_contrast"].declare(
-            "loading_contrast", dims=("benchmark", "contrast")
-        )
-        free += matrix_product(contrast, helmert(spec.skills))  # orthonormal, each sums to zero
-    loading = is_anchor + is_free * free
-    return pm.Deterministic("loading", loading, dims=("benchmark", "skill"))
+    is_free = ~is_anchor.any(axis=1)
+    if middle is not None:
+        total, contrasts = declare_loadings_in_coordinates(priors, middle, is_free, spec.skills)
+    else:
+        total, contrasts = _plain_loadings(spec, priors)
+    weights = helmert(spec.skills) if contrasts else []  # orthonormal, each sums to zero
+    columns = []
+    for k in range(spec.skills):
+        free = total / spec.skills
+        for contrast, weight in zip(contrasts, weights, strict=True):
+            free += contrast * weight[k]
+        columns.append(is_anchor[:, k] + is_free * free)
+    return pm.Deterministic("loading", side_by_side(columns), dims=("benchmark", "skill"))
+
+
+def _plain_loadings(spec: ModelSpec, priors: Mapping[str, Prior]) -> tuple[Any, list[Any]]:
+    total = priors["total_loading"].declare("total_loading", dims="benchmark")
+    if spec.skills == 1:
+        return total, []
+    contrast = priors["loading_contrast"].declare(
+        "loading_contrast", dims=("benchmark", "contrast")
+    )
+    return total, [contrast[:, k] for k in range(spec.skills - 1)]
 
 
 def _benchmark_slopes(
@@ -252,14 +275,8 @@ def _benchmark_slopes(
     return at_cells(data["x"], slope, data) + of_tuned
 
 
-def _curve(
-    data: dict[str, Any],
-    design: Design,
-    spec: ModelSpec,
-    priors: Mapping[str, Prior],
-    in_coordinates: bool,
-) -> tuple[Any, ...]:
-    """floor_j: a little below chance; ceiling_j: between chance and 1; difficulty_j."""
+def _curve(data: dict[str, Any], spec: ModelSpec, priors: Mapping[str, Prior]) -> Curve:
+    """floor_j: a little below chance; ceiling_j: between chance and 1; asymmetry_j."""
     chance = data["chance"]
     slack = priors["floor_slack"].declare("floor_slack", dims="benchmark")
     floor = pm.Deterministic("floor", chance * (1 - slack), dims="benchmark")
@@ -267,11 +284,24 @@ def _curve(
     if spec.ceiling:
         share = priors["ceiling_share"].declare("ceiling_share", dims="benchmark")
     ceiling = pm.Deterministic("ceiling", chance + (1 - chance) * share, dims="benchmark")
-    if in_coordinates:
-        difficulty = declare_difficulty_in_coordinates(priors["difficulty"], share, design)
-    else:
-        difficulty = priors["difficulty"].declare("difficulty", dims="benchmark")
-    return floor, ceiling, difficulty
+    asymmetry = None
+    if spec.link == "asymmetric":
+        asymmetry = priors["asymmetry"].declare("asymmetry", dims="benchmark")
+    return Curve(floor, ceiling, asymmetry)
+
+
+def _difficulty(priors: Mapping[str, Prior], middle: Middle | None) -> Any:
+    """difficulty_j: the logit of an average LLM of an average family."""
+    if middle is not None:
+        return declare_difficulty_in_coordinates(priors["difficulty"], middle)
+    return priors["difficulty"].declare("difficulty", dims="benchmark")
+
+
+def _expected(data: dict[str, Any], curve: Curve, eta: Any) -> Any:
+    """floor_j + (ceiling_j - floor_j) rise(eta_ij, asymmetry_j); (obs,)."""
+    benchmark = data["benchmark_of_obs"]
+    height = (curve.ceiling - curve.floor)[benchmark]
+    return curve.floor[benchmark] + height * symbolic_rise(eta, curve.asymmetry, benchmark)
 
 
 def _scatter(spec: ModelSpec, priors: Mapping[str, Prior]) -> dict[str, Any]:

@@ -33,6 +33,7 @@ DEFAULT_FEATURES = "log(params_b) * log(tokens_t)"
 # K = 1, 89 to 96 % with 2, 87 to 96 % with 3.
 DEFAULT_SKILLS = 3
 DEFAULT_LIKELIHOOD = "normal"
+DEFAULT_LINK = "asymmetric"
 
 
 @dataclass(frozen=True, init=False, eq=False, repr=False)
@@ -55,6 +56,9 @@ class ScalingModel:
         Overrides of the default priors, by variable (``latentscale.priors.DEFAULTS``).
     anchors : sequence of str, optional
         One benchmark per skill, which loads on that skill only, by 1: abilities are in its logits.
+    link : {"asymmetric", "logistic"}, default "asymmetric"
+        How scores rise with a logit between floor and ceiling: with an asymmetry learnt for each
+        benchmark, or by the sigmoid.
     ceiling : bool, default True
         Learn the best attainable score of each benchmark.
     deviations : bool, default True
@@ -97,6 +101,7 @@ class ScalingModel:
         priors: Mapping[str, Prior] | None = None,
         *,
         anchors: Sequence[str] | None = None,
+        link: str = DEFAULT_LINK,
         ceiling: bool = True,
         deviations: bool = True,
         benchmark_slopes: bool = True,
@@ -109,6 +114,7 @@ class ScalingModel:
             anchors=(),
             features=features,
             likelihood=likelihood,
+            link=link,
             ceiling=ceiling,
             deviations=deviations,
             benchmark_slopes=benchmark_slopes,

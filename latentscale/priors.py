@@ -168,6 +168,10 @@ DEFAULTS: Mapping[str, DefaultPrior] = {
         "the best attainable score is 0.55 to 1 of the way from chance to 1: label errors, "
         "unparsed answers",
     ),
+    "asymmetry": DefaultPrior(
+        Prior("LogNormal", mu=0, sigma=1),
+        "0.14 to 7, around the sigmoid (1): from late approach of the ceiling to late emergence",
+    ),
     "precision": DefaultPrior(
         Prior("LogNormal", mu=5.7, sigma=0.7),
         "a score is as precise as 75 to 1,200 independent items; bounded away from infinity, where "

@@ -106,9 +106,9 @@ def _with_nutpie(
 ) -> xr.DataTree:
     """Sample in coordinates that two pilot runs have fitted to the posterior.
 
-    The first finds rough logits to build the coordinates of the group effects on; the second, in
-    these, the correlations of the parameters that all LLMs share. Chains start where the second one
-    ended.
+    The first finds rough expectations to build the coordinates of the group effects on; the second,
+    in these, the correlations of the parameters that all LLMs share. Chains start where the second
+    one ended.
     """
     import nutpie
 
@@ -120,7 +120,7 @@ def _with_nutpie(
     compiled = nutpie.compile_pymc_model(graph, var_names=kept)
     shared = shared_positions(graph, compiled.shapes)
     pilot = _pilot(compiled, settings | _FIRST_PILOT)
-    guess = _mean_logits(design, spec, pilot)
+    guess = _mean_expectations(design, spec, pilot)
     ends = _unconstrained(pilot)
     compiled = compiled.with_data(guess=guess)
     settings["seed"] += 1
@@ -186,14 +186,14 @@ def _nutpie_run(compiled: Any, settings: Mapping[str, Any]) -> xr.DataTree:
     return tree
 
 
-def _mean_logits(design: Design, spec: ModelSpec, pilot: xr.DataTree) -> np.ndarray:
-    """Give the mean of eta over the draws of a pilot run, dims (obs,)."""
-    from latentscale.forward import eta_of, fitted_members, read_draws
+def _mean_expectations(design: Design, spec: ModelSpec, pilot: xr.DataTree) -> np.ndarray:
+    """Give the mean of the expected scores over the draws of a pilot run, dims (obs,)."""
+    from latentscale.forward import expected_of_cells, fitted_members, read_draws
 
-    draws = read_draws(pilot["posterior"].to_dataset())
-    mean = eta_of(draws, fitted_members(design, spec)).mean(axis=0)
-    of_obs: np.ndarray = mean[design.llm_of_obs, design.benchmark_of_obs]
-    return of_obs
+    draws, members = read_draws(pilot["posterior"].to_dataset()), fitted_members(design, spec)
+    cells = expected_of_cells(draws, members, design.llm_of_obs, design.benchmark_of_obs)
+    mean: np.ndarray = cells.mean(axis=0)
+    return mean
 
 
 def _unconstrained(pilot: xr.DataTree) -> np.ndarray:

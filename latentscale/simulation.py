@@ -14,7 +14,6 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 from scipy import stats
-from scipy.special import expit
 
 from latentscale.design import Design, slope_columns
 from latentscale.errors import SpecError
@@ -53,6 +52,7 @@ _DRAWN: Mapping[str, tuple[str, ...]] = {
     "recipe_deviation_z": ("recipe", "benchmark"),
     "floor_slack": ("benchmark",),
     "ceiling_share": ("benchmark",),
+    "asymmetry": ("benchmark",),
     "precision": ("benchmark",),
     "tail": (),
 }
@@ -397,6 +397,8 @@ def _is_in(name: str, spec: ModelSpec) -> bool:
         return spec.skills > 1
     if name == "ceiling_share":
         return spec.ceiling
+    if name == "asymmetry":
+        return spec.link == "asymmetric"
     if name == "precision":
         return spec.likelihood != "binomial"
     return name != "tail" or likelihood_of(spec.likelihood).has_tail
@@ -440,11 +442,17 @@ def _tell(s: xr.Dataset, design: Design, spec: ModelSpec) -> xr.Dataset:
     told["ceiling"] = xr.ones_like(chance)
     if spec.ceiling:
         told["ceiling"] = chance + (1 - chance) * s["ceiling_share"]
-    told |= {name: s[name] for name in ("precision", "tail") if name in s}
-    told["expected"] = told["floor"] + (told["ceiling"] - told["floor"]) * xr.apply_ufunc(
-        expit, eta
-    )
+    told |= {name: s[name] for name in ("asymmetry", "precision", "tail") if name in s}
+    told["expected"] = told["floor"] + (told["ceiling"] - told["floor"]) * _rise(eta, s)
     return _ordered(told)
+
+
+def _rise(eta: xr.DataArray, s: xr.Dataset) -> xr.DataArray:
+    """Rise from floor to ceiling, by the formula as it stands in links.py."""
+    a = s.get("asymmetry", xr.DataArray(1.0))  # with which it is the sigmoid
+    steepness = a / (2 * (1 - 2**-a))
+    odds: xr.DataArray = xr.apply_ufunc(np.exp, steepness * eta) * (2**a - 1)
+    return 1 - (1 + odds) ** (-1 / a)
 
 
 def _abilities(

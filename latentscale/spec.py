@@ -10,6 +10,8 @@ from typing import Any
 from latentscale.errors import SpecError
 from latentscale.wording import first, quoted, with_nearest
 
+LINKS = ("asymmetric", "logistic")
+
 LIKELIHOODS = ("beta", "normal", "student_t", "binomial", "beta_binomial")
 
 MAX_SKILLS = 6
@@ -37,6 +39,8 @@ class ModelSpec:
         Wilkinson formula of the features that drive ability.
     likelihood : str
         One of ``beta``, ``normal``, ``student_t``, ``binomial``, ``beta_binomial``.
+    link : str
+        ``asymmetric``, with an asymmetry that is learnt for each benchmark, or ``logistic``.
     ceiling : bool
         Learn the best attainable score of each benchmark; otherwise it is 1.
     deviations : bool
@@ -51,6 +55,7 @@ class ModelSpec:
     anchors: tuple[str, ...]
     features: str
     likelihood: str
+    link: str = "asymmetric"
     ceiling: bool = True
     deviations: bool = True
     benchmark_slopes: bool = True
@@ -64,11 +69,13 @@ class ModelSpec:
                 "skills than that cannot be told apart on a leaderboard; 1 to 3 usually predict "
                 "as well as more. Use skills=2."
             )
-        if self.likelihood not in LIKELIHOODS:
-            raise SpecError(
-                f"likelihood={first(with_nearest([str(self.likelihood)], LIKELIHOODS))} is not "
-                f"known. Use one of {first(quoted(LIKELIHOODS), 9)}."
-            )
+        for setting, choices in (("likelihood", LIKELIHOODS), ("link", LINKS)):
+            asked = getattr(self, setting)
+            if asked not in choices:
+                raise SpecError(
+                    f"{setting}={first(with_nearest([str(asked)], choices))} is not known. Use "
+                    f"one of {first(quoted(choices), 9)}."
+                )
 
     def with_anchors(self, anchors: tuple[str, ...]) -> ModelSpec:
         """Give the same settings with these anchors."""

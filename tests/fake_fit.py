@@ -60,6 +60,7 @@ _DIMS: dict[str, tuple[str, ...]] = {
     "ceiling_share": ("benchmark",),
     "floor": ("benchmark",),
     "ceiling": ("benchmark",),
+    "asymmetry": ("benchmark",),
     "precision": ("benchmark",),
     "tail": (),
 }
@@ -131,6 +132,8 @@ def _bounds(design: Design, spec: ModelSpec, n: int, rng: np.random.Generator) -
     chance, n_benchmarks = design.chance, len(design.benchmarks)
     slack = rng.beta(4, 60, (n, n_benchmarks))
     out = {"floor_slack": slack, "floor": chance * (1 - slack)}
+    if spec.link == "asymmetric":
+        out["asymmetry"] = _about(np.ones(n_benchmarks), 0.2, n, rng)
     best = design.scores.groupby("benchmark")["score"].max().reindex(list(design.benchmarks))
     share = np.clip((1.12 * best.to_numpy() - chance) / (1 - chance), 0.2, 0.97)
     shares = rng.beta(60 * share, 60 * (1 - share), (n, n_benchmarks))

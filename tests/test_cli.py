@@ -115,13 +115,15 @@ class TestFit:
     def test_passes_every_option_on(self, asked: dict[str, Any]) -> None:
         options = (
             "--benchmarks benchmarks.csv --skills 2 --features log(params_b) --likelihood beta "
-            "--anchors mine MMLU --draws 7 --tune 8 --chains 3 --seed 9 --sampler pymc --quiet"
+            "--link logistic --anchors mine MMLU --draws 7 --tune 8 --chains 3 --seed 9 "
+            "--sampler pymc --quiet"
         )
         arguments = ["fit", "scores.csv", "llms.csv", "-o", "fit.nc", *options.split()]
         assert cli.main(arguments) == 0
         model = asked.pop("model")
         assert model.spec.anchors == ("mine", "MMLU")
         assert (model.spec.features, model.spec.likelihood) == ("log(params_b)", "beta")
+        assert model.spec.link == "logistic"
         assert model.table.benchmarks["chance"].tolist() == [0.25] * 4
         assert asked == {
             "draws": 7,

@@ -37,6 +37,7 @@ def one_posterior_draw(n: int, *, family_slopes: bool = False) -> Draws:
         "recipe_deviation_scale": np.array([0.15, 0.1, 0.2]),
         "floor": np.array([0.25, 0.0, 0.1]),
         "ceiling": np.array([0.95, 0.9, 1.0]),
+        "asymmetry": np.array([3.0, 1.0, 0.5]),
         "precision": np.array([60.0, 50.0, 80.0]),
     }
     if family_slopes:

@@ -11,17 +11,27 @@ from graph_points import MODE, small
 from pytensor.graph.rewriting.utils import rewrite_graph
 from pytensor.graph.traversal import applys_between
 
-from latentscale.coordinates import _along_ceiling, first_guess, shared_positions
+from latentscale.coordinates import first_guess, shared_positions
 from latentscale.graph import REPORTED, build_graph
+from latentscale.links import rise_and_slope
+from latentscale.priors import Prior
 
 SLOPES = ("log(params_b)",)
 VARIANTS = {
     "everything": {"skills": 2, "family_slopes": SLOPES, "likelihood": "student_t"},
+    "three skills": {"skills": 3, "benchmarks": 6},
     "no deviations": {"skills": 2, "deviations": False, "likelihood": "beta"},
-    "the barest": {"skills": 1, "ceiling": False, "deviations": False, "benchmark_slopes": False},
-    "beta-binomial": {"skills": 1, "likelihood": "beta_binomial"},
-}
+    "the barest": {
+        "skills": 1, "ceiling": False, "deviations": False, "benchmark_slopes": False,
+        "link": "logistic",
+    },
+    "beta-binomial": {
+        "skills": 1, "likelihood": "beta_binomial",
+        "priors": {"total_loading": Prior("HalfNormal", sigma=1)},
+    },
+}  # fmt: skip
 EFFECTS = ("family_effect", "recipe_effect", "llm_effect", "family_deviation", "recipe_deviation")
+OF_BENCHMARKS = ("difficulty", "total_loading", "loading_contrast")
 
 
 def w_of(effect):
@@ -39,7 +49,7 @@ TINY = {"n_families": 4, "recipes_per_family": 1.5, "llms_per_recipe": 1.5, "ben
 
 
 def built(settings, guess=None):
-    model = small(**TINY, **settings).model
+    model = small(**{**TINY, **settings}).model
     guess = first_guess(model.design) if guess is None else guess(model.design)
     return (
         model.to_pymc(),
@@ -57,16 +67,18 @@ def somewhere(graph, seed=0):
 def plain_point_of(plain, graph, effects):
     """Compile the map from a point in coordinates to the point of the plain graph."""
     names = [*effects, *(f"{name.removesuffix('_effect')}_scale" for name in effects)]
-    names.append("difficulty")
+    of_benchmarks = [name for name in OF_BENCHMARKS if name in graph.named_vars]
+    names += of_benchmarks
     if "benchmark_slope" in graph.named_vars:
         names += ["benchmark_slope", "benchmark_tuning", "slope_scale", "tuning_scale"]
     outputs = graph.replace_rvs_by_values([graph[name] for name in names])
     values = graph.compile_fn(outputs, inputs=graph.value_vars, point_fn=True, mode=MODE)
+    of_both = {var.name for var in plain.value_vars} & {var.name for var in graph.value_vars}
 
     def plain_point(point):
         found = dict(zip(names, values(point), strict=True))
-        mapped = {name: point[name] for name in plain.initial_point() if name in point}
-        mapped["difficulty"] = found["difficulty"]
+        mapped = {name: point[name] for name in of_both}
+        mapped |= {name: found[name] for name in of_benchmarks if w_of(name) in point}
         for name in effects:
             scale = found[f"{name.removesuffix('_effect')}_scale"]
             mapped[z_of(name)] = found[name] / scale
@@ -101,12 +113,12 @@ def total(graph, point):
 
 
 def rough(design):
-    """Give logits that have nothing to do with the scores."""
-    return 3 * np.random.default_rng(5).standard_normal(design.n_obs)
+    """Give expectations that have nothing to do with the scores, some of them impossible."""
+    return np.random.default_rng(5).uniform(-0.1, 1.1, design.n_obs)
 
 
 @pytest.mark.parametrize("settings", VARIANTS.values(), ids=VARIANTS.keys())
-@pytest.mark.parametrize("guess", [rough], ids=["any guess"])
+@pytest.mark.parametrize("guess", [rough, first_guess], ids=["any guess", "first guess"])
 def test_the_density_is_that_of_the_plain_graph_with_the_jacobian(settings, guess):
     plain, graph = built(settings, guess)
     effects = [name for name in EFFECTS if name in graph.named_vars]
@@ -116,6 +128,9 @@ def test_the_density_is_that_of_the_plain_graph_with_the_jacobian(settings, gues
     expected = total(plain, plain_point(point))
     ws, zs = [w_of(name) for name in effects], [z_of(name) for name in effects]
     expected += log_volume(plain_point, point, ws, zs)
+    loadings = [name for name in OF_BENCHMARKS[1:] if w_of(name) in point]
+    if loadings:
+        expected += log_volume(plain_point, point, [w_of(name) for name in loadings], loadings)
     if "benchmark_slope_w" in point:
         slopes = ["benchmark_slope_z", "benchmark_tuning_z"]
         expected += log_volume(plain_point, point, ["benchmark_slope_w"], slopes)
@@ -132,36 +147,39 @@ def test_it_reports_the_same_variables_with_the_same_dims():
     assert [rv.name for rv in graph.observed_RVs] == ["score"]
 
 
-def test_the_first_guess_is_the_logit_of_the_share_of_the_way_from_chance_to_one():
-    model = small(skills=1).model
-    design = model.design
-    guess = first_guess(design)
-    assert np.abs(guess).max() < 3.6
-    middle = np.abs(guess) < 1
-    chance = design.chance[design.benchmark_of_obs]
-    share = 1 / (1 + np.exp(-guess))
-    np.testing.assert_allclose(
-        (chance + (0.97 - chance) * share)[middle], design.score[middle], rtol=1e-12
-    )
+def test_the_first_guess_is_the_score_where_it_lies_well_within_the_curve():
+    design = small(skills=1).model.design
+    guess, chance = first_guess(design), design.chance[design.benchmark_of_obs]
+    share = (guess - chance) / (1 - chance)
+    assert share.min() == pytest.approx(0.03)
+    assert share.max() <= 0.97
+    well = (share > 0.031) & (share < 0.969)
+    np.testing.assert_array_equal(guess[well], design.score[well])
 
 
-def test_difficulty_moves_along_with_the_ceiling_so_that_scores_stay():
-    """At the step along, what is left of the change cannot be made up for by difficulty."""
-    design = small(skills=1, chance=0.25).model.design
-    of, n, chance = design.benchmark_of_obs, len(design.benchmarks), 0.25
-    eta, step = first_guess(design), 1e-5
-
-    def expected(eta, log_share):
-        return chance + (1 - chance) * np.exp(log_share) / (1 + np.exp(-eta))
-
-    along = _along_ceiling(design)[of]
-    change = (expected(eta - step * along, step) - expected(eta, 0.0)) / step
-    by_difficulty = (expected(eta + step, 0.0) - expected(eta, 0.0)) / step
-    variance = expected(eta, 0.0) * (1 - expected(eta, 0.0))
-    left = np.bincount(of, change * by_difficulty / variance, minlength=n)
-    of_difficulty = np.bincount(of, by_difficulty**2 / variance, minlength=n)
-    np.testing.assert_allclose(left / of_difficulty, 0.0, atol=1e-3)
-    assert (along > 1).all()
+@pytest.mark.parametrize("link", ["asymmetric", "logistic"])
+def test_floor_ceiling_and_asymmetry_leave_the_middle_of_a_curve_where_it_is(link):
+    """A benchmark's mean score is reached at the same ability, and with the same slope."""
+    model = small(**TINY, skills=1, link=link).model
+    graph = build_graph(model.design, model.spec, model.priors, guess=first_guess(model.design))
+    names = ["difficulty", "loading", "floor", "ceiling"]
+    names += ["asymmetry"] if link == "asymmetric" else []
+    outputs = graph.replace_rvs_by_values([graph[name] for name in names])
+    values = graph.compile_fn(outputs, inputs=graph.value_vars, mode=MODE, on_unused_input="ignore")
+    mean = graph["mean_score"].get_value()
+    still = {"difficulty_w": np.full(4, -0.2), "total_loading_w": np.full(4, 0.7)}
+    slopes, reached = [], []
+    for seed in range(3):
+        difficulty, loading, floor, ceiling, *asymmetry = values(somewhere(graph, seed) | still)
+        share, slope = rise_and_slope(difficulty + 0.2, *asymmetry)
+        reached.append(floor + (ceiling - floor) * share)
+        slopes.append((ceiling - floor) * slope * loading[:, 0])
+    inside = np.isclose(reached, mean).all(axis=0)
+    assert inside.sum() >= 3, "a mean beyond the curve is an exception"
+    is_free = np.array([name not in model.spec.anchors for name in model.design.benchmarks])
+    free = inside & is_free
+    assert free.sum() >= 2
+    np.testing.assert_allclose(np.array(slopes)[:, free] / np.array(slopes)[0, free], 1.0)
 
 
 def test_the_recursions_are_compiled_once():

@@ -104,14 +104,18 @@ class TestEquations:
             "eta_ij      = difficulty_j + loading_j . ability_i\n"
             "              + x_i benchmark_slope_j + tuned_i benchmark_tuning_j\n"
             "              + family_deviation[f(i), j] + recipe_deviation[r(i), j]\n"
-            "expected_ij = floor_j + (ceiling_j - floor_j) sigmoid(eta_ij)\n"
+            "expected_ij = floor_j + (ceiling_j - floor_j) rise(eta_ij, asymmetry_j)\n"
             "score_ij    ~ Normal(expected_ij, sd_ij), censored to [0, 1]\n"
             "sd_ij^2     = expected_ij (1 - expected_ij) / (1 + precision_j)"
         )
 
     def test_terms_that_a_model_lacks_are_left_out(self) -> None:
         spec = model(
-            likelihood="beta", ceiling=False, deviations=False, benchmark_slopes=False
+            likelihood="beta",
+            link="logistic",
+            ceiling=False,
+            deviations=False,
+            benchmark_slopes=False,
         ).spec
         assert equations(spec)[2:] == (
             "eta_ij      = difficulty_j + loading_j . ability_i",
@@ -152,13 +156,13 @@ ScalingModel
   features    log(params_b) + tokens_t (2 columns)
   skills      1, anchored to GSM8K
   likelihood  normal
-  parameters  35 sampled
+  parameters  39 sampled
   left out    1 LLM with scores but an unknown feature: b-3b
 
   ability_i   = x_i feature_slope + tuned_i tuning_shift + family_effect[f(i)]
                 + recipe_effect[r(i)] + llm_effect_i
   eta_ij      = difficulty_j + loading_j . ability_i
-  expected_ij = floor_j + (ceiling_j - floor_j) sigmoid(eta_ij)
+  expected_ij = floor_j + (ceiling_j - floor_j) rise(eta_ij, asymmetry_j)
   score_ij    ~ Normal(expected_ij, sd_ij), censored to [0, 1]
   sd_ij^2     = expected_ij (1 - expected_ij) / (1 + precision_j)
 
@@ -176,6 +180,7 @@ ScalingModel
   difficulty         benchmark       Normal(mu=-0.5, sigma=1.5)
   floor              benchmark       chance * (1 - Beta(alpha=1, beta=20))
   ceiling            benchmark       chance + (1 - chance) * Beta(alpha=5, beta=1)
+  asymmetry          benchmark       LogNormal(mu=0, sigma=1), 1 for a sigmoid
   precision          benchmark       Gamma(alpha=2, beta=0.01)  [yours]"""
 
 

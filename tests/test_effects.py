@@ -11,6 +11,7 @@ from latentscale import checks, effects
 from latentscale.errors import ExtrapolationWarning, PredictionError
 from latentscale.forward import ability_of, fitted_members, read_draws
 from latentscale.graph import REPORTED
+from latentscale.links import rise
 
 
 @pytest.fixture(scope="module")
@@ -169,13 +170,15 @@ def test_curve_of_a_base_llm_is_what_predict_expects_without_its_own_effect(fit)
     expected = fit.predict(pd.DataFrame({"llm": [name]}), benchmarks=["MMLU", "BBH"]).draws[
         "expected"
     ]
-    floor, ceiling = (
+    floor, ceiling, a = (
         fit.posterior[name].sel(benchmark=["MMLU", "BBH"]).to_numpy()
-        for name in ("floor", "ceiling")
+        for name in ("floor", "ceiling", "asymmetry")
     )
     share = (expected.to_numpy() - floor) / (ceiling - floor)
-    eta = np.log(share / (1 - share)) - (loading * own).sum("skill").to_numpy()
-    typical = floor + (ceiling - floor) / (1 + np.exp(-eta))
+    steepness = a / (2 * (1 - 2**-a))
+    eta = np.log(((1 - share) ** -a - 1) / (2**a - 1)) / steepness
+    eta -= (loading * own).sum("skill").to_numpy()
+    typical = floor + (ceiling - floor) * rise(eta, a)
     np.testing.assert_allclose(curve.draws["expected"].isel(params_b=0), typical, atol=1e-10)
 
 

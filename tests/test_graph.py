@@ -152,6 +152,7 @@ DIMS = {
     "recipe_deviation_scale": ("benchmark",),
     "floor": ("benchmark",),
     "ceiling": ("benchmark",),
+    "asymmetry": ("benchmark",),
     "precision": ("benchmark",),
     "tail": (),
 }
@@ -173,6 +174,7 @@ def test_no_dim_has_a_name_that_arviz_reserves(graph):
     ("settings", "absent"),
     [
         ({"ceiling": False}, {"ceiling_share"}),
+        ({"link": "logistic"}, {"asymmetry"}),
         ({"likelihood": "binomial"}, {"precision", "tail"}),
         ({"likelihood": "beta_binomial"}, {"tail"}),
         ({"family_slopes": ()}, {"family_slope", "family_slope_scale", "family_slope_ratio"}),

@@ -34,6 +34,7 @@ def test_the_variables_with_a_prior_and_the_defaults():
         "recipe_deviation_scale": "LogNormal(mu=-1.9, sigma=0.5)",
         "floor_slack": "Beta(alpha=1, beta=20)",
         "ceiling_share": "Beta(alpha=5, beta=1)",
+        "asymmetry": "LogNormal(mu=0, sigma=1)",
         "precision": "LogNormal(mu=5.7, sigma=0.7)",
         "tail": "Gamma(alpha=4, beta=0.5)",
     }
@@ -55,6 +56,7 @@ def test_every_default_has_a_reason():
         ("family_deviation_scale", 0.06, 0.4),
         ("recipe_deviation_scale", 0.06, 0.4),
         ("ceiling_share", 0.55, 1),
+        ("asymmetry", 0.14, 7),
         ("precision", 75, 1200),
         ("tail", 2, 20),
     ],
@@ -143,7 +145,7 @@ def test_an_unknown_variable():
         "'llm_ratio', 'family_slope_ratio', 'total_loading', 'loading_contrast', "
         "'difficulty', 'slope_scale', 'tuning_scale', 'family_deviation_scale', "
         "'recipe_deviation_scale', "
-        "'floor_slack', 'ceiling_share', 'precision', 'tail'."
+        "'floor_slack', 'ceiling_share', 'asymmetry', 'precision', 'tail'."
     )
 
 

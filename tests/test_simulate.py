@@ -31,10 +31,12 @@ VARIANTS = {
     "family slopes": {"skills": 3, "family_slopes": SLOPES},
     "one skill, family slopes": {"skills": 1, "family_slopes": SLOPES[:1]},
     "no ceiling": {"skills": 3, "ceiling": False},
+    "sigmoid": {"skills": 2, "link": "logistic"},
     "no deviations": {"skills": 3, "deviations": False},
     "no slopes of benchmarks": {"skills": 3, "benchmark_slopes": False},
     "the barest": {
         "skills": 1, "ceiling": False, "deviations": False, "benchmark_slopes": False,
+        "link": "logistic",
     },
     "student t": {"skills": 2, "likelihood": "student_t"},
     "binomial": {"skills": 2, "likelihood": "binomial"},
@@ -105,7 +107,7 @@ def test_prediction_of_the_truth_gives_the_expected_scores(settings):
 TERMS = (
     "feature_slope", "tuning_shift", "family_effect", "recipe_effect", "llm_effect", "family_slope",
     "loading", "difficulty", "benchmark_slope", "benchmark_tuning", "family_deviation",
-    "recipe_deviation", "floor", "ceiling",
+    "recipe_deviation", "floor", "ceiling", "asymmetry",
 )  # fmt: skip
 
 
@@ -114,7 +116,8 @@ def test_every_term_matters_so_that_losing_one_is_noticed(term):
     simulation = small(skills=3, family_slopes=SLOPES)
     members = fitted_members(simulation.model.design, simulation.model.spec)
     draws = read_draws(one_draw(simulation.truth))
-    without = draws.with_values(**{term: np.zeros_like(draws[term])})
+    nothing = 1.0 if term == "asymmetry" else 0.0
+    without = draws.with_values(**{term: np.full_like(draws[term], nothing)})
     llm, benchmark = np.indices(simulation.expected.shape).reshape(2, -1)
     lost = expected_of_cells(without, members, llm, benchmark)[0]
     assert np.abs(lost - simulation.expected.to_numpy().ravel()).max() > 1e-3
@@ -128,7 +131,7 @@ RANDOM = (
     "loading_contrast", "difficulty", "slope_scale", "tuning_scale",
     "benchmark_slope_z", "benchmark_tuning_z",
     "family_deviation_scale", "family_deviation_z", "recipe_deviation_scale", "recipe_deviation_z",
-    "floor_slack", "ceiling_share",
+    "floor_slack", "ceiling_share", "asymmetry",
 )  # fmt: skip
 
 
@@ -420,7 +423,7 @@ ERRORS = {
     "unknown truth": (
         {
             "truth": {"recipe_ration": 1}, "benchmark_slopes": False, "deviations": False,
-            "ceiling": False,
+            "ceiling": False, "link": "logistic",
         },
         "truth gives values of 'recipe_ration' (nearest: 'recipe_ratio'), which this model does "
         "not draw. It draws 'feature_slope', 'tuning_shift', 'family_scale', 'recipe_ratio', "

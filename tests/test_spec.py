@@ -38,6 +38,7 @@ def test_json_gives_the_same_settings_back():
         "anchors": ["ARC", "GSM8K"],
         "features": "log(params_b)",
         "likelihood": "beta",
+        "link": "asymmetric",
         "ceiling": False,
         "deviations": True,
         "benchmark_slopes": True,
@@ -81,6 +82,12 @@ def test_an_unknown_likelihood_like_no_other():
     assert message_of(dataclasses.replace, SPEC, likelihood=None) == (
         "likelihood='None' is not known. Use one of 'beta', 'normal', 'student_t', 'binomial', "
         "'beta_binomial'."
+    )
+
+
+def test_an_unknown_link():
+    assert message_of(dataclasses.replace, SPEC, link="logit") == (
+        "link='logit' (nearest: 'logistic') is not known. Use one of 'asymmetric', 'logistic'."
     )
 
 

@@ -1,0 +1,70 @@
+"""The link: a sigmoid, more or less asymmetric."""
+
+import numpy as np
+import pytensor
+import pytensor.tensor as pt
+import pytest
+from graph_points import MODE
+from scipy.special import expit
+
+from latentscale.links import (
+    rise,
+    rise_and_slope,
+    symbolic_logit_and_slope,
+    symbolic_rise,
+)
+
+ETA = np.linspace(-6, 6, 25)
+ASYMMETRY = np.array([0.05, 0.3, 1.0, 3.0, 12.0, 60.0])
+GRID = np.repeat(ETA, len(ASYMMETRY)), np.tile(np.arange(len(ASYMMETRY)), len(ETA))
+
+
+def test_an_asymmetry_of_one_is_the_sigmoid():
+    np.testing.assert_allclose(rise(ETA, np.array(1.0)), expit(ETA), rtol=1e-12)
+    np.testing.assert_array_equal(rise(ETA), expit(ETA))
+
+
+def test_every_link_passes_through_the_middle_with_the_slope_of_the_sigmoid():
+    share, slope = rise_and_slope(np.zeros(len(ASYMMETRY)), ASYMMETRY)
+    np.testing.assert_allclose(share, 0.5, rtol=1e-12)
+    np.testing.assert_allclose(slope, 0.25, rtol=1e-12)
+
+
+def test_more_asymmetry_leaves_the_floor_later_and_reaches_the_ceiling_later():
+    below, above = rise(np.array(-3.0), ASYMMETRY), rise(np.array(3.0), ASYMMETRY)
+    assert (np.diff(below) < 0).all()
+    assert (np.diff(above) < 0).all()
+
+
+@pytest.mark.parametrize("asymmetry", [None, *ASYMMETRY])
+def test_the_slope_is_the_derivative(asymmetry):
+    asymmetry = None if asymmetry is None else np.array(asymmetry)
+    share, slope = rise_and_slope(ETA, asymmetry)
+    np.testing.assert_array_equal(share, rise(ETA, asymmetry))
+    step = 1e-5
+    difference = (rise(ETA + step, asymmetry) - rise(ETA - step, asymmetry)) / (2 * step)
+    np.testing.assert_allclose(slope, difference, rtol=1e-6, atol=1e-9)
+    assert (slope >= 0).all()
+
+
+@pytest.mark.parametrize("far", [-800.0, 800.0])
+def test_far_out_it_stays_a_share(far):
+    share, slope = rise_and_slope(np.full(len(ASYMMETRY), far), ASYMMETRY)
+    assert ((share >= 0) & (share <= 1)).all()
+    assert np.isfinite(slope).all()
+
+
+@pytest.mark.parametrize("asymmetric", [True, False])
+def test_the_graph_computes_the_same_and_its_inverse(asymmetric):
+    eta, benchmark = GRID
+    own = ASYMMETRY[benchmark] if asymmetric else None
+    share, slope = rise_and_slope(eta, own)
+    symbol = pt.as_tensor(ASYMMETRY) if asymmetric else None
+    risen = symbolic_rise(pt.as_tensor(eta), symbol, pt.as_tensor(benchmark))
+    back = symbolic_logit_and_slope(risen, None if own is None else pt.as_tensor(own))
+    found, logit, steep = pytensor.function([], [risen, *back], mode=MODE)()
+    np.testing.assert_allclose(found, share, rtol=1e-10)
+    inside = (share > 1e-6) & (share < 1 - 1e-6)
+    assert inside.sum() > 100
+    np.testing.assert_allclose(logit[inside], eta[inside], rtol=1e-6, atol=1e-8)
+    np.testing.assert_allclose(steep[inside], slope[inside], rtol=1e-6)
