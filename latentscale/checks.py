@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from latentscale.effects import interval_probs, summarise
 from latentscale.errors import PredictionError
+from latentscale.estimates import interval_probs, summarise
 from latentscale.wording import first, quoted
 
 if TYPE_CHECKING:

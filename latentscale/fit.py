@@ -20,7 +20,8 @@ from latentscale.prediction import Prediction, predict, replicate
 from latentscale.wording import first, quoted, with_nearest
 
 if TYPE_CHECKING:
-    from latentscale.effects import Estimates, ScalingCurve
+    from latentscale.curves import ScalingCurve
+    from latentscale.estimates import Estimates
     from latentscale.spec import ModelSpec
     from latentscale.table import ScoreTable
 
@@ -305,9 +306,9 @@ class ScalingFit:
     ) -> ScalingCurve:
         """Give the scores of a family's base recipe against size, with bands.
 
-        See :func:`latentscale.effects.scaling_curve`; ``ls.plots.scaling_curves`` draws it.
+        See :func:`latentscale.curves.scaling_curve`; ``ls.plots.scaling_curves`` draws it.
         """
-        from latentscale.effects import scaling_curve
+        from latentscale.curves import scaling_curve
 
         return scaling_curve(self, family, benchmarks, ci_prob=ci_prob)
 

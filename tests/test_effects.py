@@ -7,8 +7,9 @@ import pytest
 from fake_fit import fake_fit, frame_of_scores
 
 import latentscale as ls
-from latentscale import checks, effects
+from latentscale import checks, curves, effects
 from latentscale.errors import ExtrapolationWarning, PredictionError
+from latentscale.estimates import interval_probs
 from latentscale.forward import ability_of, fitted_members, read_draws
 from latentscale.graph import REPORTED
 from latentscale.links import rise
@@ -51,14 +52,14 @@ def test_fake_fit_reports_what_the_model_reports():
 
 
 def test_interval_probs_follow_arviz():
-    assert effects.interval_probs(None) == (0.5, az.rcParams["stats.ci_prob"])
+    assert interval_probs(None) == (0.5, az.rcParams["stats.ci_prob"])
     with az.rc_context({"stats.ci_prob": 0.8}):
-        assert effects.interval_probs(None) == (0.5, 0.8)
+        assert interval_probs(None) == (0.5, 0.8)
 
 
 def test_interval_probs_must_be_probabilities():
     with pytest.raises(PredictionError) as error:
-        effects.interval_probs(90)
+        interval_probs(90)
     assert str(error.value) == (
         "ci_prob=90 is not a probability between 0 and 1. For a 90 % interval use ci_prob=0.9."
     )
@@ -152,7 +153,7 @@ def test_loadings_name_the_role_of_each(fit):
 
 
 def test_curve_stays_in_the_fitted_range_and_is_quiet(fit):
-    curve = effects.scaling_curve(fit, "llama-3.1", ["MMLU"])
+    curve = curves.scaling_curve(fit, "llama-3.1", ["MMLU"])
     sizes = fit.model.design.llms["params_b"]
     assert curve.summary["params_b"].max() == sizes.max()
     assert curve.summary["params_b"].min() < 8.1 / 3.9
@@ -164,7 +165,7 @@ def test_curve_of_a_base_llm_is_what_predict_expects_without_its_own_effect(fit)
     """At the size of a fitted LLM whose own effect is taken away the two must agree."""
     name = "meta-llama/Llama-2-13b-hf"
     size = float(fit.table.llms.set_index("llm")["params_b"][name])
-    curve = effects.scaling_curve(fit, "llama-2", ["MMLU", "BBH"], grid=[size])
+    curve = curves.scaling_curve(fit, "llama-2", ["MMLU", "BBH"], grid=[size])
     own = fit.posterior["llm_effect"].sel(llm=name)
     loading = fit.posterior["loading"].sel(benchmark=["MMLU", "BBH"])
     expected = fit.predict(pd.DataFrame({"llm": [name]}), benchmarks=["MMLU", "BBH"]).draws[
@@ -183,13 +184,13 @@ def test_curve_of_a_base_llm_is_what_predict_expects_without_its_own_effect(fit)
 
 
 def test_new_score_is_wider_than_the_expected_one(fit):
-    summary = effects.scaling_curve(fit, "pythia").summary
+    summary = curves.scaling_curve(fit, "pythia").summary
     sd = summary.pivot_table(index=["benchmark", "params_b"], columns="quantity", values="sd")
     assert (sd["score"] > sd["expected"]).mean() > 0.95
 
 
 def test_curve_rises_with_size(fit):
-    curve = effects.scaling_curve(fit, "llama-2", ["HellaSwag"])
+    curve = curves.scaling_curve(fit, "llama-2", ["HellaSwag"])
     expected = curve.summary.query("quantity == 'expected'")["mean"]
     assert expected.is_monotonic_increasing
     assert set(curve.points["llm"]) <= set(fit.table.llms.query("family == 'llama-2'")["llm"])
@@ -198,7 +199,7 @@ def test_curve_rises_with_size(fit):
 
 def test_same_seed_same_curve(fit):
     first, again, other = (
-        effects.scaling_curve(fit, "yi", ["BBH"], grid=[7, 30], random_seed=seed)
+        curves.scaling_curve(fit, "yi", ["BBH"], grid=[7, 30], random_seed=seed)
         for seed in (1, 1, 2)
     )
     assert first.draws.identical(again.draws)
@@ -207,25 +208,25 @@ def test_same_seed_same_curve(fit):
 
 def test_curve_beyond_the_range_warns(fit):
     with pytest.warns(ExtrapolationWarning, match="'llama-3.1' at|llama-3.1 at 5000e9 parameters"):
-        effects.scaling_curve(fit, "llama-3.1", ["MMLU"], grid=[8, 5000])
+        curves.scaling_curve(fit, "llama-3.1", ["MMLU"], grid=[8, 5000])
 
 
 def test_curve_refuses_what_it_cannot_use(fit):
     with pytest.raises(PredictionError) as error:
-        effects.scaling_curve(fit, "llama2")
+        curves.scaling_curve(fit, "llama2")
     families = [repr(name) for name in fit.model.design.families[:20]]
     assert str(error.value) == (
         "family names 'llama2' (nearest: 'llama-2'), which the fit does not have. Its families "
         f"are {', '.join(families)} and 21 more."
     )
     with pytest.raises(PredictionError) as error:
-        effects.scaling_curve(fit, "llama-2", grid=[0, 7])
+        curves.scaling_curve(fit, "llama-2", grid=[0, 7])
     assert str(error.value) == (
         "grid=[0, 7] must hold sizes above zero, in 1e9 parameters, such as "
         "grid=[1, 3, 10, 30, 100]."
     )
     with pytest.raises(PredictionError) as error:
-        effects.scaling_curve(fit, "llama-2", at={"token_t": 2})
+        curves.scaling_curve(fit, "llama-2", at={"token_t": 2})
     assert str(error.value) == (
         "at= names 'token_t' (nearest: 'tokens_t'), which the formula "
         "'log(params_b) * log(tokens_t)' does not use. It uses 'params_b', 'tokens_t'."
@@ -235,7 +236,7 @@ def test_curve_refuses_what_it_cannot_use(fit):
 def test_curve_needs_size_among_the_features():
     fit = fake_fit(draws=5, features="log(tokens_t)")
     with pytest.raises(PredictionError) as error:
-        effects.scaling_curve(fit, "llama-2")
+        curves.scaling_curve(fit, "llama-2")
     assert str(error.value) == (
         "The formula 'log(tokens_t)' does not use 'params_b', so this fit says nothing of size. "
         'Fit again with features="log(params_b) * log(tokens_t)".'

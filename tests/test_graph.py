@@ -10,7 +10,7 @@ from scipy import stats
 import latentscale as ls
 from latentscale.graph import REPORTED
 from latentscale.priors import Prior
-from latentscale.simulation import scipy_of
+from latentscale.story import scipy_of
 
 SLOPES = ("log(params_b)",)
 ANCHORS = ("benchmark 2", "benchmark 5")

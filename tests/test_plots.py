@@ -15,7 +15,7 @@ from fake_fit import fake_fit, frame_of_scores
 from matplotlib.collections import PathCollection
 
 import latentscale as ls
-from latentscale import checks, effects, plots
+from latentscale import checks, curves, effects, plots
 from latentscale.errors import PredictionError
 from latentscale.plots import style
 
@@ -180,7 +180,7 @@ def test_anchors_and_fixed_zeros_are_marked(fit):
 def test_curves_show_points_of_the_family_only(fit):
     pc = plots.scaling_curves(fit, "llama-2", benchmarks=["MMLU", "IFEval"])
     points = pc.viz["points"]["drawn"].sel(benchmark="MMLU").item()
-    own = effects.scaling_curve(fit, "llama-2", ["MMLU"]).points
+    own = curves.scaling_curve(fit, "llama-2", ["MMLU"]).points
     np.testing.assert_allclose(points.get_offsets(), own[["params_b", "score"]])
     hollow = (points.get_facecolors()[:, :3] == 1).all(axis=1)
     assert hollow.tolist() == (own["tuned"] == 1).tolist()

@@ -8,7 +8,7 @@ import pytest
 import latentscale as ls
 from latentscale.errors import PriorError
 from latentscale.priors import DEFAULTS, POSITIVE, REAL, UNIT, Prior, merge_priors
-from latentscale.simulation import scipy_of
+from latentscale.story import scipy_of
 
 
 def message_of(action, *args, **kwargs):

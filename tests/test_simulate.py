@@ -22,7 +22,8 @@ from latentscale.forward import (
 from latentscale.graph import REPORTED
 from latentscale.likelihoods import likelihood_of
 from latentscale.priors import DEFAULTS, Prior
-from latentscale.simulation import scipy_of, simulate
+from latentscale.simulation import simulate
+from latentscale.story import scipy_of
 
 SLOPES = ("log(params_b)", "log(params_b):log(tokens_t)")
 VARIANTS = {

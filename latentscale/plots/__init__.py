@@ -1,9 +1,9 @@
 """Pictures, one for each question asked of a fit.
 
 Every function takes a fit, or the result of the function of the same name in
-:mod:`latentscale.effects` or :mod:`latentscale.checks`, and returns an ArviZ ``PlotCollection``
-with a matplotlib figure: ``pc.savefig("families.png")``, ``pc.viz["figure"].item()``. They compute
-nothing and never open a window.
+:mod:`latentscale.effects`, :mod:`latentscale.curves` or :mod:`latentscale.checks`, and returns an
+ArviZ ``PlotCollection`` with a matplotlib figure: ``pc.savefig("families.png")``,
+``pc.viz["figure"].item()``. They compute nothing and never open a window.
 """
 
 from latentscale.plots.abilities import ability_ranking

@@ -11,8 +11,8 @@ import xarray as xr
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from latentscale import effects
-from latentscale.effects import ScalingCurve
+from latentscale import curves
+from latentscale.curves import ScalingCurve
 from latentscale.errors import PredictionError
 from latentscale.plots import style
 from latentscale.plots.style import Visuals
@@ -48,7 +48,7 @@ def scaling_curves(
     Parameters
     ----------
     data : ScalingFit or ScalingCurve
-        A fit, or what :func:`latentscale.effects.scaling_curve` gave.
+        A fit, or what :func:`latentscale.curves.scaling_curve` gave.
     family : str, optional
         A fitted family; needed with a fit.
     benchmarks : sequence of str, optional
@@ -95,7 +95,7 @@ def _computed(fit: ScalingFit, family: str | None, **asked: Any) -> ScalingCurve
             "A curve needs a family. Name one, as in plots.scaling_curves(fit, "
             f"{fit.model.design.families[0]!r})."
         )
-    return effects.scaling_curve(fit, family, **asked)
+    return curves.scaling_curve(fit, family, **asked)
 
 
 def _dataset(curve: ScalingCurve) -> xr.Dataset:

@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.lines import Line2D
 
 from latentscale import effects
-from latentscale.effects import Estimates
+from latentscale.estimates import Estimates
 from latentscale.plots import style
 from latentscale.plots.style import Visuals
 

@@ -11,7 +11,7 @@ import xarray as xr
 from matplotlib.lines import Line2D
 
 from latentscale import effects
-from latentscale.effects import Estimates
+from latentscale.estimates import Estimates
 from latentscale.plots import style
 from latentscale.plots.style import Visuals
 

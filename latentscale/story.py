@@ -1,0 +1,289 @@
+"""The generative story in xarray: from draws of the priors to expected scores.
+
+Written a second time, by label and without PyMC, on purpose: a test proves that it and graph.py
+tell the same story, so that neither can lose a term unnoticed. Equations as in graph.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from scipy import stats
+
+from latentscale.design import Design, slope_columns
+from latentscale.errors import SpecError
+from latentscale.likelihoods import likelihood_of
+from latentscale.model import ScalingModel
+from latentscale.priors import Prior
+from latentscale.spec import ModelSpec
+from latentscale.wording import first, quoted, with_nearest
+
+# Dims of everything that is drawn, in the order of the story.
+DRAWN: Mapping[str, tuple[str, ...]] = {
+    "feature_slope": ("feature", "skill"),
+    "tuning_shift": ("skill",),
+    "family_scale": ("skill",),
+    "recipe_ratio": ("skill",),
+    "llm_ratio": ("skill",),
+    "family_z": ("family", "skill"),
+    "recipe_z": ("recipe", "skill"),
+    "llm_z": ("llm", "skill"),
+    "family_slope_ratio": ("slope_feature", "skill"),
+    "family_slope_z": ("family", "slope_feature", "skill"),
+    "total_loading": ("benchmark",),
+    "loading_contrast": ("benchmark", "contrast"),
+    "difficulty": ("benchmark",),
+    "slope_scale": ("feature",),
+    "tuning_scale": (),
+    "benchmark_slope_z": ("benchmark", "feature"),
+    "benchmark_tuning_z": ("benchmark",),
+    "family_deviation_scale": ("benchmark",),
+    "family_deviation_z": ("family", "benchmark"),
+    "recipe_deviation_scale": ("benchmark",),
+    "recipe_deviation_z": ("recipe", "benchmark"),
+    "floor_slack": ("benchmark",),
+    "ceiling_share": ("benchmark",),
+    "asymmetry": ("benchmark",),
+    "precision": ("benchmark",),
+    "tail": (),
+}
+
+
+def draw_parameters(
+    model: ScalingModel, generators: Mapping[str, np.random.Generator], truth: Mapping[Any, Any]
+) -> xr.Dataset:
+    """Draw every random variable from its prior, except those that are given."""
+    spec = model.spec
+    coords = model.design.coords(_skill_names(spec), spec.family_slopes)
+    wanted = {name: dims for name, dims in DRAWN.items() if _is_in(name, spec)}
+    unknown = [str(name) for name in truth if name not in wanted]
+    if unknown:
+        raise SpecError(
+            f"truth gives values of {first(with_nearest(unknown, wanted))}, which this model does "
+            f"not draw. It draws {first(quoted(wanted), 30)}."
+        )
+    drawn = {}
+    for name, dims in wanted.items():
+        shape = tuple(len(coords[dim]) for dim in dims)
+        prior = model.priors.get(name, Prior("Normal", mu=0, sigma=1))
+        values = np.asarray(scipy_of(prior).rvs(size=shape, random_state=generators[name]))
+        drawn[name] = (dims, _given(name, truth[name], shape) if name in truth else values)
+    used = {dim for dims in wanted.values() for dim in dims}
+    return xr.Dataset(drawn, coords={dim: coords[dim] for dim in coords if dim in used})
+
+
+def _is_in(name: str, spec: ModelSpec) -> bool:
+    """Say whether a model of these settings has a random variable."""
+    if name.startswith("family_slope"):
+        return bool(spec.family_slopes)
+    if name.startswith(("slope_scale", "tuning_scale", "benchmark_")):
+        return spec.benchmark_slopes
+    if "_deviation_" in name:
+        return spec.deviations
+    if name == "loading_contrast":
+        return spec.skills > 1
+    if name == "ceiling_share":
+        return spec.ceiling
+    if name == "asymmetry":
+        return spec.link == "asymmetric"
+    if name == "precision":
+        return spec.likelihood != "binomial"
+    return name != "tail" or likelihood_of(spec.likelihood).has_tail
+
+
+def _given(name: str, value: Any, shape: tuple[int, ...]) -> np.ndarray:
+    values = np.asarray(value, dtype=float)
+    try:
+        return np.broadcast_to(values, shape).copy()
+    except ValueError as error:
+        raise SpecError(
+            f"truth[{name!r}] has the shape {values.shape}, and {name!r} has {shape}, dims "
+            f"{DRAWN[name]}. Give an array of that shape, or one number for all elements."
+        ) from error
+
+
+def tell(s: xr.Dataset, design: Design, spec: ModelSpec) -> xr.Dataset:
+    """Follow the equations from what was drawn to the expected scores."""
+    llms = s["llm"]
+    x = xr.DataArray(design.x, coords={"llm": llms, "feature": s["feature"]})
+    tuned = xr.DataArray(design.tuned, coords={"llm": llms})
+    family = _labels(design, "family", llms)
+    recipe = _labels(design, "recipe", llms)
+
+    told = _abilities(s, x, tuned, family, recipe, design, spec)
+    told["loading"] = _loading(s, spec)
+    told["difficulty"] = s["difficulty"]
+    eta = told["difficulty"] + xr.dot(told["ability"], told["loading"], dim="skill")
+    if spec.benchmark_slopes:
+        told |= _benchmark_slopes(s, told["loading"])
+        eta = eta + xr.dot(x, told["benchmark_slope"], dim="feature")
+        eta = eta + tuned * told["benchmark_tuning"]
+    if spec.deviations:
+        for group, labels in (("family", family), ("recipe", recipe)):
+            scale = s[f"{group}_deviation_scale"]
+            told[f"{group}_deviation_scale"] = scale
+            told[f"{group}_deviation"] = scale * s[f"{group}_deviation_z"]
+            eta = eta + _of_llm(told[f"{group}_deviation"], labels)
+    chance = xr.DataArray(design.chance, coords={"benchmark": s["benchmark"]})
+    told["floor"] = chance * (1 - s["floor_slack"])
+    told["ceiling"] = xr.ones_like(chance)
+    if spec.ceiling:
+        told["ceiling"] = chance + (1 - chance) * s["ceiling_share"]
+    told |= {name: s[name] for name in ("asymmetry", "precision", "tail") if name in s}
+    told["expected"] = told["floor"] + (told["ceiling"] - told["floor"]) * _rise(eta, s)
+    return _ordered(told)
+
+
+def _rise(eta: xr.DataArray, s: xr.Dataset) -> xr.DataArray:
+    """Rise from floor to ceiling, by the formula as it stands in links.py."""
+    a = s.get("asymmetry", xr.DataArray(1.0))  # with which it is the sigmoid
+    steepness = a / (2 * (1 - 2**-a))
+    odds: xr.DataArray = xr.apply_ufunc(np.exp, steepness * eta) * (2**a - 1)
+    return 1 - (1 + odds) ** (-1 / a)
+
+
+def _abilities(
+    s: xr.Dataset,
+    x: xr.DataArray,
+    tuned: xr.DataArray,
+    family: xr.DataArray,
+    recipe: xr.DataArray,
+    design: Design,
+    spec: ModelSpec,
+) -> dict[str, xr.DataArray]:
+    """Tell abilities and all that makes them, in logits of the anchors."""
+    family_scale = s["family_scale"]
+    effects = {
+        "feature_slope": s["feature_slope"],
+        "tuning_shift": s["tuning_shift"],
+        "family_scale": family_scale,
+        "recipe_scale": family_scale * s["recipe_ratio"],
+        "llm_scale": family_scale * s["llm_ratio"],
+    }
+    effects |= {
+        f"{group}_effect": effects[f"{group}_scale"] * s[f"{group}_z"]
+        for group in ("family", "recipe", "llm")
+    }
+    ability = (
+        xr.dot(x, effects["feature_slope"], dim="feature")
+        + tuned * effects["tuning_shift"]
+        + _of_llm(effects["family_effect"], family)
+        + _of_llm(effects["recipe_effect"], recipe)
+        + effects["llm_effect"]
+    )
+    if spec.family_slopes:
+        effects["family_slope_scale"] = family_scale * s["family_slope_ratio"]
+        effects["family_slope"] = effects["family_slope_scale"] * s["family_slope_z"]
+        columns = slope_columns(design.encoding, spec.family_slopes)
+        x_slope = x.isel(feature=columns).rename(feature="slope_feature")
+        x_slope = x_slope.assign_coords(slope_feature=list(spec.family_slopes))
+        slopes = _of_llm(effects["family_slope"], family)
+        ability = ability + xr.dot(x_slope, slopes, dim="slope_feature")
+    return {"ability": ability, **effects}
+
+
+def _loading(s: xr.Dataset, spec: ModelSpec) -> xr.DataArray:
+    """Tell loadings: a benchmark's total, divided between skills by contrasts, or an anchor's."""
+    share = s["total_loading"] / spec.skills
+    loading = share.expand_dims(skill=s["skill"], axis=-1).copy()
+    for k in range(1, spec.skills):
+        # The k-th contrast sets skill k + 1 against the mean of those before it.
+        against = np.array([1.0] * k + [-k] + [0.0] * (spec.skills - k - 1)) / np.sqrt(k * (k + 1))
+        contrast = s["loading_contrast"].sel(contrast=k, drop=True)
+        loading = loading + contrast * xr.DataArray(against, coords={"skill": s["skill"]})
+    for k, anchor in enumerate(spec.anchors):
+        own = np.arange(spec.skills) == k
+        loading.loc[{"benchmark": anchor}] = own.astype(float)
+    return loading
+
+
+def _benchmark_slopes(s: xr.Dataset, loading: xr.DataArray) -> dict[str, xr.DataArray]:
+    """Tell slopes of benchmarks: what is orthogonal, over benchmarks, to every skill's loadings."""
+    directions = np.linalg.qr(loading.to_numpy())[0]
+
+    def beyond(effect: xr.DataArray) -> xr.DataArray:
+        values = effect.to_numpy()
+        return effect.copy(data=values - directions @ (directions.T @ values))
+
+    slope = (s["slope_scale"] * s["benchmark_slope_z"]).transpose("benchmark", "feature")
+    return {
+        "benchmark_slope": beyond(slope),
+        "benchmark_tuning": beyond(s["tuning_scale"] * s["benchmark_tuning_z"]),
+        "slope_scale": s["slope_scale"],
+        "tuning_scale": s["tuning_scale"],
+    }
+
+
+def _labels(design: Design, group: str, llms: xr.DataArray) -> xr.DataArray:
+    return xr.DataArray(design.llms[group].to_numpy(dtype=object), coords={"llm": llms}, name=group)
+
+
+def _of_llm(effect: xr.DataArray, group: xr.DataArray) -> xr.DataArray:
+    """Give each LLM the effect of its group."""
+    return effect.sel({group.name: group}).drop_vars(str(group.name))
+
+
+def _ordered(told: Mapping[str, xr.DataArray]) -> xr.Dataset:
+    """Put dims in the order of the posterior's."""
+    order = ("family", "recipe", "llm", "benchmark", "feature", "slope_feature", "skill")
+    return xr.Dataset({name: value.transpose(*order, missing_dims="ignore")
+                       for name, value in told.items()})  # fmt: skip
+
+
+def _skill_names(spec: ModelSpec) -> list[str]:
+    return [f"skill {k} ({anchor})" for k, anchor in enumerate(spec.anchors, start=1)]
+
+
+def scipy_of(prior: Prior) -> Any:
+    """Give a prior as scipy's distribution.
+
+    Parameters
+    ----------
+    prior : Prior
+
+    Returns
+    -------
+    scipy.stats.rv_frozen
+
+    Examples
+    --------
+    >>> float(scipy_of(Prior("LogNormal", mu=0, sigma=1)).median())
+    1.0
+    """
+    p = dict(prior.parameters)
+    make = {
+        "Normal": lambda: stats.norm(p["mu"], p["sigma"]),
+        "StudentT": lambda: stats.t(p["nu"], p["mu"], p["sigma"]),
+        "Laplace": lambda: stats.laplace(p["mu"], p["b"]),
+        "LogNormal": lambda: stats.lognorm(p["sigma"], scale=np.exp(p["mu"])),
+        "HalfNormal": lambda: stats.halfnorm(scale=p["sigma"]),
+        "HalfStudentT": lambda: _HALF_T(p["nu"], scale=p["sigma"]),
+        "HalfCauchy": lambda: stats.halfcauchy(scale=p["beta"]),
+        "Exponential": lambda: stats.expon(scale=1 / p["lam"]),
+        "Gamma": lambda: stats.gamma(p["alpha"], scale=1 / p["beta"]),
+        "InverseGamma": lambda: stats.invgamma(p["alpha"], scale=p["beta"]),
+        "Beta": lambda: stats.beta(p["alpha"], p["beta"]),
+    }
+    return make[prior.family]()
+
+
+class _HalfT(stats.rv_continuous):
+    """The absolute value of a Student t, which scipy does not have."""
+
+    def _pdf(self, x: Any, df: Any) -> Any:
+        return 2 * stats.t.pdf(x, df)
+
+    def _logpdf(self, x: Any, df: Any) -> Any:
+        return np.log(2) + stats.t.logpdf(x, df)
+
+    def _cdf(self, x: Any, df: Any) -> Any:
+        return 2 * stats.t.cdf(x, df) - 1
+
+    def _ppf(self, q: Any, df: Any) -> Any:
+        return stats.t.ppf((1 + q) / 2, df)
+
+
+_HALF_T = _HalfT(a=0.0, name="half_t", shapes="df")
