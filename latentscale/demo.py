@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 _CI_PROB = 0.9
 # With Qwen2 left out the slowest parameter gave 53 to 58 effective draws per 1,000.
-_ENOUGH = {"draws": 2500, "tune": 300, "chains": 4}
+_ENOUGH = {"draws": 2000, "tune": 300, "chains": 4}
 # Short enough to see every step in a minute; far too short to be trusted.
 _QUICK = {"draws": 150, "tune": 200, "chains": 2}
 
