@@ -32,18 +32,20 @@ import pymc as pm
 import pytensor.tensor as pt
 from scipy.linalg import helmert
 
-from latentscale.coordinates import (
+from latentscale.benchmark_coordinates import (
     Curve,
     Middle,
-    Outline,
-    ability_effects,
     beyond,
     declare_difficulty_in_coordinates,
-    declare_effects,
-    declare_in_coordinates,
     declare_loadings_in_coordinates,
     declare_slopes_in_coordinates,
     orthogonal_columns,
+)
+from latentscale.coordinates import (
+    Outline,
+    ability_effects,
+    declare_effects,
+    declare_in_coordinates,
 )
 from latentscale.design import Design, slope_columns
 from latentscale.likelihoods import likelihood_of
