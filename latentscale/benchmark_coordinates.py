@@ -129,21 +129,30 @@ def declare_loadings_in_coordinates(
         By contrast.
     """
     steepness = pt.where(is_free, middle.steepness, 1.0)
-    [total] = _per_steepness("total_loading", priors, steepness)
+    [total] = _per_steepness("total_loading", priors, steepness, start=1.0)
     contrasts = _per_steepness("loading_contrast", priors, steepness, n_skills - 1)
     return total, contrasts
 
 
 def _per_steepness(
-    name: str, priors: Mapping[str, Prior], steepness: Any, n_contrasts: int | None = None
+    name: str,
+    priors: Mapping[str, Prior],
+    steepness: Any,
+    n_contrasts: int | None = None,
+    start: float = 0.0,
 ) -> list[Any]:
-    """Declare a variable of benchmarks, or of benchmarks and contrasts, by w / steepness."""
+    """Declare a variable of benchmarks, or of benchmarks and contrasts, by w / steepness.
+
+    Chains start near ``start``.
+    """
     prior, dims = priors[name], ("benchmark",) if n_contrasts is None else ("benchmark", "contrast")
     if n_contrasts == 0:
         return []
     if prior.support != REAL:
         return _columns(prior.declare(name, dims=dims), n_contrasts)
-    columns = [w / steepness for w in _columns(pm.Flat(f"{name}_w", dims=dims), n_contrasts)]
+    columns = [
+        (start + w) / steepness for w in _columns(pm.Flat(f"{name}_w", dims=dims), n_contrasts)
+    ]
     value = columns[0] if n_contrasts is None else side_by_side(columns)
     log_jacobian = -len(columns) * pt.log(steepness).sum()
     _weighed(name, value, prior, log_jacobian, dims=dims)

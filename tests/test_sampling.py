@@ -10,7 +10,7 @@ import xarray as xr
 
 import latentscale as ls
 from latentscale.errors import ConvergenceWarning
-from latentscale.sampling import of_main_mode
+from latentscale.sampling import _near_ends, _Start, of_main_mode
 
 
 def pilot(*means):
@@ -41,6 +41,25 @@ def test_chains_far_below_the_best_are_left_out(means, kept):
     found = of_main_mode(pilot(*means))
     assert found["posterior"]["skill"][:, 0].to_numpy().tolist() == [means[k] for k in kept]
     assert found["sample_stats"].sizes["chain"] == len(kept)
+
+
+def test_chains_start_near_a_point_picked_by_their_seed():
+    points = np.array([[0.0, 0.0, 5.0], [10.0, 10.0, 15.0]])
+    starts = np.array([_Start(points, np.array([0.1, 0.0, 0.1]))(seed) for seed in range(40)])
+    np.testing.assert_array_equal(starts[3], _Start(points, np.array([0.1, 0.0, 0.1]))(3))
+    picked = starts[:, 1] / 10
+    assert set(picked) == {0.0, 1.0}
+    gaps = starts - points[picked.astype(int)]
+    assert (gaps[:, 1] == 0).all()
+    assert 0.05 < gaps[:, [0, 2]].std() < 0.2
+
+
+def test_after_the_first_pilot_only_shared_parameters_start_where_it_ended():
+    ends = np.array([[1.0, 2.0, 3.0, 4.0]])
+    starts = np.array([_near_ends(ends, np.array([1, 3]))(seed) for seed in range(40)])
+    assert (starts[:, [1, 3]] == [2.0, 4.0]).all()
+    assert np.abs(starts[:, [0, 2]]).max() < 1.0
+    assert len(np.unique(starts[:, 0])) == 40
 
 
 @pytest.mark.slow
