@@ -9,7 +9,7 @@ WORKERS ?= 2
 PYTEST := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help demo env test test-fast lint notebooks wheel-test clean
+.PHONY: help demo env test test-fast lint notebooks bench wheel-test clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -31,6 +31,9 @@ lint: $(INSTALLED) ## check style and types
 
 notebooks: $(INSTALLED) ## run the notebooks again, in place
 	$(BIN)/jupyter execute --inplace notebooks/*.ipynb
+
+bench: $(INSTALLED) ## compare speed with a direct transcription of the model
+	$(BIN)/python benchmarks/speed.py -o out/speed.json
 
 wheel-test: $(INSTALLED) ## build the wheel and try it in a clean environment elsewhere
 	tools/wheel_test.sh $(BIN)/python

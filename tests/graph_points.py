@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pymc as pm
 import xarray as xr
-from scipy.special import ndtri
+from scipy.special import logit, ndtri
 
 from latentscale.simulation import Simulation, simulate
 
@@ -16,7 +16,7 @@ from latentscale.simulation import Simulation, simulate
 MODE = "FAST_COMPILE"
 
 _EXPECTED_AT = {"normal": 0, "student_t": 1, "binomial": 1}
-_FORWARD = {"": lambda x: x, "_log__": np.log, "_probit__": ndtri}
+_FORWARD = {"": lambda x: x, "_log__": np.log, "_probit__": ndtri, "_logodds__": logit}
 
 
 def small(**settings: Any) -> Simulation:

@@ -1,0 +1,148 @@
+"""Run one contender on the bundled leaderboard and write down what it took, as JSON.
+
+    python benchmarks/contender.py package --likelihood normal -o package.json
+
+Meant to be started by speed.py, each contender in a process of its own: compiled code is not
+shared, and the peak of memory is its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import arviz as az
+import numpy as np
+import nutpie
+import xarray as xr
+from direct import direct_model
+
+import latentscale as ls
+from latentscale.errors import MissingFeatureWarning
+
+# Variables that every contender reports under the same name.
+COMPARED = (
+    "feature_slope", "tuning_shift", "loading", "difficulty", "ceiling", "asymmetry", "precision",
+    "family_scale", "slope_scale", "tuning_scale", "family_deviation_scale",
+    "recipe_deviation_scale",
+)  # fmt: skip
+_POINTS = 300
+
+
+def main() -> None:
+    """Run the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("contender", choices=list(CONTENDERS))
+    parser.add_argument("--likelihood", default="normal", choices=("normal", "beta"))
+    parser.add_argument("--draws", type=int, default=1000)
+    parser.add_argument("--tune", type=int, default=None, help="default: the contender's own")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("-o", "--output", required=True)
+    asked = parser.parse_args()
+    warnings.simplefilter("ignore", MissingFeatureWarning)
+    warnings.simplefilter("ignore", ls.errors.ConvergenceWarning)
+    model = ls.ScalingModel(ls.load_leaderboard(), likelihood=asked.likelihood)
+    run = CONTENDERS[asked.contender](model, asked.draws, asked.tune, asked.seed)
+    Path(asked.output).write_text(json.dumps(_figures(run), indent=1), encoding="utf-8")
+
+
+def _package(model: ls.ScalingModel, draws: int, tune: int | None, seed: int) -> dict[str, Any]:
+    """Fit as a user does, timing what is compiled."""
+    clock = _Clock(nutpie.compile_pymc_model)
+    nutpie.compile_pymc_model = clock
+    start = time.perf_counter()
+    fit = model.fit(draws=draws, tune=tune or 300, random_seed=seed, progressbar=False)
+    total = time.perf_counter() - start
+    return {
+        "posterior": fit.posterior,
+        "steps": fit.idata["sample_stats"]["n_steps"].to_numpy(),
+        "compile_s": clock.seconds,
+        "sample_s": total - clock.seconds,
+        "compiled": clock.result,
+    }
+
+
+def _direct(model: ls.ScalingModel, draws: int, tune: int | None, seed: int) -> dict[str, Any]:
+    """Sample the direct transcription with nutpie's defaults."""
+    start = time.perf_counter()
+    compiled = nutpie.compile_pymc_model(direct_model(model))
+    compile_s = time.perf_counter() - start
+    start = time.perf_counter()
+    tree = nutpie.sample(
+        compiled, draws=draws, tune=tune or 1000, chains=4, seed=seed, progress_bar=False,
+        save_warmup=False,
+    )  # fmt: skip
+    return {
+        "posterior": tree["posterior"].to_dataset(),
+        "steps": tree["sample_stats"]["n_steps"].to_numpy(),
+        "compile_s": compile_s,
+        "sample_s": time.perf_counter() - start,
+        "compiled": compiled,
+    }
+
+
+CONTENDERS: dict[str, Callable[..., dict[str, Any]]] = {"package": _package, "direct": _direct}
+
+
+class _Clock:
+    """A function that remembers how long it took and what it gave."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.function, self.seconds, self.result = function, 0.0, None
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        start = time.perf_counter()
+        self.result = self.function(*args, **kwargs)
+        self.seconds += time.perf_counter() - start
+        return self.result
+
+
+def _figures(run: dict[str, Any]) -> dict[str, Any]:
+    posterior: xr.Dataset = run["posterior"][list(COMPARED)]
+    varying = {name: posterior[name] for name in COMPARED}
+    with np.errstate(invalid="ignore", divide="ignore"):
+        ess = az.ess(posterior, method="bulk")
+        r_hat = az.rhat(posterior)
+    values = np.concatenate([np.ravel(ess[name]) for name in varying])
+    varies = np.concatenate([np.ravel(posterior[name].std(("chain", "draw"))) for name in varying])
+    values = values[varies > 1e-12]
+    hats = np.concatenate([np.ravel(r_hat[name]) for name in varying])[varies > 1e-12]
+    return {
+        "compile_s": run["compile_s"],
+        "sample_s": run["sample_s"],
+        "worst_ess": float(values.min()),
+        "median_ess": float(np.median(values)),
+        "worst_r_hat": float(hats.max()),
+        "gradients_per_draw": float(run["steps"].mean()),
+        "us_per_gradient": _microseconds(run["compiled"]),
+        "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "mean": {n: np.ravel(v.mean(("chain", "draw"))).tolist() for n, v in varying.items()},
+        "sd": {n: np.ravel(v.std(("chain", "draw"))).tolist() for n, v in varying.items()},
+        "ess": {n: np.ravel(ess[n]).tolist() for n in varying},
+    }
+
+
+def _microseconds(compiled: Any) -> float:
+    """Time one gradient, the best of three rounds."""
+    from latentscale.whitening import gradient_of
+
+    gradient = gradient_of(compiled)
+    point = np.random.default_rng(0).normal(size=compiled.n_dim) * 0.1
+    gradient(point)
+    rounds = []
+    for _ in range(3):
+        start = time.perf_counter()
+        for _ in range(_POINTS):
+            gradient(point)
+        rounds.append((time.perf_counter() - start) / _POINTS)
+    return 1e6 * min(rounds)
+
+
+if __name__ == "__main__":
+    main()

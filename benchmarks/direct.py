@@ -1,0 +1,94 @@
+"""The model as one would write it down first: a direct transcription in PyMC, to compare with.
+
+The same variables, priors and likelihoods as the package's model, so that the posterior is the
+same; but in PyMC's everyday idiom: effects are a scale times a standard Normal, matrices are
+multiplied whole, and every cell gathers what it needs.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pymc as pm
+import pytensor.tensor as pt
+from scipy.linalg import helmert
+
+from latentscale.model import ScalingModel
+
+# A Beta has no density at 0 and 1: the package reads them as half an item of 1,000.
+_EDGE = 5e-4
+
+
+def direct_model(model: ScalingModel) -> pm.Model:
+    """Write a model with default priors, all of its options on, as PyMC code."""
+    design, spec = model.design, model.spec
+    skills = [f"skill {k + 1}" for k in range(spec.skills)]
+    coords = {
+        "family": design.families, "recipe": design.recipes, "llm": design.llms["llm"],
+        "benchmark": design.benchmarks, "feature": design.encoding.names, "skill": skills,
+        "contrast": np.arange(1, spec.skills),
+    }  # fmt: skip
+    family_of_recipe = np.zeros(len(design.recipes), dtype=int)
+    family_of_recipe[design.recipe_of_llm] = design.family_of_llm
+    i, j = design.llm_of_obs, design.benchmark_of_obs
+    anchors = [design.benchmarks.index(name) for name in spec.anchors]
+
+    with pm.Model(coords=coords) as direct:
+        # Abilities.
+        slope = pm.Normal("feature_slope", 0, 1, dims=("feature", "skill"))
+        shift = pm.Normal("tuning_shift", 0, 1, dims="skill")
+        family_scale = pm.LogNormal("family_scale", -0.5, 0.7, dims="skill")
+        recipe_scale = family_scale * pm.LogNormal("recipe_ratio", -1, 0.5, dims="skill")
+        llm_scale = family_scale * pm.LogNormal("llm_ratio", -1, 0.5, dims="skill")
+        family = family_scale * pm.Normal("family_z", dims=("family", "skill"))
+        recipe = recipe_scale * pm.Normal("recipe_z", dims=("recipe", "skill"))
+        llm = llm_scale * pm.Normal("llm_z", dims=("llm", "skill"))
+        ability = (
+            pt.dot(design.x, slope)
+            + design.tuned[:, None] * shift
+            + family[design.family_of_llm]
+            + recipe[design.recipe_of_llm]
+            + llm
+        )
+        # Benchmarks.
+        total = pm.Normal("total_loading", 1, 0.7, dims="benchmark")
+        contrast = pm.Normal("loading_contrast", 0, 0.5, dims=("benchmark", "contrast"))
+        loading = total[:, None] / spec.skills + pt.dot(contrast, helmert(spec.skills))
+        loading = pt.set_subtensor(loading[anchors], np.eye(spec.skills))
+        loading = pm.Deterministic("loading", loading, dims=("benchmark", "skill"))
+        difficulty = pm.Normal("difficulty", -0.5, 1.5, dims="benchmark")
+        slope_scale = pm.LogNormal("slope_scale", -2.3, 0.7, dims="feature")
+        tuning_scale = pm.LogNormal("tuning_scale", -1.5, 0.7)
+        own_slope = slope_scale * pm.Normal("benchmark_slope_z", dims=("benchmark", "feature"))
+        own_tuning = tuning_scale * pm.Normal("benchmark_tuning_z", dims="benchmark")
+        own = pt.concatenate([own_slope, own_tuning[:, None]], axis=1)
+        gram = pt.dot(loading.T, loading)
+        own = own - pt.dot(loading, pt.linalg.solve(gram, pt.dot(loading.T, own)))
+        x = np.column_stack([design.x, design.tuned])
+        # Deviations.
+        names = ("family_deviation", "recipe_deviation")
+        scales = [pm.LogNormal(f"{name}_scale", -1.9, 0.5, dims="benchmark") for name in names]
+        z = [pm.Normal(f"{n}_z", dims=(n.split("_")[0], "benchmark")) for n in names]
+        eta = difficulty + pt.dot(ability, loading.T) + pt.dot(x, own.T)
+        eta = (
+            eta
+            + (scales[0] * z[0])[design.family_of_llm]
+            + (scales[1] * z[1])[design.recipe_of_llm]
+        )
+        # Scores.
+        chance = design.chance
+        floor = chance * (1 - pm.Beta("floor_slack", 1, 20, dims="benchmark"))
+        share = pm.Beta("ceiling_share", 5, 1, dims="benchmark")
+        ceiling = pm.Deterministic("ceiling", chance + (1 - chance) * share, dims="benchmark")
+        a = pm.LogNormal("asymmetry", 0, 1, dims="benchmark")
+        steepness = a / (2 * (1 - 2.0**-a))
+        risen = 1 - (1 + (2**a - 1) * pt.exp(steepness * eta)) ** (-1 / a)
+        expected = (floor + (ceiling - floor) * risen)[i, j]
+        precision = pm.LogNormal("precision", 5.7, 0.7, dims="benchmark")[j]
+        if spec.likelihood == "beta":
+            score = design.score.clip(_EDGE, 1 - _EDGE)
+            alpha, beta = expected * precision, (1 - expected) * precision
+            pm.Beta("score", alpha, beta, observed=score)
+        else:
+            sd = pt.sqrt(expected * (1 - expected) / (1 + precision))
+            pm.Censored("score", pm.Normal.dist(expected, sd), 0, 1, observed=design.score)
+    return direct
