@@ -5,10 +5,12 @@ from __future__ import annotations
 import warnings
 
 import numpy as np
+import nutpie
 import pytest
 import xarray as xr
 
 import latentscale as ls
+from latentscale import sampling
 from latentscale.errors import ConvergenceWarning
 from latentscale.sampling import _near_ends, _Start, of_main_mode
 
@@ -63,7 +65,19 @@ def test_after_the_first_pilot_only_shared_parameters_start_where_it_ended():
 
 
 @pytest.mark.slow
-def test_the_same_seed_gives_the_same_draws():
+def test_the_same_seed_gives_the_same_draws(monkeypatch):
+    for pilot in (sampling._FIRST_PILOT, sampling._SECOND_PILOT):  # it is not about where they end
+        monkeypatch.setitem(pilot, "tune", 30)
+        monkeypatch.setitem(pilot, "draws", 20)
+    compiled, compile_model = [], nutpie.compile_pymc_model
+
+    def compile_once(*args, **settings):
+        """Compile for the first fit only: the graph is the same, and it takes most of the time."""
+        if not compiled:
+            compiled.append(compile_model(*args, **settings))
+        return compiled[0]
+
+    monkeypatch.setattr(nutpie, "compile_pymc_model", compile_once)
     table = ls.load_leaderboard(benchmarks=["MMLU", "ARC-C", "HellaSwag", "Winogrande", "GSM8K"])
     small = table.select(families=["pythia", "llama", "opt"])
     # Two skills as in the other tests that sample: what they compiled is found again.
@@ -72,7 +86,7 @@ def test_the_same_seed_gives_the_same_draws():
     def ceiling() -> np.ndarray:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
-            run = model.fit(draws=50, tune=100, random_seed=7, progressbar=False)
+            run = model.fit(draws=20, tune=20, random_seed=7, progressbar=False)
         return run.posterior["ceiling"].to_numpy()
 
     np.testing.assert_array_equal(ceiling(), ceiling())
