@@ -105,26 +105,25 @@ class _Clock:
 
 def _figures(run: dict[str, Any]) -> dict[str, Any]:
     posterior: xr.Dataset = run["posterior"][list(COMPARED)]
-    varying = {name: posterior[name] for name in COMPARED}
-    with np.errstate(invalid="ignore", divide="ignore"):
-        ess = az.ess(posterior, method="bulk")
-        r_hat = az.rhat(posterior)
-    values = np.concatenate([np.ravel(ess[name]) for name in varying])
-    varies = np.concatenate([np.ravel(posterior[name].std(("chain", "draw"))) for name in varying])
-    values = values[varies > 1e-12]
-    hats = np.concatenate([np.ravel(r_hat[name]) for name in varying])[varies > 1e-12]
+    with np.errstate(invalid="ignore", divide="ignore"):  # loadings of anchors do not vary
+        found = {"ess": az.ess(posterior, method="bulk"), "r_hat": az.rhat(posterior)}
+    found |= {"mean": posterior.mean(("chain", "draw")), "sd": posterior.std(("chain", "draw"))}
+    lists = {
+        what: {name: np.ravel(values[name]).tolist() for name in COMPARED}
+        for what, values in found.items()
+    }
+    flat = {what: np.concatenate(list(values.values())) for what, values in lists.items()}
+    varies = flat["sd"] > 1e-12
     return {
         "compile_s": run["compile_s"],
         "sample_s": run["sample_s"],
-        "worst_ess": float(values.min()),
-        "median_ess": float(np.median(values)),
-        "worst_r_hat": float(hats.max()),
+        "worst_ess": float(flat["ess"][varies].min()),
+        "median_ess": float(np.median(flat["ess"][varies])),
+        "worst_r_hat": float(flat["r_hat"][varies].max()),
         "gradients_per_draw": float(run["steps"].mean()),
         "us_per_gradient": _microseconds(run["compiled"]),
         "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
-        "mean": {n: np.ravel(v.mean(("chain", "draw"))).tolist() for n, v in varying.items()},
-        "sd": {n: np.ravel(v.std(("chain", "draw"))).tolist() for n, v in varying.items()},
-        "ess": {n: np.ravel(ess[n]).tolist() for n in varying},
+        **{what: lists[what] for what in ("mean", "sd", "ess")},
     }
 
 

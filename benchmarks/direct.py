@@ -27,8 +27,6 @@ def direct_model(model: ScalingModel) -> pm.Model:
         "benchmark": design.benchmarks, "feature": design.encoding.names, "skill": skills,
         "contrast": np.arange(1, spec.skills),
     }  # fmt: skip
-    family_of_recipe = np.zeros(len(design.recipes), dtype=int)
-    family_of_recipe[design.recipe_of_llm] = design.family_of_llm
     i, j = design.llm_of_obs, design.benchmark_of_obs
     anchors = [design.benchmarks.index(name) for name in spec.anchors]
 

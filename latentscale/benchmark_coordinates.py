@@ -66,8 +66,9 @@ class Middle:
     @classmethod
     def of(cls, curve: Curve, design: Design) -> Middle:
         """Find the middle, given the current floor, ceiling and asymmetry."""
-        mean = pm.Data("mean_score", _mean_score(design), dims="benchmark")
-        rough = pm.Data("rough_slope", _rough_slope(design), dims="benchmark")
+        means = _mean_score(design)
+        mean = pm.Data("mean_score", means, dims="benchmark")
+        rough = pm.Data("rough_slope", _rough_slope(means, design.chance), dims="benchmark")
         height = curve.ceiling - curve.floor
         share = ((mean - curve.floor) / height).clip(*_MEANS)
         logit, slope = symbolic_logit_and_slope(share, curve.asymmetry)
@@ -81,43 +82,45 @@ def _mean_score(design: Design) -> np.ndarray:
     return total / np.bincount(of, minlength=n)
 
 
-def _rough_slope(design: Design) -> np.ndarray:
+def _rough_slope(mean: np.ndarray, chance: np.ndarray) -> np.ndarray:
     """Give the slope of a sigmoid from chance to one at the mean score, dims (benchmark,)."""
-    height = 1 - design.chance
-    share = np.clip((_mean_score(design) - design.chance) / height, *_MEANS)
+    height = 1 - chance
+    share = np.clip((mean - chance) / height, *_MEANS)
     slope: np.ndarray = height * share * (1 - share)
     return slope
 
 
-def declare_difficulty_in_coordinates(prior: Prior, middle: Middle) -> Any:
-    """Declare difficulties as logits beyond the one at which the mean score is reached.
+def declare_difficulty(prior: Prior, middle: Middle | None) -> Any:
+    """Declare difficulties, sampled as logits beyond the one at which the mean score is reached.
 
     Parameters
     ----------
     prior : Prior
         Of the difficulty, which it is about; only the coordinate moves along.
-    middle : Middle
+    middle : Middle or None
+        None for plain coordinates, which a prior of positive numbers has in any case.
 
     Returns
     -------
     variable, dims (benchmark,)
     """
-    if prior.support != REAL:
+    if middle is None or prior.support != REAL:
         return prior.declare("difficulty", dims="benchmark")
     difficulty = pm.Flat("difficulty_w", dims="benchmark") + middle.logit
     return _weighed("difficulty", difficulty, prior, dims="benchmark")
 
 
-def declare_loadings_in_coordinates(
-    priors: Mapping[str, Prior], middle: Middle, is_free: np.ndarray, n_skills: int
+def declare_loadings(
+    priors: Mapping[str, Prior], middle: Middle | None, is_free: np.ndarray, n_skills: int
 ) -> tuple[Any, list[Any]]:
-    """Declare loadings by how much they raise the score where the mean score is.
+    """Declare loadings, sampled as how much they raise the score where the mean score is.
 
     Parameters
     ----------
     priors : mapping of str to Prior
         Of ``total_loading`` and ``loading_contrast``, which they are about.
-    middle : Middle
+    middle : Middle or None
+        As for difficulties.
     is_free : bool, dims (benchmark,)
         Not an anchor.
     n_skills : int
@@ -126,12 +129,13 @@ def declare_loadings_in_coordinates(
     -------
     total_loading : dims (benchmark,)
     loading_contrast : list of variables, dims (benchmark,)
-        By contrast.
+        By contrast; none for a single skill.
     """
-    steepness = pt.where(is_free, middle.steepness, 1.0)
+    steepness = None if middle is None else pt.where(is_free, middle.steepness, 1.0)
     [total] = _per_steepness("total_loading", priors, steepness, start=1.0)
-    contrasts = _per_steepness("loading_contrast", priors, steepness, n_skills - 1)
-    return total, contrasts
+    if n_skills == 1:
+        return total, []
+    return total, _per_steepness("loading_contrast", priors, steepness, n_skills - 1)
 
 
 def _per_steepness(
@@ -143,12 +147,10 @@ def _per_steepness(
 ) -> list[Any]:
     """Declare a variable of benchmarks, or of benchmarks and contrasts, by w / steepness.
 
-    Chains start near ``start``.
+    Chains start near ``start``. Gives the variable, or its columns by contrast.
     """
     prior, dims = priors[name], ("benchmark",) if n_contrasts is None else ("benchmark", "contrast")
-    if n_contrasts == 0:
-        return []
-    if prior.support != REAL:
+    if steepness is None or prior.support != REAL:
         return _columns(prior.declare(name, dims=dims), n_contrasts)
     columns = [
         (start + w) / steepness for w in _columns(pm.Flat(f"{name}_w", dims=dims), n_contrasts)

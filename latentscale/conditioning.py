@@ -32,9 +32,9 @@ import pandas as pd
 from scipy.special import logsumexp, softmax
 
 from latentscale.errors import PredictionWarning
-from latentscale.forward import Draws, Members, eta_of, scatter_of
+from latentscale.forward import Draws, Members, curve_of, eta_of, expected_of, scatter_of
 from latentscale.likelihoods import Likelihood
-from latentscale.links import rise, rise_and_slope
+from latentscale.links import rise_and_slope
 from latentscale.wording import first, quoted
 
 # Fisher scoring converges in four or five steps from the population mean; the cap on a step keeps
@@ -277,25 +277,20 @@ def _linearised(
     eta: np.ndarray, draws: Draws, cells: KnownCells, likelihood: Likelihood
 ) -> tuple[np.ndarray, np.ndarray]:
     """Linearise the likelihood at eta: response and variance of a Normal stand-in."""
-    floor, ceiling = draws["floor"][:, cells.benchmark], draws["ceiling"][:, cells.benchmark]
-    share, slope = rise_and_slope(eta, _asymmetry(draws, cells))
-    expected = floor + (ceiling - floor) * share
-    slope = np.maximum((ceiling - floor) * slope, 1e-4)
+    floor, height, asymmetry = curve_of(draws, np.s_[:, cells.benchmark])
+    share, steepness = rise_and_slope(eta, asymmetry)
+    expected = floor + height * share
+    slope = np.maximum(height * steepness, 1e-4)
     scatter = scatter_of(draws, cells.benchmark)
     gradient, information = likelihood.curvature(cells.data, expected, scatter)
     step = np.clip(gradient / information / slope, -2 * _LARGEST_STEP, 2 * _LARGEST_STEP)
     return eta + step, 1 / (information * slope**2)
 
 
-def _asymmetry(draws: Draws, cells: KnownCells) -> np.ndarray | None:
-    return draws["asymmetry"][:, cells.benchmark] if "asymmetry" in draws else None
-
-
 def _log_likelihood(
     eta: np.ndarray, draws: Draws, cells: KnownCells, likelihood: Likelihood
 ) -> np.ndarray:
-    floor, ceiling = draws["floor"][:, cells.benchmark], draws["ceiling"][:, cells.benchmark]
-    expected = floor + (ceiling - floor) * rise(eta, _asymmetry(draws, cells))
+    expected = expected_of(draws, eta, np.s_[:, cells.benchmark])
     parameters = scatter_of(draws, cells.benchmark)
     total: np.ndarray = likelihood.log_density(cells.data, expected, parameters).sum(axis=1)
     return total

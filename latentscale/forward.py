@@ -7,6 +7,7 @@ drawn from their populations and stand behind the fitted ones, so that one formu
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -167,11 +168,20 @@ def eta_of(draws: Draws, members: Members) -> np.ndarray:
     return eta
 
 
-def expected_of(draws: Draws, eta: np.ndarray) -> np.ndarray:
-    """Give expected scores, fractions, of logits with dims (draw, llm, benchmark)."""
-    floor, ceiling = draws["floor"][:, None], draws["ceiling"][:, None]
-    asymmetry = draws["asymmetry"][:, None] if "asymmetry" in draws else None
-    expected: np.ndarray = floor + (ceiling - floor) * rise(eta, asymmetry)
+def curve_of(draws: Draws, at: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    """Give floor, height above it, and asymmetry if any, indexed to stand beside logits."""
+    floor, ceiling = draws["floor"][at], draws["ceiling"][at]
+    return floor, ceiling - floor, draws["asymmetry"][at] if "asymmetry" in draws else None
+
+
+def expected_of(draws: Draws, eta: np.ndarray, at: Any = np.s_[:, None]) -> np.ndarray:
+    """Give expected scores, fractions, of logits.
+
+    Their dims are (draw, llm, benchmark), or others beside which a variable with dims
+    (draw, benchmark) stands when it is indexed ``at``.
+    """
+    floor, height, asymmetry = curve_of(draws, at)
+    expected: np.ndarray = floor + height * rise(eta, asymmetry)
     return expected
 
 

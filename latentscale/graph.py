@@ -36,8 +36,8 @@ from latentscale.benchmark_coordinates import (
     Curve,
     Middle,
     beyond,
-    declare_difficulty_in_coordinates,
-    declare_loadings_in_coordinates,
+    declare_difficulty,
+    declare_loadings,
     declare_slopes_in_coordinates,
     orthogonal_columns,
 )
@@ -122,7 +122,7 @@ def build_graph(
         in_coordinates = guess is not None
         curve = _curve(data, spec, priors)
         middle = Middle.of(curve, design) if in_coordinates else None
-        difficulty = _difficulty(priors, middle)
+        difficulty = declare_difficulty(priors["difficulty"], middle)
         loading = _loading(design, spec, priors, middle)
         scatter = _scatter(spec, priors)
         explained = _explained_ability(data, spec, priors)
@@ -221,10 +221,7 @@ def _loading(
     for k, anchor in enumerate(spec.anchors):
         is_anchor[design.benchmarks.index(anchor), k] = 1.0
     is_free = ~is_anchor.any(axis=1)
-    if middle is not None:
-        total, contrasts = declare_loadings_in_coordinates(priors, middle, is_free, spec.skills)
-    else:
-        total, contrasts = _plain_loadings(spec, priors)
+    total, contrasts = declare_loadings(priors, middle, is_free, spec.skills)
     weights = helmert(spec.skills) if contrasts else []  # orthonormal, each sums to zero
     columns = []
     for k in range(spec.skills):
@@ -233,16 +230,6 @@ def _loading(
             free += contrast * weight[k]
         columns.append(is_anchor[:, k] + is_free * free)
     return pm.Deterministic("loading", side_by_side(columns), dims=("benchmark", "skill"))
-
-
-def _plain_loadings(spec: ModelSpec, priors: Mapping[str, Prior]) -> tuple[Any, list[Any]]:
-    total = priors["total_loading"].declare("total_loading", dims="benchmark")
-    if spec.skills == 1:
-        return total, []
-    contrast = priors["loading_contrast"].declare(
-        "loading_contrast", dims=("benchmark", "contrast")
-    )
-    return total, [contrast[:, k] for k in range(spec.skills - 1)]
 
 
 def _benchmark_slopes(
@@ -290,13 +277,6 @@ def _curve(data: dict[str, Any], spec: ModelSpec, priors: Mapping[str, Prior]) -
     if spec.link == "asymmetric":
         asymmetry = priors["asymmetry"].declare("asymmetry", dims="benchmark")
     return Curve(floor, ceiling, asymmetry)
-
-
-def _difficulty(priors: Mapping[str, Prior], middle: Middle | None) -> Any:
-    """difficulty_j: the logit of an average LLM of an average family."""
-    if middle is not None:
-        return declare_difficulty_in_coordinates(priors["difficulty"], middle)
-    return priors["difficulty"].declare("difficulty", dims="benchmark")
 
 
 def _expected(data: dict[str, Any], curve: Curve, eta: Any) -> Any:

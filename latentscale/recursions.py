@@ -15,7 +15,7 @@ _compiled = numba.njit(cache=True, error_model="numpy")
 
 
 @_compiled
-def _invert_factor(skills, q, inverse):
+def invert_factor(skills, q, inverse):
     """Write the inverse of the lower Cholesky factor of q."""
     n = len(skills)
     factor = np.empty((n, n))
@@ -48,7 +48,7 @@ def _invert_lower(skills, lower, inverse):
 
 
 @_compiled
-def _covariance(skills, inverse, out):
+def fill_covariance(skills, inverse, out):
     """Write Q^-1 = C^-T C^-1."""
     n = len(skills)
     for a in range(n):
@@ -91,7 +91,7 @@ def _factor_level(skills, known, precision):
         q[:] = known[i]
         for a in range(size):
             q[a, a] += precision[a]
-        _invert_factor(skills, q, inverse[i])
+        invert_factor(skills, q, inverse[i])
     return inverse
 
 
@@ -107,7 +107,7 @@ def _pass_up(skills, inverse, pull, precision, parent, n_parents):
     cov = np.empty((size, size))
     for i in range(n):
         p = parent[i]
-        _covariance(skills, inverse[i], cov)
+        fill_covariance(skills, inverse[i], cov)
         for a in range(size):
             mean = 0.0
             for b in range(size):
@@ -203,7 +203,7 @@ def _pull_back_up(
     cov, d_cov, half = np.empty((size, size)), np.empty((size, size)), np.empty((size, size))
     for i in range(n):
         p = parent[i]
-        _covariance(skills, inverse[i], cov)
+        fill_covariance(skills, inverse[i], cov)
         for a in range(size):
             up = precision[a] * d_pull_up[p, a]
             mean = 0.0
@@ -367,42 +367,3 @@ def backward(
         d_information, d_left, d_loading, d_blur, dprec_llm, dprec_recipe, dprec_family,
         dw_llm, dw_recipe, dw_family,
     )  # fmt: skip
-
-
-@_compiled
-def _invert_gram(skills, loading):
-    """Give C^-1 of loading' loading = C C'."""
-    size = len(skills)
-    gram, inverse = np.zeros((size, size)), np.empty((size, size))
-    for j in range(loading.shape[0]):
-        for a in range(size):
-            for b in range(size):
-                gram[a, b] += loading[j, a] * loading[j, b]
-    _invert_factor(skills, gram, inverse)
-    return inverse
-
-
-@_compiled
-def log_gram(skills, loading):
-    """Give log det(loading' loading), as an array of one element."""
-    inverse = _invert_gram(skills, loading)
-    total = 0.0
-    for a in range(len(skills)):
-        total -= 2 * np.log(inverse[a, a])
-    return (np.array([total]),)
-
-
-@_compiled
-def log_gram_backward(skills, loading, d_log):
-    """Give its derivative, 2 loading (loading' loading)^-1."""
-    size = len(skills)
-    inverse, covariance = _invert_gram(skills, loading), np.empty((size, size))
-    _covariance(skills, inverse, covariance)
-    d_loading = np.empty(loading.shape)
-    for j in range(loading.shape[0]):
-        for a in range(size):
-            total = 0.0
-            for b in range(size):
-                total += loading[j, b] * covariance[b, a]
-            d_loading[j, a] = 2 * d_log[0] * total
-    return (d_loading,)

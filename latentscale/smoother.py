@@ -38,7 +38,7 @@ from pytensor.graph.basic import Apply
 from pytensor.graph.op import Op
 from pytensor.link.numba.dispatch.basic import numba_njit, register_funcify_default_op_cache_key
 
-from latentscale import recursions, scalar_recursions
+from latentscale import gram, recursions, scalar_recursions
 
 
 def smooth_effects(n_skills: int, *inputs: Any) -> list[Any]:
@@ -119,7 +119,7 @@ _KERNELS: Mapping[str, _Kernel] = {
     "deviations": _Kernel(
         scalar_recursions.forward, scalar_recursions.backward, (1, 1, 1, 1, 2, 2), 3, (2, 2, 1)
     ),
-    "gram": _Kernel(recursions.log_gram, recursions.log_gram_backward, (2,), 0, (1,)),
+    "gram": _Kernel(gram.forward, gram.backward, (2,), 0, (1,)),
 }
 
 

@@ -7,7 +7,7 @@ import pytensor
 import pytensor.tensor as pt
 import pytest
 
-from latentscale import recursions, scalar_recursions
+from latentscale import gram, recursions, scalar_recursions
 from latentscale.smoother import log_gram
 
 RECIPE_OF = np.array([0, 0, 1, 1, 1, 2, 3, 4, 4])
@@ -190,13 +190,11 @@ def require_derivative(kernel, first, values, names, where, name):
 def test_the_log_determinant_of_the_loadings_and_its_derivative():
     loading = np.random.default_rng(3).normal(size=(7, 3))
     skills, step = (0, 0, 0), 1e-6
-    [found] = recursions.log_gram(skills, loading)
+    [found] = gram.forward(skills, loading)
     np.testing.assert_allclose(found, np.linalg.slogdet(loading.T @ loading)[1])
-    [derivative] = recursions.log_gram_backward(skills, loading, np.array([1.7]))
+    [derivative] = gram.backward(skills, loading, np.array([1.7]))
     direction = np.random.default_rng(4).normal(size=(7, 3))
-    ahead, behind = (
-        recursions.log_gram(skills, loading + s * direction)[0][0] for s in (step, -step)
-    )
+    ahead, behind = (gram.forward(skills, loading + s * direction)[0][0] for s in (step, -step))
     np.testing.assert_allclose(
         (derivative * direction).sum(), 1.7 * (ahead - behind) / (2 * step), rtol=1e-7
     )
@@ -209,6 +207,6 @@ def test_kernels_are_operations_of_pytensor(mode):
     compiled = pytensor.function([loading], [total, pt.grad(total, loading)], mode=mode)
     value, skills = np.random.default_rng(3).normal(size=(7, 3)), (0, 0, 0)
     found, derivative = compiled(value)
-    np.testing.assert_allclose(found, 1.7 * recursions.log_gram(skills, value)[0][0])
-    [expected] = recursions.log_gram_backward(skills, value, np.array([1.7]))
+    np.testing.assert_allclose(found, 1.7 * gram.forward(skills, value)[0][0])
+    [expected] = gram.backward(skills, value, np.array([1.7]))
     np.testing.assert_allclose(derivative, expected)
