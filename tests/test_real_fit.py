@@ -25,7 +25,7 @@ def leaderboard() -> ls.ScoreTable:
 
 def fit(table: ls.ScoreTable) -> ls.ScalingFit:
     model = ls.ScalingModel(table, skills=2)
-    return model.fit(draws=600, tune=200, random_seed=3, progressbar=False)
+    return model.fit(draws=1000, tune=200, random_seed=3, progressbar=False)
 
 
 @pytest.fixture(scope="module")
