@@ -21,10 +21,10 @@ import pymc as pm
 import pytensor.tensor as pt
 
 from latentscale.design import Design
+from latentscale.kernels.operations import log_gram
 from latentscale.links import symbolic_logit_and_slope
 from latentscale.priors import REAL, Prior
 from latentscale.products import matrix_product, side_by_side
-from latentscale.smoother import log_gram
 from latentscale.spec import ModelSpec
 
 # About how large benchmarks' own slopes are: chains start where this is not absurd.

@@ -30,10 +30,9 @@ import pytensor.tensor as pt
 
 from latentscale.benchmark_coordinates import Curve
 from latentscale.design import Design
+from latentscale.kernels import arguments
+from latentscale.kernels.operations import effects_and_density
 from latentscale.likelihoods import likelihood_of
-from latentscale.links import symbolic_logit_and_slope
-from latentscale.products import at_cells
-from latentscale.smoother import smooth_deviations, smooth_effects
 from latentscale.spec import ModelSpec
 
 # Dims of each effect.
@@ -46,10 +45,9 @@ _DIMS: Mapping[str, tuple[str, ...]] = {
     "recipe_deviation": ("recipe", "benchmark"),
 }
 
-# Nearer to floor or ceiling than these shares of the way up, a score says little of its logit: for
-# guesses from the scores alone, and for rough expectations.
+# Nearer to floor or ceiling than these shares of the way up, a score alone says little of its
+# logit.
 _FIRST = (0.03, 0.97)
-_ROUGH = (0.005, 0.995)
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,8 +62,9 @@ class Outline:
         The data of the graph, by name.
     explained : dims (llm, skill)
         Ability without the group effects.
-    own : dims (obs,)
-        eta without ability and deviations.
+    difficulty : dims (benchmark,)
+    slopes : dims (benchmark, feature) and (benchmark,), or None
+        Benchmarks' own slopes in the features, and in tuning.
     loading : dims (benchmark, skill)
     curve : Curve
         From logits to expected scores.
@@ -77,7 +76,8 @@ class Outline:
     spec: ModelSpec
     data: Mapping[str, Any]
     explained: Any
-    own: Any
+    difficulty: Any
+    slopes: tuple[Any, Any] | None
     loading: Any
     curve: Curve
     scatter: Mapping[str, Any]
@@ -118,10 +118,10 @@ def first_guess(design: Design) -> np.ndarray:
     return guess
 
 
-def declare_in_coordinates(
-    scales: Mapping[str, Any], outline: Outline, guess: np.ndarray
-) -> dict[str, Any]:
+def declare_in_coordinates(scales: Mapping[str, Any], outline: Outline, guess: np.ndarray) -> None:
     """Declare effects as what the scores nearly say, plus w times their uncertainty.
+
+    With them come abilities, and the density of effects and scores.
 
     Parameters
     ----------
@@ -130,29 +130,26 @@ def declare_in_coordinates(
     outline : Outline
     guess : numpy.ndarray, dims (obs,)
         Rough expectations of the scores: data ``guess`` of the graph.
-
-    Returns
-    -------
-    dict of str to variable
-        The effects, by name.
     """
-    effects = {}
     explained = outline.explained
     if "family_slope" in scales:
-        effects["family_slope"] = _plain("family_slope", scales["family_slope"])
-        explained = explained + family_slope_part(outline.data, effects["family_slope"])
-    places = _Places.of(outline)
-    near, information = _measurements(outline, places, guess)
-    left = near - outline.own - at_cells(explained, outline.loading, outline.data)
-    effects |= _effects_on_skills(scales, outline, left, information, places)
-    if "family_deviation" in scales:
-        ability = outline.explained + ability_effects(outline.data, effects)
-        left = near - outline.own - at_cells(ability, outline.loading, outline.data)
-        effects |= _deviations(scales, left, information, places)
-    for name, value in effects.items():
-        if name != "family_slope":
-            effects[name] = pm.Deterministic(name, value, dims=_DIMS[name])
-    return effects
+        family_slope = _plain("family_slope", scales["family_slope"])
+        explained = explained + family_slope_part(outline.data, family_slope)
+    cells, llms = _known(outline, guess)
+    parameters = arguments.Parameters(
+        curve=_whole_curve(outline.curve),
+        scatter=_whole_scatter(outline),
+        benchmarks=_benchmarks(outline),
+        explained=explained,
+        precisions=_precisions(arguments.OfSkills, "{}_effect", scales),
+        w=_w(arguments.OfSkills, "{}_effect", scales),
+        deviation_precisions=_precisions(arguments.OfDeviations, "{}_deviation", scales),
+        deviation_w=_w(arguments.OfDeviations, "{}_deviation", scales),
+    )
+    spec = outline.spec
+    values, density = effects_and_density(spec.skills, spec.likelihood, cells, llms, parameters)
+    pm.Potential("effects_and_scores", density)
+    _report(values, explained, llms, scales)
 
 
 def shared_positions(graph: pm.Model, shapes: Mapping[str, tuple[int, ...]]) -> np.ndarray:
@@ -178,96 +175,83 @@ def shared_positions(graph: pm.Model, shapes: Mapping[str, tuple[int, ...]]) -> 
     return np.flatnonzero(flags)
 
 
-@dataclass(frozen=True, eq=False)
-class _Places:
-    """Where each score belongs, and each recipe, as data of the graph."""
-
-    llm_of_obs: Any
-    benchmark_of_obs: Any
-    recipe_of_llm: Any
-    family_of_recipe: Any
-
-    @classmethod
-    def of(cls, outline: Outline) -> _Places:
-        design, data = outline.design, outline.data
-        family_of_recipe = np.zeros(len(design.recipes), dtype=int)
-        family_of_recipe[design.recipe_of_llm] = design.family_of_llm
-        return cls(
-            llm_of_obs=data["llm_of_obs"],
-            benchmark_of_obs=data["benchmark_of_obs"],
-            recipe_of_llm=data["recipe_of_llm"],
-            family_of_recipe=pm.Data("family_of_recipe", family_of_recipe, dims="recipe"),
-        )
-
-
-def _measurements(outline: Outline, places: _Places, guess: np.ndarray) -> tuple[Any, Any]:
-    """Read every score as a Normal measurement of its eta: its value, and its information.
-
-    A step of Fisher scoring from where the current curve reaches the guess.
-    """
-    data, of = outline.data, places.benchmark_of_obs
-    floor, ceiling, asymmetry = outline.curve
-    likelihood = likelihood_of(outline.spec.likelihood)
-    if likelihood.uses_counts:
-        score = data["successes_data"] / data["trials_data"]
+def _known(outline: Outline, guess: np.ndarray) -> tuple[arguments.Cells, arguments.Llms]:
+    """Give scores and where they belong, as data of the graph."""
+    design, data = outline.design, outline.data
+    if likelihood_of(outline.spec.likelihood).uses_counts:
+        score, trials = data["successes_data"], data["trials_data"]
     else:
-        score = data["score_data"]
-    guessed = pm.Data("guess", guess, dims="obs")
-    low, height = floor[of], (ceiling - floor)[of]
-    share = ((guessed - low) / height).clip(*_ROUGH)
-    at, rate = symbolic_logit_and_slope(share, None if asymmetry is None else asymmetry[of])
-    expected, slope = low + height * share, height * rate
-    scatter = {k: v[of] if v.ndim else v for k, v in outline.scatter.items()}
-    worth = likelihood.information(expected, scatter, data.get("trials_data"))
-    return at + (score - expected) / slope, slope**2 * worth
+        score, trials = data["score_data"], pt.ones_like(data["score_data"])
+    family_of_recipe = np.zeros(len(design.recipes), dtype=int)
+    family_of_recipe[design.recipe_of_llm] = design.family_of_llm
+    cells = arguments.Cells(
+        score=score.astype(float),
+        trials=trials.astype(float),
+        guess=pm.Data("guess", guess, dims="obs"),
+        llm=data["llm_of_obs"],
+        benchmark=data["benchmark_of_obs"],
+    )
+    llms = arguments.Llms(
+        x=data["x"],
+        tuned=data["tuned"],
+        recipe=data["recipe_of_llm"],
+        family_of_recipe=pm.Data("family_of_recipe", family_of_recipe, dims="recipe"),
+    )
+    return cells, llms
 
 
-def _effects_on_skills(
-    scales: Mapping[str, Any], outline: Outline, left: Any, information: Any, places: _Places
-) -> dict[str, Any]:
-    """Effects on skills, from measurements that the deviations blur."""
-    blur = pt.zeros(len(outline.design.benchmarks))
-    if "family_deviation" in scales:
-        blur = scales["family_deviation"] ** 2 + scales["recipe_deviation"] ** 2
-    groups = ("llm", "recipe", "family")
-    w = [pm.Flat(f"{group}_w", dims=_DIMS[f"{group}_effect"]) for group in groups]
-    precisions = [scales[f"{group}_effect"] ** -2 for group in groups]
-    where = (places.llm_of_obs, places.benchmark_of_obs)
-    parents = (places.recipe_of_llm, places.family_of_recipe)
-    family, recipe, llm, log_jacobian = smooth_effects(
-        outline.spec.skills, information, left, outline.loading, blur,
-        *precisions, *w, *where, *parents,
-    )  # fmt: skip
-    # The smoother gives each group's total; an effect is what it adds to its parent's.
+def _whole_curve(curve: Curve) -> arguments.Curve:
+    asymmetry = pt.ones_like(curve.floor) if curve.asymmetry is None else curve.asymmetry
+    return arguments.Curve(curve.floor, curve.ceiling, asymmetry)
+
+
+def _whole_scatter(outline: Outline) -> arguments.Scatter:
+    """Give the parameters of the likelihood, and any number for those that it lacks."""
+    precision = outline.scatter.get("precision", pt.ones_like(outline.curve.floor))
+    tail = outline.scatter.get("tail", pt.as_tensor(1.0))
+    return arguments.Scatter(precision, tail.reshape((1,)))
+
+
+def _benchmarks(outline: Outline) -> arguments.Benchmarks:
+    slope, tuning = outline.slopes or (
+        pt.zeros((outline.difficulty.shape[0], outline.data["x"].shape[1])),
+        pt.zeros_like(outline.difficulty),
+    )
+    return arguments.Benchmarks(outline.difficulty, slope, tuning, outline.loading)
+
+
+def _precisions(groups: Any, pattern: str, scales: Mapping[str, Any]) -> Any:
+    """Give one over the squared scale at each level of a tree, or one where there is no effect."""
+    found = [scales.get(pattern.format(group)) for group in groups._fields]
+    return groups(*(pt.ones(1) if scale is None else scale**-2 for scale in found))
+
+
+def _w(groups: Any, pattern: str, scales: Mapping[str, Any]) -> Any:
+    """Declare the coordinates at each level of a tree; none where there is no effect."""
+    found = []
+    for group in groups._fields:
+        name = pattern.format(group)
+        w_name = f"{name.removesuffix('_effect')}_w"
+        w = pm.Flat(w_name, dims=_DIMS[name]) if name in scales else pt.zeros((0, 1))
+        found.append(w)
+    return groups(*found)
+
+
+def _report(
+    values: list[Any], explained: Any, llms: arguments.Llms, scales: Mapping[str, Any]
+) -> None:
+    """Report abilities, and as the effect of a group what it adds to the group above it."""
+    family, recipe, llm, family_deviation, recipe_deviation = values
     effects = {
         "family_effect": family,
-        "recipe_effect": recipe - family[places.family_of_recipe],
-        "llm_effect": llm - recipe[places.recipe_of_llm],
+        "recipe_effect": recipe - family[llms.family_of_recipe],
+        "llm_effect": llm - recipe[llms.recipe],
     }
-    density = sum(_log_normal(effects[f"{g}_effect"], scales[f"{g}_effect"]) for g in groups)
-    pm.Potential("effects", density + log_jacobian[0])
-    return effects
-
-
-def _deviations(
-    scales: Mapping[str, Any], left: Any, information: Any, places: _Places
-) -> dict[str, Any]:
-    """Deviations on single benchmarks."""
-    names = ("recipe_deviation", "family_deviation")
-    w = [pm.Flat(f"{name}_w", dims=_DIMS[name]) for name in names]
-    precisions = [scales[name] ** -2 for name in names]
-    where = (places.recipe_of_llm[places.llm_of_obs], places.benchmark_of_obs)
-    family, recipe, log_jacobian = smooth_deviations(
-        information, left, *precisions, *w, *where, places.family_of_recipe
-    )
-    effects = {
-        "family_deviation": family,
-        "recipe_deviation": recipe - family[places.family_of_recipe],
-    }
-    density = sum(_log_normal(effects[name], scales[name]) for name in names)
-    pm.Potential("deviations", density + log_jacobian[0])
-    return effects
-
-
-def _log_normal(value: Any, sd: Any) -> Any:
-    return (-((value / sd) ** 2) / 2 - pt.log(sd) - np.log(2 * np.pi) / 2).sum()
+    if "family_deviation" in scales:
+        effects |= {
+            "family_deviation": family_deviation,
+            "recipe_deviation": recipe_deviation - family_deviation[llms.family_of_recipe],
+        }
+    for name, value in effects.items():
+        pm.Deterministic(name, value, dims=_DIMS[name])
+    pm.Deterministic("ability", explained + llm, dims=("llm", "skill"))

@@ -126,19 +126,15 @@ def build_graph(
         loading = _loading(design, spec, priors, middle)
         scatter = _scatter(spec, priors)
         explained = _explained_ability(data, spec, priors)
-        own = difficulty[data["benchmark_of_obs"]] + _benchmark_slopes(
-            data, design, spec, priors, loading, in_coordinates
-        )
+        slopes = _benchmark_slopes(design, spec, priors, loading, in_coordinates)
         scales = _scales(spec, priors)
+        outline = Outline(
+            design, spec, data, explained, difficulty, slopes, loading, curve, scatter
+        )
         if guess is None:
-            effects = declare_effects(scales)
+            _declare_plainly(scales, outline)
         else:
-            outline = Outline(design, spec, data, explained, own, loading, curve, scatter)
-            effects = declare_in_coordinates(scales, outline, guess)
-        ability = explained + ability_effects(data, effects)
-        pm.Deterministic("ability", ability, dims=("llm", "skill"))
-        eta = own + at_cells(ability, loading, data) + _deviations(data, effects)
-        _observe(data, spec, scatter, _expected(data, curve, eta))
+            declare_in_coordinates(scales, outline, guess)
     return model
 
 
@@ -198,17 +194,6 @@ def _scales(spec: ModelSpec, priors: Mapping[str, Prior]) -> dict[str, Any]:
     return scales
 
 
-def _deviations(data: dict[str, Any], effects: Mapping[str, Any]) -> Any:
-    """family_deviation[f(i), j] + recipe_deviation[r(i), j]; (obs,)."""
-    if "family_deviation" not in effects:
-        return 0.0
-    llm, benchmark = data["llm_of_obs"], data["benchmark_of_obs"]
-    return (
-        effects["family_deviation"][data["family_of_llm"][llm], benchmark]
-        + effects["recipe_deviation"][data["recipe_of_llm"][llm], benchmark]
-    )
-
-
 def _loading(
     design: Design, spec: ModelSpec, priors: Mapping[str, Prior], middle: Middle | None
 ) -> Any:
@@ -233,20 +218,15 @@ def _loading(
 
 
 def _benchmark_slopes(
-    data: dict[str, Any],
-    design: Design,
-    spec: ModelSpec,
-    priors: Mapping[str, Prior],
-    loading: Any,
-    in_coordinates: bool,
-) -> Any:
-    """x_i benchmark_slope_j + tuned_i benchmark_tuning_j: beyond slopes of skills; (obs,).
+    design: Design, spec: ModelSpec, priors: Mapping[str, Prior], loading: Any, in_coordinates: bool
+) -> tuple[Any, Any] | None:
+    """benchmark_slope_j and benchmark_tuning_j: beyond the slopes of skills.
 
     A slope shared by all benchmarks in proportion to their loadings is a slope of the skills. Only
     the part orthogonal to the loadings is left here, or the two would trade off without end.
     """
     if not spec.benchmark_slopes:
-        return 0.0
+        return None
     slope_scale = priors["slope_scale"].declare("slope_scale", dims="feature")
     tuning_scale = priors["tuning_scale"].declare("tuning_scale", dims=None)
     if in_coordinates:
@@ -260,8 +240,7 @@ def _benchmark_slopes(
     slope, tuning = slopes[:, :-1], slopes[:, -1]
     pm.Deterministic("benchmark_slope", slope, dims=("benchmark", "feature"))
     pm.Deterministic("benchmark_tuning", tuning, dims="benchmark")
-    of_tuned = data["tuned"][data["llm_of_obs"]] * tuning[data["benchmark_of_obs"]]
-    return at_cells(data["x"], slope, data) + of_tuned
+    return slope, tuning
 
 
 def _curve(data: dict[str, Any], spec: ModelSpec, priors: Mapping[str, Prior]) -> Curve:
@@ -279,13 +258,6 @@ def _curve(data: dict[str, Any], spec: ModelSpec, priors: Mapping[str, Prior]) -
     return Curve(floor, ceiling, asymmetry)
 
 
-def _expected(data: dict[str, Any], curve: Curve, eta: Any) -> Any:
-    """floor_j + (ceiling_j - floor_j) rise(eta_ij, asymmetry_j); (obs,)."""
-    benchmark = data["benchmark_of_obs"]
-    height = (curve.ceiling - curve.floor)[benchmark]
-    return curve.floor[benchmark] + height * symbolic_rise(eta, curve.asymmetry, benchmark)
-
-
 def _scatter(spec: ModelSpec, priors: Mapping[str, Prior]) -> dict[str, Any]:
     """precision_j, and for a Student t the tail: how scores scatter around their expectation."""
     scatter = {}
@@ -296,8 +268,50 @@ def _scatter(spec: ModelSpec, priors: Mapping[str, Prior]) -> dict[str, Any]:
     return scatter
 
 
+def _declare_plainly(scales: Mapping[str, Any], outline: Outline) -> None:
+    """Effects, abilities, eta and scores, as the equations say."""
+    data, spec = outline.data, outline.spec
+    effects = declare_effects(scales)
+    ability = outline.explained + ability_effects(data, effects)
+    pm.Deterministic("ability", ability, dims=("llm", "skill"))
+    eta = (
+        outline.difficulty[data["benchmark_of_obs"]]
+        + at_cells(ability, outline.loading, data)
+        + _slopes_at_cells(outline)
+        + _deviations(data, effects)
+    )
+    _observe(data, spec, outline.scatter, _expected(data, outline.curve, eta))
+
+
+def _slopes_at_cells(outline: Outline) -> Any:
+    """x_i benchmark_slope_j + tuned_i benchmark_tuning_j; (obs,)."""
+    if outline.slopes is None:
+        return 0.0
+    data, (slope, tuning) = outline.data, outline.slopes
+    of_tuned = data["tuned"][data["llm_of_obs"]] * tuning[data["benchmark_of_obs"]]
+    return at_cells(data["x"], slope, data) + of_tuned
+
+
+def _deviations(data: Mapping[str, Any], effects: Mapping[str, Any]) -> Any:
+    """family_deviation[f(i), j] + recipe_deviation[r(i), j]; (obs,)."""
+    if "family_deviation" not in effects:
+        return 0.0
+    llm, benchmark = data["llm_of_obs"], data["benchmark_of_obs"]
+    return (
+        effects["family_deviation"][data["family_of_llm"][llm], benchmark]
+        + effects["recipe_deviation"][data["recipe_of_llm"][llm], benchmark]
+    )
+
+
+def _expected(data: Mapping[str, Any], curve: Curve, eta: Any) -> Any:
+    """floor_j + (ceiling_j - floor_j) rise(eta_ij, asymmetry_j); (obs,)."""
+    benchmark = data["benchmark_of_obs"]
+    height = (curve.ceiling - curve.floor)[benchmark]
+    return curve.floor[benchmark] + height * symbolic_rise(eta, curve.asymmetry, benchmark)
+
+
 def _observe(
-    data: dict[str, Any], spec: ModelSpec, scatter: Mapping[str, Any], expected: Any
+    data: Mapping[str, Any], spec: ModelSpec, scatter: Mapping[str, Any], expected: Any
 ) -> None:
     """score_ij ~ Likelihood(expected_ij, precision_j)."""
     parameters = dict(scatter)

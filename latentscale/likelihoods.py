@@ -19,7 +19,7 @@ from latentscale.errors import SpecError
 
 # A Beta density has no mass at 0 and 1. Exact zeros and ones, which mean "less than one item in a
 # thousand or so", are read as half an item of 1,000.
-_EDGE = 5e-4
+EDGE = 5e-4
 
 # Draws and known scores need the expectation strictly inside (0, 1).
 _INSIDE = 1e-6
@@ -61,7 +61,7 @@ class Likelihood(Protocol):
     def information(
         self, expected: Any, parameters: Mapping[str, Any], trials: Any | None = None
     ) -> Any:
-        """Give the information of a score about its expectation, roughly; numpy or PyTensor."""
+        """Give the information of a score about its expectation, roughly."""
 
 
 def score_sd(expected: Any, precision: Any) -> Any:
@@ -110,7 +110,7 @@ class BetaLikelihood(_MomentCurvature):
         import pymc as pm
 
         precision = parameters["precision"]
-        score = data["score"].clip(_EDGE, 1 - _EDGE)
+        score = data["score"].clip(EDGE, 1 - EDGE)
         alpha, beta = expected * precision, (1 - expected) * precision
         pm.Beta(name, alpha=alpha, beta=beta, observed=score, dims="obs")
 
@@ -119,7 +119,7 @@ class BetaLikelihood(_MomentCurvature):
     ) -> np.ndarray:
         """Beta log density."""
         expected, precision = _inside(expected), parameters["precision"]
-        score = np.clip(data["score"].to_numpy(), _EDGE, 1 - _EDGE)
+        score = np.clip(data["score"].to_numpy(), EDGE, 1 - EDGE)
         density: np.ndarray = stats.beta.logpdf(
             score, expected * precision, (1 - expected) * precision
         )

@@ -1,20 +1,17 @@
-"""The recursions on skills, compiled by numba: up the tree, down it, and their reverses.
+"""The recursions on skills: up the tree, down it, and their reverses.
 
-Notation: ``inverse`` is C^-1, the inverse of the lower Cholesky factor of Q, for every node of a
-level; a name that begins with ``d_`` is the derivative of the final result by what follows. The
-equations are in :mod:`latentscale.smoother`. ``skills`` is a tuple with an entry for each skill:
-the compiler knows its length and unrolls the loops, which makes them twice as fast.
+The equations are in :mod:`latentscale.kernels`; ``inverse`` is C^-1, the inverse of the lower
+Cholesky factor of Q, for every node of a level.
 """
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
-_compiled = numba.njit(cache=True, error_model="numpy")
+from latentscale.kernels.jit import compiled
 
 
-@_compiled
+@compiled
 def invert_factor(skills, q, inverse):
     """Write the inverse of the lower Cholesky factor of q."""
     n = len(skills)
@@ -32,7 +29,7 @@ def invert_factor(skills, q, inverse):
     _invert_lower(skills, factor, inverse)
 
 
-@_compiled
+@compiled
 def _invert_lower(skills, lower, inverse):
     """Write the inverse of a lower triangular matrix."""
     n = len(skills)
@@ -47,7 +44,7 @@ def _invert_lower(skills, lower, inverse):
             inverse[i, j] = -total / lower[i, i]
 
 
-@_compiled
+@compiled
 def fill_covariance(skills, inverse, out):
     """Write Q^-1 = C^-T C^-1."""
     n = len(skills)
@@ -60,7 +57,7 @@ def fill_covariance(skills, inverse, out):
             out[b, a] = total
 
 
-@_compiled
+@compiled
 def _times_lower(skills, inverse, v, out):
     """Write C^-1 v."""
     for a in range(len(skills)):
@@ -70,7 +67,7 @@ def _times_lower(skills, inverse, v, out):
         out[a] = total
 
 
-@_compiled
+@compiled
 def _times_upper(skills, inverse, v, out):
     """Write C^-T v."""
     n = len(skills)
@@ -81,21 +78,22 @@ def _times_upper(skills, inverse, v, out):
         out[a] = total
 
 
-@_compiled
+@compiled
 def _factor_level(skills, known, precision):
     """Give C^-1 of every node."""
     n, size = known.shape[0], len(skills)
     inverse = np.empty((n, size, size))
     q = np.empty((size, size))
     for i in range(n):
-        q[:] = known[i]
         for a in range(size):
+            for b in range(size):
+                q[a, b] = known[i, a, b]
             q[a, a] += precision[a]
         invert_factor(skills, q, inverse[i])
     return inverse
 
 
-@_compiled
+@compiled
 def _pass_up(skills, inverse, pull, precision, parent, n_parents):
     """Integrate a level out: what its measurements say about its parents.
 
@@ -118,7 +116,7 @@ def _pass_up(skills, inverse, pull, precision, parent, n_parents):
     return known_up, pull_up
 
 
-@_compiled
+@compiled
 def _set_target(skills, pull, precision, parent, above, i, target):
     """Write precision parent + pull of node i; the top level has nothing above it."""
     for a in range(len(skills)):
@@ -127,7 +125,7 @@ def _set_target(skills, pull, precision, parent, above, i, target):
             target[a] += precision[a] * above[parent[i], a]
 
 
-@_compiled
+@compiled
 def _pass_down(skills, inverse, pull, precision, parent, above, w):
     """Give the values of a level from those of its parents; and its log Jacobian."""
     n, size = pull.shape[0], len(skills)
@@ -145,7 +143,7 @@ def _pass_down(skills, inverse, pull, precision, parent, above, w):
     return values, log_jacobian
 
 
-@_compiled
+@compiled
 def _pull_back_down(skills, inverse, pull, precision, parent, above, w, d_values, d_log, d_above):
     """Reverse :func:`_pass_down`; adds to ``d_above``.
 
@@ -194,7 +192,7 @@ def _pull_back_down(skills, inverse, pull, precision, parent, above, w, d_values
     return d_q, d_pull, d_w, d_precision
 
 
-@_compiled
+@compiled
 def _pull_back_up(
     skills, inverse, pull, precision, parent, d_known_up, d_pull_up, d_q, d_pull, d_precision
 ):
@@ -229,7 +227,7 @@ def _pull_back_up(
                 d_q[i, a, b] -= total
 
 
-@_compiled
+@compiled
 def _add_diagonals(skills, d_q, d_precision):
     """Reverse Q = known + precision, for the precision."""
     for i in range(d_q.shape[0]):
@@ -237,7 +235,7 @@ def _add_diagonals(skills, d_q, d_precision):
             d_precision[a] += d_q[i, a, a]
 
 
-@_compiled
+@compiled
 def _pool(skills, information, left, loading, blur, llm_of_obs, benchmark_of_obs, n_llms):
     """Add up what the scores of each LLM say about its skills.
 
@@ -258,7 +256,7 @@ def _pool(skills, information, left, loading, blur, llm_of_obs, benchmark_of_obs
     return known, pull
 
 
-@_compiled
+@compiled
 def _pull_back_pool(
     skills, information, left, loading, blur, llm_of_obs, benchmark_of_obs, d_known, d_pull
 ):
@@ -284,18 +282,37 @@ def _pull_back_pool(
     return d_information, d_left, d_loading, d_blur
 
 
-@_compiled
-def _down_to_recipes(
-    skills, information, left, loading, blur, prec_llm, prec_recipe, prec_family,
-    w_llm, w_recipe, w_family, llm_of_obs, benchmark_of_obs, recipe_of, family_of,
-):  # fmt: skip
-    """Go up the tree, and down to recipes.
+@compiled
+def smooth(skills, information, left, loading, blur, precisions, w, cells, llms):
+    """Smooth skills.
 
-    Gives for LLMs, recipes and families C^-1 and the pull, then the values of families and recipes
-    with the log Jacobian of both.
+    Parameters
+    ----------
+    skills : tuple of K integers
+    information, left : dims (obs,)
+        Of each score: its information about eta, and the value of eta that it measures less what
+        is known of eta otherwise.
+    loading : dims (benchmark, skill)
+    blur : dims (benchmark,)
+        Variance that lies between a skill and a score.
+    precisions, w : three arrays each, dims (skill,) and (group, skill)
+        Of families, recipes and LLMs.
+    cells : Cells
+    llms : Llms
+
+    Returns
+    -------
+    values : three arrays, dims (group, skill)
+        Of families, recipes and LLMs.
+    log_jacobian : float
+    kept : tuple
+        What the reverse needs again.
     """
+    prec_family, prec_recipe, prec_llm = precisions
+    w_family, w_recipe, w_llm = w
+    family_of, recipe_of = llms.family_of_recipe, llms.recipe
     known, pull = _pool(
-        skills, information, left, loading, blur, llm_of_obs, benchmark_of_obs, w_llm.shape[0]
+        skills, information, left, loading, blur, cells.llm, cells.benchmark, w_llm.shape[0]
     )
     inv_llm = _factor_level(skills, known, prec_llm)
     known_r, pull_r = _pass_up(skills, inv_llm, pull, prec_llm, recipe_of, w_recipe.shape[0])
@@ -309,48 +326,35 @@ def _down_to_recipes(
         skills, inv_family, pull_f, prec_family, family_of, nothing, w_family
     )
     recipe, log_r = _pass_down(skills, inv_recipe, pull_r, prec_recipe, family_of, family, w_recipe)
-    of_llms, of_recipes, of_families = (inv_llm, pull), (inv_recipe, pull_r), (inv_family, pull_f)
-    return of_llms, of_recipes, of_families, family, recipe, log_f + log_r
-
-
-@_compiled
-def forward(
-    skills, information, left, loading, blur, prec_llm, prec_recipe, prec_family,
-    w_llm, w_recipe, w_family, llm_of_obs, benchmark_of_obs, recipe_of, family_of,
-):  # fmt: skip
-    """Give families, recipes, LLMs and, as an array of one element, the log Jacobian."""
-    (inv_llm, pull), _, _, family, recipe, log_above = _down_to_recipes(
-        skills, information, left, loading, blur, prec_llm, prec_recipe, prec_family,
-        w_llm, w_recipe, w_family, llm_of_obs, benchmark_of_obs, recipe_of, family_of,
-    )  # fmt: skip
     llm, log_l = _pass_down(skills, inv_llm, pull, prec_llm, recipe_of, recipe, w_llm)
-    return family, recipe, llm, np.array([log_above + log_l])
+    kept = ((inv_family, pull_f), (inv_recipe, pull_r), (inv_llm, pull))
+    return (family, recipe, llm), log_f + log_r + log_l, kept
 
 
-@_compiled
-def backward(
-    skills, information, left, loading, blur, prec_llm, prec_recipe, prec_family,
-    w_llm, w_recipe, w_family, llm_of_obs, benchmark_of_obs, recipe_of, family_of,
-    d_family, d_recipe, d_llm, d_log,
-):  # fmt: skip
-    """Give the derivatives by the inputs of :func:`forward`, but for the positions."""
-    (inv_llm, pull), (inv_recipe, pull_r), (inv_family, pull_f), family, recipe, _ = (
-        _down_to_recipes(
-            skills, information, left, loading, blur, prec_llm, prec_recipe, prec_family,
-            w_llm, w_recipe, w_family, llm_of_obs, benchmark_of_obs, recipe_of, family_of,
-        )
-    )  # fmt: skip
+@compiled
+def pull_back(skills, information, left, loading, blur, precisions, w, cells, llms, values, kept,
+              d_values, d_log):  # fmt: skip
+    """Reverse :func:`smooth`; writes over ``d_values``.
+
+    Gives the derivatives by information, left, loading and blur, those by the precisions, and
+    those by w.
+    """
+    prec_family, prec_recipe, prec_llm = precisions
+    w_family, w_recipe, w_llm = w
+    family_of, recipe_of = llms.family_of_recipe, llms.recipe
+    family, recipe, _ = values
+    d_family, d_recipe, d_llm = d_values
+    (inv_family, pull_f), (inv_recipe, pull_r), (inv_llm, pull) = kept
     nothing = np.empty((0, pull.shape[1]))
-    d_family, d_recipe, d_log_ = d_family.copy(), d_recipe.copy(), d_log[0]
     dq_llm, dpull_llm, dw_llm, dprec_llm = _pull_back_down(
-        skills, inv_llm, pull, prec_llm, recipe_of, recipe, w_llm, d_llm, d_log_, d_recipe
+        skills, inv_llm, pull, prec_llm, recipe_of, recipe, w_llm, d_llm, d_log, d_recipe
     )
     dq_recipe, dpull_recipe, dw_recipe, dprec_recipe = _pull_back_down(
-        skills, inv_recipe, pull_r, prec_recipe, family_of, family, w_recipe, d_recipe, d_log_,
+        skills, inv_recipe, pull_r, prec_recipe, family_of, family, w_recipe, d_recipe, d_log,
         d_family,
     )  # fmt: skip
     dq_family, dpull_family, dw_family, dprec_family = _pull_back_down(
-        skills, inv_family, pull_f, prec_family, family_of, nothing, w_family, d_family, d_log_,
+        skills, inv_family, pull_f, prec_family, family_of, nothing, w_family, d_family, d_log,
         nothing,
     )  # fmt: skip
     _add_diagonals(skills, dq_family, dprec_family)
@@ -360,10 +364,7 @@ def backward(
     _pull_back_up(skills, inv_llm, pull, prec_llm, recipe_of, dq_recipe, dpull_recipe,
                   dq_llm, dpull_llm, dprec_llm)  # fmt: skip
     _add_diagonals(skills, dq_llm, dprec_llm)
-    d_information, d_left, d_loading, d_blur = _pull_back_pool(
-        skills, information, left, loading, blur, llm_of_obs, benchmark_of_obs, dq_llm, dpull_llm
+    of_scores = _pull_back_pool(
+        skills, information, left, loading, blur, cells.llm, cells.benchmark, dq_llm, dpull_llm
     )
-    return (
-        d_information, d_left, d_loading, d_blur, dprec_llm, dprec_recipe, dprec_family,
-        dw_llm, dw_recipe, dw_family,
-    )  # fmt: skip
+    return of_scores, (dprec_family, dprec_recipe, dprec_llm), (dw_family, dw_recipe, dw_llm)

@@ -1,6 +1,6 @@
-"""The recursions on single benchmarks, compiled by numba: recipes within families, and the reverse.
+"""The recursions on single benchmarks: recipes within families, and the reverse.
 
-A deviation is a number, so the equations of :mod:`latentscale.smoother` are plain divisions here::
+A deviation is a number, so the equations of :mod:`latentscale.kernels` are plain divisions here::
 
     recipe: known_r = sum u + p_r,                pull_r = sum u left,
     family: known_f = sum (known_r - p_r) share + p_f,  pull_f = sum pull_r share,
@@ -9,19 +9,17 @@ A deviation is a number, so the equations of :mod:`latentscale.smoother` are pla
     family = pull_f / known_f + w_f / sqrt(known_f)
     recipe = share family + pull_r / known_r + w_r / sqrt(known_r)
 
-with u the information of a score about its eta. A name that begins with ``d_`` is the derivative of
-the final result by what follows.
+with u the information of a score about its eta.
 """
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
-_compiled = numba.njit(cache=True, error_model="numpy")
+from latentscale.kernels.jit import compiled
 
 
-@_compiled
+@compiled
 def _up(information, left, prec_recipe, prec_family, recipe_of_obs, benchmark_of_obs, family_of,
         n_families):  # fmt: skip
     """Give known and pull of recipes and families."""
@@ -46,16 +44,32 @@ def _up(information, left, prec_recipe, prec_family, recipe_of_obs, benchmark_of
     return known_r, pull_r, known_f, pull_f
 
 
-@_compiled
-def forward(
-    information, left, prec_recipe, prec_family, w_recipe, w_family,
-    recipe_of_obs, benchmark_of_obs, family_of,
-):  # fmt: skip
-    """Give families, recipes and, as an array of one element, the log Jacobian."""
-    known_r, pull_r, known_f, pull_f = _up(
+@compiled
+def smooth(information, left, precisions, w, recipe_of_obs, benchmark_of_obs, family_of):
+    """Smooth deviations.
+
+    Parameters
+    ----------
+    information, left : dims (obs,)
+        As for skills.
+    precisions, w : two arrays each, dims (benchmark,) and (group, benchmark)
+        Of families and recipes.
+    recipe_of_obs, benchmark_of_obs : int, dims (obs,)
+    family_of : int, dims (recipe,)
+
+    Returns
+    -------
+    values : two arrays, dims (group, benchmark)
+    log_jacobian : float
+    kept : tuple
+        What the reverse needs again.
+    """
+    (prec_family, prec_recipe), (w_family, w_recipe) = precisions, w
+    kept = _up(
         information, left, prec_recipe, prec_family, recipe_of_obs, benchmark_of_obs, family_of,
         w_family.shape[0],
     )  # fmt: skip
+    known_r, pull_r, known_f, pull_f = kept
     family, recipe = np.empty(w_family.shape), np.empty(w_recipe.shape)
     log_jacobian = 0.0
     for f in range(family.shape[0]):
@@ -67,23 +81,22 @@ def forward(
             mean = (prec_recipe[j] * family[family_of[r], j] + pull_r[r, j]) / known_r[r, j]
             recipe[r, j] = mean + w_recipe[r, j] / np.sqrt(known_r[r, j])
             log_jacobian -= np.log(known_r[r, j]) / 2
-    return family, recipe, np.array([log_jacobian])
+    return (family, recipe), log_jacobian, kept
 
 
-@_compiled
-def backward(
-    information, left, prec_recipe, prec_family, w_recipe, w_family,
-    recipe_of_obs, benchmark_of_obs, family_of, d_family, d_recipe, d_log,
-):  # fmt: skip
-    """Give the derivatives by the inputs of :func:`forward`, but for the positions."""
-    known_r, pull_r, known_f, pull_f = _up(
-        information, left, prec_recipe, prec_family, recipe_of_obs, benchmark_of_obs, family_of,
-        w_family.shape[0],
-    )  # fmt: skip
+@compiled
+def pull_back(information, left, precisions, w, recipe_of_obs, benchmark_of_obs, family_of, kept,
+              d_values, d_log):  # fmt: skip
+    """Reverse :func:`smooth`; writes over ``d_values``.
+
+    Gives the derivatives by information and left, those by the precisions, and those by w.
+    """
+    prec_recipe, (w_family, w_recipe) = precisions[1], w
+    d_family, d_recipe = d_values
+    known_r, pull_r, known_f, pull_f = kept
     d_prec_r, d_prec_f = np.zeros(prec_recipe.shape[0]), np.zeros(prec_recipe.shape[0])
     d_known_r, d_pull_r = np.empty(w_recipe.shape), np.empty(w_recipe.shape)
     d_w_r, d_w_f = np.empty(w_recipe.shape), np.empty(w_family.shape)
-    d_family = d_family.copy()
     for r in range(w_recipe.shape[0]):
         f = family_of[r]
         for j in range(w_recipe.shape[1]):
@@ -95,7 +108,7 @@ def backward(
             d_prec_r[j] += d * family / known
             d_family[f, j] += d * p / known
             mean = (p * family + pull_r[r, j]) / known
-            d_known_r[r, j] = -(d * (mean + w_recipe[r, j] * root / 2) + d_log[0] / 2) / known
+            d_known_r[r, j] = -(d * (mean + w_recipe[r, j] * root / 2) + d_log / 2) / known
     d_known_f, d_pull_f = np.empty(w_family.shape), np.empty(w_family.shape)
     for f in range(w_family.shape[0]):
         for j in range(w_family.shape[1]):
@@ -104,7 +117,7 @@ def backward(
             d_w_f[f, j] = d * root
             d_pull_f[f, j] = d / known
             mean = pull_f[f, j] / known
-            d_known_f[f, j] = -(d * (mean + w_family[f, j] * root / 2) + d_log[0] / 2) / known
+            d_known_f[f, j] = -(d * (mean + w_family[f, j] * root / 2) + d_log / 2) / known
             d_prec_f[j] += d_known_f[f, j]
     for r in range(w_recipe.shape[0]):
         f = family_of[r]
@@ -122,4 +135,4 @@ def backward(
         r, j = recipe_of_obs[o], benchmark_of_obs[o]
         d_information[o] = d_known_r[r, j] + left[o] * d_pull_r[r, j]
         d_left[o] = information[o] * d_pull_r[r, j]
-    return d_information, d_left, d_prec_r, d_prec_f, d_w_r, d_w_f
+    return (d_information, d_left), (d_prec_f, d_prec_r), (d_w_f, d_w_r)

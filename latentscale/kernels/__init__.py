@@ -1,0 +1,42 @@
+"""The log density of group effects and scores in coordinates, compiled by numba, with its gradient.
+
+Written in PyTensor's own operations, the density is some hundred passes over the scores, which take
+minutes to compile; here it is a handful of loops that follow the equations, each with its
+hand-derived reverse. They run over the scores that there are, so that missing ones cost nothing.
+
+==============  ==================================================================================
+``links``       the curve of a benchmark, and where it reaches a rough expectation
+``scatter``     log densities of a score about its expectation, one for each likelihood
+``measuring``   a score as a Normal measurement of its eta
+``skills``      smoothing on the tree of families, recipes and LLMs: the effects on skills
+``deviations``  the same, benchmark by benchmark: the deviations
+``scoring``     from effects to expected scores and their log density
+``posterior``   all of it, in order and back
+``gram``        the volume of the loadings
+``operations``  the same as operations of PyTensor
+==============  ==================================================================================
+
+Smoothing. Each node of the tree has a vector of K skills::
+
+    family_f ~ Normal(0, 1 / precision_family)
+    recipe_r ~ Normal(family_f(r), 1 / precision_recipe)
+    llm_i    ~ Normal(recipe_r(i), 1 / precision_llm)
+
+and scores are Normal measurements of it: score o of LLM i on benchmark j measures
+``loading_j . llm_i`` with value ``left_o`` and information ``u_o``, blurred by a variance of its
+own. Together they say about each LLM that its log likelihood is
+``pull . llm - llm' known llm / 2``.
+Information is passed up the tree, each node integrated out in turn, and estimates down it: the
+conditional mean of each node given its parent, plus ``w`` times its conditional spread,
+
+    node = Q^-1 (precision parent + pull) + C^-T w,   Q = known + precision = C C'.
+
+So standard Normal ``w`` give a draw of the joint conditional distribution, and the log Jacobian of
+the map from ``w`` to the nodes is minus the sum of the logarithms of the diagonals of all C.
+The recursions are those of Kalman smoothing on a tree (Chou, Willsky and Benveniste, 1994, IEEE
+Transactions on Automatic Control 39).
+
+A name that begins with ``d_`` is the derivative of the log density by what follows. ``skills`` is a
+tuple with an entry for each skill: the compiler knows its length and unrolls the loops, which makes
+them twice as fast.
+"""

@@ -1,0 +1,260 @@
+"""All of it in order: from coordinates to effects, to scores, to the log density; and back."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from latentscale.kernels import deviations, skills
+from latentscale.kernels.arguments import (
+    Benchmarks,
+    Curve,
+    OfDeviations,
+    OfSkills,
+    Parameters,
+    Scatter,
+)
+from latentscale.kernels.jit import compiled
+from latentscale.kernels.measuring import measure, pull_back_measure
+from latentscale.kernels.scoring import (
+    add_products,
+    effect_density,
+    own_part,
+    pull_back_own_part,
+    pull_back_products,
+    score,
+)
+
+_smooth_skills, _pull_back_skills = skills.smooth, skills.pull_back
+_smooth_deviations, _pull_back_deviations = deviations.smooth, deviations.pull_back
+
+
+@compiled
+def _blur(parameters):
+    """Give the variance of the deviations between a skill and a score, dims (benchmark,)."""
+    if parameters.deviation_w.family.shape[0] == 0:
+        return np.zeros(parameters.curve.floor.shape[0])
+    return 1 / parameters.deviation_precisions.family + 1 / parameters.deviation_precisions.recipe
+
+
+@compiled
+def _forward(n_skills, information_of, cells, llms, parameters):
+    """Give the effects on skills and the deviations, as their smoothers do, and what led there.
+
+    These are what eta has of the features, the measured eta less that, its information, the same
+    less the skills, the recipe of each score, and where the curve was reached.
+    """
+    benchmarks = parameters.benchmarks
+    own = own_part(n_skills, cells, llms, benchmarks, parameters.explained)
+    measured, information, reached = measure(
+        information_of, cells, parameters.curve, parameters.scatter
+    )
+    left = measured - own
+    on_skills = _smooth_skills(
+        n_skills, information, left, benchmarks.loading, _blur(parameters), parameters.precisions,
+        parameters.w, cells, llms,
+    )  # fmt: skip
+    of_llms = on_skills[0][2]
+    rest = add_products(n_skills, cells, left, of_llms, benchmarks.loading, -1.0)
+    recipe_of_obs = llms.recipe[cells.llm]
+    # A model without deviations has no recipes to smooth here, and no scores of theirs.
+    n_recipes = parameters.deviation_w.recipe.shape[0]
+    n = rest.shape[0] if n_recipes > 0 else 0
+    on_benchmarks = _smooth_deviations(
+        information[:n], rest[:n], parameters.deviation_precisions, parameters.deviation_w,
+        recipe_of_obs, cells.benchmark, llms.family_of_recipe[:n_recipes],
+    )  # fmt: skip
+    return on_skills, on_benchmarks, (own, left, information, rest, recipe_of_obs, reached)
+
+
+@compiled
+def effects(n_skills, information_of, cells, llms, parameters):
+    """Give the values of all groups: their own effects with those of the groups above them.
+
+    Parameters
+    ----------
+    n_skills : tuple of K integers
+        One for each skill.
+    information_of : function
+        Of the likelihood, from :data:`latentscale.kernels.scatter.FUNCTIONS`.
+    cells : Cells
+    llms : Llms
+    parameters : Parameters
+
+    Returns
+    -------
+    tuple of arrays, dims (group, skill) and (group, benchmark)
+        On skills of families, recipes and LLMs; deviations of families and recipes.
+    """
+    on_skills, on_benchmarks, _ = _forward(n_skills, information_of, cells, llms, parameters)
+    (family, recipe, llm), (family_dev, recipe_dev) = on_skills[0], on_benchmarks[0]
+    return family, recipe, llm, family_dev, recipe_dev
+
+
+@compiled
+def _eta(n_skills, cells, parameters, of_llms, of_recipes, way):
+    """Give eta, dims (obs,): features, skills and deviations."""
+    own, recipe_of_obs = way[0], way[4]
+    eta = add_products(n_skills, cells, own, of_llms, parameters.benchmarks.loading, 1.0)
+    if of_recipes.shape[0] > 0:
+        for o in range(eta.shape[0]):
+            eta[o] += of_recipes[recipe_of_obs[o], cells.benchmark[o]]
+    return eta
+
+
+@compiled
+def _of_skills(values, llms, parameters, d_values, d):
+    """Give the log density of the effects on skills; adds to the derivatives."""
+    (family, recipe, llm), precisions = values, parameters.precisions
+    d_family, d_recipe, d_llm = d_values
+    nothing, parent = np.empty((0, family.shape[1])), llms.family_of_recipe
+    return (
+        effect_density(llm, recipe, llms.recipe, precisions.llm, d_llm, d_recipe, d.precisions.llm)
+        + effect_density(
+            recipe, family, parent, precisions.recipe, d_recipe, d_family, d.precisions.recipe
+        )
+        + effect_density(
+            family, nothing, parent, precisions.family, d_family, nothing, d.precisions.family
+        )
+    )
+
+
+@compiled
+def _of_deviations(values, llms, parameters, d_values, d):
+    """Give the log density of the deviations; adds to the derivatives."""
+    (family, recipe), precisions = values, parameters.deviation_precisions
+    (d_family, d_recipe), d_precisions = d_values, d.deviation_precisions
+    nothing, parent = np.empty((0, family.shape[1])), llms.family_of_recipe
+    return effect_density(
+        recipe, family, parent, precisions.recipe, d_recipe, d_family, d_precisions.recipe
+    ) + effect_density(
+        family, nothing, parent, precisions.family, d_family, nothing, d_precisions.family
+    )
+
+
+@compiled
+def _add(total, part):
+    """Add an array to another, element by element."""
+    flat, more = total.ravel(), part.ravel()
+    for i in range(flat.shape[0]):
+        flat[i] += more[i]
+
+
+@compiled
+def _add_level(total, parts):
+    """Add the arrays of each level of a tree."""
+    _add(total.family, parts[0])
+    _add(total.recipe, parts[1])
+    if len(parts) > 2:
+        _add(total[2], parts[2])
+
+
+@compiled
+def _pull_back_blur(parameters, d_blur, d):
+    """Reverse :func:`_blur`; adds to ``d``."""
+    if parameters.deviation_w.family.shape[0] > 0:
+        precisions, d_precisions = parameters.deviation_precisions, d.deviation_precisions
+        for j in range(d_blur.shape[0]):
+            d_precisions.family[j] -= d_blur[j] / precisions.family[j] ** 2
+            d_precisions.recipe[j] -= d_blur[j] / precisions.recipe[j] ** 2
+
+
+@compiled
+def _pull_back(
+    n_skills, information_of, cells, llms, parameters, found, d_eta, d_values, d_dev_values, d
+):
+    """Reverse :func:`_forward` and :func:`_eta`, in the opposite order; adds to ``d``."""
+    (values, _, kept), (dev_values, _, dev_kept), way = found
+    _, left, information, rest, recipe_of_obs, reached = way
+    loading, of_llms, d_llm = parameters.benchmarks.loading, values[2], d_values[2]
+    pull_back_products(n_skills, cells, of_llms, loading, d_eta, d_llm, d.benchmarks.loading)
+    d_information, d_left = np.zeros(d_eta.shape[0]), np.zeros(d_eta.shape[0])
+    if dev_values[0].shape[0] > 0:
+        for o in range(d_eta.shape[0]):
+            d_dev_values[1][recipe_of_obs[o], cells.benchmark[o]] += d_eta[o]
+        of_cells, of_precisions, of_w = _pull_back_deviations(
+            information, rest, parameters.deviation_precisions, parameters.deviation_w,
+            recipe_of_obs, cells.benchmark, llms.family_of_recipe, dev_kept, d_dev_values, 1.0,
+        )  # fmt: skip
+        _add(d_information, of_cells[0])
+        _add(d_left, of_cells[1])
+        _add_level(d.deviation_precisions, of_precisions)
+        _add_level(d.deviation_w, of_w)
+        d_rest = -of_cells[1]
+        pull_back_products(n_skills, cells, of_llms, loading, d_rest, d_llm, d.benchmarks.loading)
+    of_cells, of_precisions, of_w = _pull_back_skills(
+        n_skills, information, left, loading, _blur(parameters), parameters.precisions,
+        parameters.w, cells, llms, values, kept, d_values, 1.0,
+    )  # fmt: skip
+    _add(d_information, of_cells[0])
+    _add(d_left, of_cells[1])
+    _add(d.benchmarks.loading, of_cells[2])
+    _pull_back_blur(parameters, of_cells[3], d)
+    _add_level(d.precisions, of_precisions)
+    _add_level(d.w, of_w)
+    pull_back_measure(
+        information_of, cells, parameters.curve, parameters.scatter, reached, d_left,
+        d_information, d.curve, d.scatter,
+    )  # fmt: skip
+    d_own = d_left
+    for o in range(d_eta.shape[0]):
+        d_own[o] = d_eta[o] - d_left[o]
+    pull_back_own_part(
+        n_skills, cells, llms, parameters.benchmarks, parameters.explained, d_own, d.benchmarks,
+        d.explained,
+    )  # fmt: skip
+
+
+@compiled
+def _zero(array):
+    return np.zeros(array.shape)
+
+
+@compiled
+def _zeros(parameters):
+    """Give the derivatives before anything is added to them."""
+    curve, scatter, benchmarks, explained, precisions, w, dev_precisions, dev_w = parameters
+    return Parameters(
+        Curve(_zero(curve.floor), _zero(curve.ceiling), _zero(curve.asymmetry)),
+        Scatter(_zero(scatter.precision), _zero(scatter.tail)),
+        Benchmarks(
+            _zero(benchmarks.difficulty), _zero(benchmarks.slope), _zero(benchmarks.tuning),
+            _zero(benchmarks.loading),
+        ),
+        _zero(explained),
+        OfSkills(_zero(precisions.family), _zero(precisions.recipe), _zero(precisions.llm)),
+        OfSkills(_zero(w.family), _zero(w.recipe), _zero(w.llm)),
+        OfDeviations(_zero(dev_precisions.family), _zero(dev_precisions.recipe)),
+        OfDeviations(_zero(dev_w.family), _zero(dev_w.recipe)),
+    )  # fmt: skip
+
+
+@compiled
+def density(n_skills, constant_of, density_of, information_of, cells, llms, parameters):
+    """Give the log density of coordinates and scores, and its derivatives.
+
+    It is that of the effects and the scores in the plain model, plus the log Jacobian of the
+    effects by the coordinates w. Parameters are those of :func:`effects`, and the likelihood's
+    other two functions.
+
+    Returns
+    -------
+    value : float
+    derivatives : Parameters
+    """
+    found = _forward(n_skills, information_of, cells, llms, parameters)
+    (values, log_skills, _), (dev_values, log_deviations, _), way = found
+    eta = _eta(n_skills, cells, parameters, values[2], dev_values[1], way)
+    d = _zeros(parameters)
+    d_values = (np.zeros(values[0].shape), np.zeros(values[1].shape), np.zeros(values[2].shape))
+    d_dev_values = (np.zeros(dev_values[0].shape), np.zeros(dev_values[1].shape))
+    value, d_eta = score(
+        constant_of, density_of, cells, eta, parameters.curve, parameters.scatter, d.curve,
+        d.scatter,
+    )  # fmt: skip
+    value += _of_skills(values, llms, parameters, d_values, d) + log_skills
+    if dev_values[0].shape[0] > 0:
+        value += _of_deviations(dev_values, llms, parameters, d_dev_values, d) + log_deviations
+    _pull_back(
+        n_skills, information_of, cells, llms, parameters, found, d_eta, d_values, d_dev_values, d
+    )
+    return value, d

@@ -1,0 +1,194 @@
+"""How a score scatters about its expectation: log densities and informations, with derivatives.
+
+For each likelihood of :mod:`latentscale.likelihoods` three functions, in the tuple that
+``FUNCTIONS`` names: the part of the log density that does not depend on the expectation (computed
+once for each benchmark), the log density, and the information of a score about its expectation.
+Each gives its value and the derivatives, in this order, by expectation (``d_mean``), precision and
+tail; the first has none by the expectation.
+
+``score`` counts successes of ``trials``; a score that is a fraction has one trial.
+"""
+
+from __future__ import annotations
+
+import math
+
+from latentscale.kernels.jit import compiled
+from latentscale.likelihoods import EDGE
+
+_HALF_LOG_2_PI = math.log(2 * math.pi) / 2
+# Below this, log Phi(z) is computed from its asymptotic series: erfc would vanish.
+_FAR = -20.0
+# From here on the series of log gamma is exact to 1e-15.
+_LARGE = 10.0
+
+
+@compiled
+def log_gamma_and_slope(x):
+    """Give log gamma and its derivative, for positive numbers, by Stirling's series."""
+    product, slope = 1.0, 0.0
+    while x < _LARGE:
+        product *= x
+        slope -= 1 / x
+        x += 1
+    log_x, r = math.log(x), 1 / x
+    s = r * r
+    value = (x - 0.5) * log_x - x + _HALF_LOG_2_PI - math.log(product)
+    value += r * (1 / 12 - s * (1 / 360 - s * (1 / 1260 - s * (1 / 1680 - s * (
+        1 / 1188 - s * 691 / 360360)))))  # fmt: skip
+    slope += log_x - r / 2
+    slope -= s * (1 / 12 - s * (1 / 120 - s * (1 / 252 - s * (1 / 240 - s * (
+        1 / 132 - s * 691 / 32760)))))  # fmt: skip
+    return value, slope
+
+
+@compiled
+def log_cdf_and_slope(z):
+    """Give log Phi(z) of a standard Normal, and its derivative."""
+    if z > _FAR:
+        value = math.log(math.erfc(-z / math.sqrt(2.0)) / 2)
+    else:
+        s = 1 / (z * z)
+        series = -s * (1 - s * (3 - s * (15 - s * 105)))
+        value = -z * z / 2 - _HALF_LOG_2_PI - math.log(-z) + math.log1p(series)
+    return value, math.exp(-z * z / 2 - _HALF_LOG_2_PI - value)
+
+
+@compiled
+def _moment_information(trials, mean, precision, tail):
+    """Give 1 / v of v = m (1 - m) / (1 + precision)."""
+    inverse = 1 / (mean * (1 - mean))
+    value = (1 + precision) * inverse
+    return value, -value * (1 - 2 * mean) * inverse, inverse, 0.0
+
+
+@compiled
+def _normal_constant(precision, tail):
+    return math.log1p(precision) / 2 - _HALF_LOG_2_PI, 0.5 / (1 + precision), 0.0
+
+
+@compiled
+def _normal(score, trials, mean, precision, tail, constant):
+    """Give the log density inside (0, 1), the log tail mass at its ends."""
+    q = mean * (1 - mean)
+    inverse = (1 + precision) / q
+    if score <= 0 or score >= 1:
+        sign = -1.0 if score <= 0 else 1.0
+        root = math.sqrt(inverse)
+        gap = sign * (mean - (1.0 if score >= 1 else 0.0))
+        value, slope = log_cdf_and_slope(gap * root)
+        d_mean = slope * root * (sign - gap * (1 - 2 * mean) / (2 * q))
+        return value, d_mean, slope * gap * root / (2 * (1 + precision)), 0.0
+    gap = score - mean
+    half = gap * gap * inverse / 2
+    value = constant[0] - math.log(q) / 2 - half
+    d_mean = gap * inverse + (half - 0.5) * (1 - 2 * mean) / q
+    # constant[1] is 0.5 / (1 + precision)
+    return value, d_mean, constant[1] * (1 - 2 * half), 0.0
+
+
+@compiled
+def _student_t_constant(precision, tail):
+    above, d_above = log_gamma_and_slope((tail + 1) / 2)
+    below, d_below = log_gamma_and_slope(tail / 2)
+    value = above - below - math.log(tail * math.pi) / 2 + math.log1p(precision) / 2
+    return value, 0.5 / (1 + precision), (d_above - d_below - 1 / tail) / 2
+
+
+@compiled
+def _student_t(score, trials, mean, precision, tail, constant):
+    q = mean * (1 - mean)
+    inverse = (1 + precision) / q
+    gap = score - mean
+    square = gap * gap * inverse / tail
+    pull = (tail + 1) / (1 + square)  # minus twice the derivative by the square
+    value = constant[0] - math.log(q) / 2 - (tail + 1) / 2 * math.log1p(square)
+    d_mean = pull * gap * inverse / tail + (pull * square - 1) * (1 - 2 * mean) / (2 * q)
+    d_precision = constant[1] - pull * square / (2 * (1 + precision))
+    d_tail = constant[2] - math.log1p(square) / 2 + pull * square / (2 * tail)
+    return value, d_mean, d_precision, d_tail
+
+
+@compiled
+def _student_t_information(trials, mean, precision, tail):
+    value, d_mean, d_precision, _ = _moment_information(trials, mean, precision, tail)
+    factor = (tail + 1) / (tail + 3)
+    return value * factor, d_mean * factor, d_precision * factor, value * 2 / (tail + 3) ** 2
+
+
+@compiled
+def _beta_constant(precision, tail):
+    value, slope = log_gamma_and_slope(precision)
+    return value, slope, 0.0
+
+
+@compiled
+def _beta(score, trials, mean, precision, tail, constant):
+    score = min(max(score, EDGE), 1 - EDGE)
+    log_score, log_rest = math.log(score), math.log1p(-score)
+    alpha, beta = mean * precision, (1 - mean) * precision
+    of_alpha, slope_alpha = log_gamma_and_slope(alpha)
+    of_beta, slope_beta = log_gamma_and_slope(beta)
+    value = constant[0] - of_alpha - of_beta + (alpha - 1) * log_score + (beta - 1) * log_rest
+    d_alpha, d_beta = log_score - slope_alpha, log_rest - slope_beta
+    d_precision = constant[1] + mean * d_alpha + (1 - mean) * d_beta
+    return value, precision * (d_alpha - d_beta), d_precision, 0.0
+
+
+@compiled
+def _no_constant(precision, tail):
+    return 0.0, 0.0, 0.0
+
+
+@compiled
+def _log_choices(score, trials):
+    return math.lgamma(trials + 1) - math.lgamma(score + 1) - math.lgamma(trials - score + 1)
+
+
+@compiled
+def _binomial(score, trials, mean, precision, tail, constant):
+    value = _log_choices(score, trials)
+    if score > 0:
+        value += score * math.log(mean)
+    if score < trials:
+        value += (trials - score) * math.log1p(-mean)
+    return value, score / mean - (trials - score) / (1 - mean), 0.0, 0.0
+
+
+@compiled
+def _binomial_information(trials, mean, precision, tail):
+    inverse = 1 / (mean * (1 - mean))
+    return trials * inverse, -trials * (1 - 2 * mean) * inverse * inverse, 0.0, 0.0
+
+
+@compiled
+def _beta_binomial(score, trials, mean, precision, tail, constant):
+    alpha, beta = mean * precision, (1 - mean) * precision
+    before_a, d_before_a = log_gamma_and_slope(alpha)
+    before_b, d_before_b = log_gamma_and_slope(beta)
+    after_a, d_after_a = log_gamma_and_slope(alpha + score)
+    after_b, d_after_b = log_gamma_and_slope(beta + trials - score)
+    after, d_after = log_gamma_and_slope(precision + trials)
+    value = _log_choices(score, trials) + constant[0] - after
+    value += after_a - before_a + after_b - before_b
+    d_alpha, d_beta = d_after_a - d_before_a, d_after_b - d_before_b
+    d_precision = constant[1] - d_after + mean * d_alpha + (1 - mean) * d_beta
+    return value, precision * (d_alpha - d_beta), d_precision, 0.0
+
+
+@compiled
+def _beta_binomial_information(trials, mean, precision, tail):
+    """Give the information of items that share a scatter of the LLM's own."""
+    inverse = 1 / (mean * (1 - mean))
+    worth = trials * (precision + 1) / (precision + trials)
+    d_worth = worth * (1 / (precision + 1) - 1 / (precision + trials))
+    return worth * inverse, -worth * (1 - 2 * mean) * inverse * inverse, d_worth * inverse, 0.0
+
+
+FUNCTIONS = {
+    "normal": (_normal_constant, _normal, _moment_information),
+    "student_t": (_student_t_constant, _student_t, _student_t_information),
+    "beta": (_beta_constant, _beta, _moment_information),
+    "binomial": (_no_constant, _binomial, _binomial_information),
+    "beta_binomial": (_beta_constant, _beta_binomial, _beta_binomial_information),
+}

@@ -1,0 +1,335 @@
+"""The kernels: smoothing against the dense Normal that it factors, derivatives against steps."""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+import pytensor
+import pytensor.tensor as pt
+import pytest
+from scipy import special, stats
+
+from latentscale.kernels import deviations, gram, posterior, scatter, skills
+from latentscale.kernels.arguments import (
+    Benchmarks,
+    Cells,
+    Curve,
+    Llms,
+    OfDeviations,
+    OfSkills,
+    Parameters,
+    Scatter,
+)
+from latentscale.kernels.operations import log_gram
+
+
+def callable_from_python(kernel):
+    """Wrap a kernel: they are compiled for compiled callers alone."""
+
+    @numba.njit
+    def call(*arguments):
+        return kernel(*arguments)
+
+    return call
+
+
+smooth_skills = callable_from_python(skills.smooth)
+smooth_deviations = callable_from_python(deviations.smooth)
+log_gram_and_slope = callable_from_python(gram.log_gram_and_slope)
+log_gamma_and_slope = callable_from_python(scatter.log_gamma_and_slope)
+log_cdf_and_slope = callable_from_python(scatter.log_cdf_and_slope)
+
+RECIPE_OF = np.array([0, 0, 1, 1, 1, 2, 3, 4, 4])
+FAMILY_OF = np.array([0, 0, 1, 2, 2])
+SIZES = {"llm": 9, "recipe": 5, "family": 3}
+LLM_OF_OBS, BENCHMARK_OF_OBS = np.nonzero(np.random.default_rng(0).uniform(size=(7, 7)) < 0.7)
+SCORES = ("information", "left", "loading", "blur", "llm", "recipe", "family")
+INPUTS = (*SCORES, "w_llm", "w_recipe", "w_family")
+N_BENCHMARKS = 7
+
+
+def inputs(skills, seed=1):
+    """Draw scores, precisions and standard Normal w; the last recipe has no score."""
+    rng = np.random.default_rng(seed)
+    n = len(LLM_OF_OBS)
+    found = {
+        "information": np.exp(rng.normal(size=n)),
+        "left": rng.normal(size=n),
+        "loading": rng.normal(size=(N_BENCHMARKS, skills)),
+        "blur": np.exp(rng.normal(size=N_BENCHMARKS)),
+    }
+    found |= {group: np.exp(rng.normal(size=skills)) for group in SIZES}
+    return found | {f"w_{group}": rng.normal(size=(n, skills)) for group, n in SIZES.items()}
+
+
+def cells_at(where):
+    """Give cells of which only the places matter."""
+    rest = np.zeros(len(where))
+    return Cells(rest, rest, rest, LLM_OF_OBS[where], BENCHMARK_OF_OBS[where])
+
+
+def smoothed(values, where=None, benchmark=None):
+    """Give families, recipes, LLMs and the log Jacobian."""
+    cells = cells_at(np.arange(len(LLM_OF_OBS)) if where is None else where)
+    if benchmark is not None:
+        cells = cells._replace(benchmark=benchmark)
+    n = values["loading"].shape[1]
+    llms = Llms(np.zeros((SIZES["llm"], 1)), np.zeros(SIZES["llm"]), RECIPE_OF, FAMILY_OF)
+    precisions = OfSkills(values["family"], values["recipe"], values["llm"])
+    w = OfSkills(values["w_family"], values["w_recipe"], values["w_llm"])
+    scores = [values[name] for name in ("information", "left", "loading", "blur")]
+    found, log_jacobian, _ = smooth_skills((0,) * n, *scores, precisions, w, cells, llms)
+    return *found, log_jacobian
+
+
+def dense(values, skills):
+    """Give mean and precision of all nodes, families first, as one Normal."""
+    n = sum(SIZES.values())
+    start = {"family": 0, "recipe": SIZES["family"], "llm": SIZES["family"] + SIZES["recipe"]}
+    precision, pull = np.zeros((n, skills, n, skills)), np.zeros((n, skills))
+
+    def add(node, parent, group):
+        own = np.diag(values[group])
+        precision[node, :, node] += own
+        if parent is not None:
+            precision[parent, :, parent] += own
+            precision[node, :, parent] -= own
+            precision[parent, :, node] -= own
+
+    for f in range(SIZES["family"]):
+        add(f, None, "family")
+    for r, f in enumerate(FAMILY_OF):
+        add(start["recipe"] + r, f, "recipe")
+    for i, r in enumerate(RECIPE_OF):
+        add(start["llm"] + i, start["recipe"] + r, "llm")
+    for o, (i, j) in enumerate(zip(LLM_OF_OBS, BENCHMARK_OF_OBS, strict=True)):
+        node, loading = start["llm"] + i, values["loading"][j]
+        worth = 1 / (1 / values["information"][o] + values["blur"][j])
+        precision[node, :, node] += worth * np.outer(loading, loading)
+        pull[node] += worth * values["left"][o] * loading
+    flat = precision.reshape(n * skills, n * skills)
+    return np.linalg.solve(flat, pull.ravel()), flat
+
+
+@pytest.mark.parametrize("skills", [1, 3])
+def test_without_w_it_is_the_conditional_mean(skills):
+    values = inputs(skills)
+    still = values | {f"w_{group}": np.zeros((n, skills)) for group, n in SIZES.items()}
+    nodes = np.concatenate([part.ravel() for part in smoothed(still)[:3]])
+    np.testing.assert_allclose(nodes, dense(values, skills)[0], rtol=1e-9, atol=1e-11)
+
+
+@pytest.mark.parametrize("skills", [1, 3])
+def test_w_spreads_as_the_conditional_covariance(skills):
+    values = inputs(skills)
+    mean, precision = dense(values, skills)
+    order = ("w_family", "w_recipe", "w_llm")
+    columns = []
+    for name in order:
+        for position in range(values[name].size):
+            unit = values | {each: np.zeros_like(values[each]) for each in order}
+            unit[name].ravel()[position] = 1.0
+            columns.append(np.concatenate([p.ravel() for p in smoothed(unit)[:3]]) - mean)
+    root = np.array(columns).T
+    np.testing.assert_allclose(root @ root.T @ precision, np.eye(len(mean)), atol=1e-8)
+    log_jacobian = smoothed(values)[3]
+    np.testing.assert_allclose(log_jacobian, np.linalg.slogdet(root)[1], rtol=1e-9)
+
+
+def deviations_inputs(seed=1):
+    """Draw scores, precisions and standard Normal w of every benchmark."""
+    rng = np.random.default_rng(seed)
+    n = len(LLM_OF_OBS)
+    found = {"information": np.exp(rng.normal(size=n)), "left": rng.normal(size=n)}
+    found |= {group: np.exp(rng.normal(size=N_BENCHMARKS)) for group in ("recipe", "family")}
+    sizes = {f"w_{group}": (SIZES[group], N_BENCHMARKS) for group in ("recipe", "family")}
+    return found | {name: rng.normal(size=shape) for name, shape in sizes.items()}
+
+
+def smoothed_deviations(values):
+    """Give families, recipes and the log Jacobian."""
+    found, log_jacobian, _ = smooth_deviations(
+        values["information"], values["left"], OfDeviations(values["family"], values["recipe"]),
+        OfDeviations(values["w_family"], values["w_recipe"]), RECIPE_OF[LLM_OF_OBS],
+        BENCHMARK_OF_OBS, FAMILY_OF,
+    )  # fmt: skip
+    return *found, log_jacobian
+
+
+def test_deviations_are_those_of_a_skill_for_each_benchmark():
+    """One benchmark that loads by 1 on one skill, without LLM effects, has the same tree."""
+    values, j = deviations_inputs(), 3
+    family, recipe, _ = smoothed_deviations(values)
+    on_it = np.flatnonzero(j == BENCHMARK_OF_OBS)
+    of_one = {
+        "information": values["information"][on_it], "left": values["left"][on_it],
+        "loading": np.ones((1, 1)), "blur": np.zeros(1), "llm": np.array([1e8]),
+        "recipe": values["recipe"][[j]], "family": values["family"][[j]],
+        "w_llm": np.zeros((SIZES["llm"], 1)), "w_recipe": values["w_recipe"][:, [j]].copy(),
+        "w_family": values["w_family"][:, [j]].copy(),
+    }  # fmt: skip
+    on_first = np.zeros(len(on_it), dtype=int)
+    skill_family, skill_recipe, _, _ = smoothed(of_one, on_it, benchmark=on_first)
+    np.testing.assert_allclose(family[:, j], skill_family[:, 0], rtol=1e-6)
+    np.testing.assert_allclose(recipe[:, j], skill_recipe[:, 0], rtol=1e-6)
+
+
+def test_the_log_jacobian_of_deviations():
+    values = deviations_inputs()
+
+    def flat(at):
+        family, recipe, log_jacobian = smoothed_deviations(at)
+        return np.concatenate([family.ravel(), recipe.ravel()]), log_jacobian
+
+    start, log_jacobian = flat(values)
+    columns = []
+    for name in ("w_family", "w_recipe"):
+        for position in range(values[name].size):
+            ahead = values | {name: values[name].copy()}
+            ahead[name].ravel()[position] += 1.0
+            columns.append(flat(ahead)[0] - start)
+    np.testing.assert_allclose(log_jacobian, np.linalg.slogdet(np.array(columns))[1], rtol=1e-9)
+
+
+def posterior_inputs(n_skills, has_deviations):
+    """Draw what the density takes; some scores lie at the ends, some guesses beyond the curve."""
+    rng = np.random.default_rng(7)
+    n, m, skill = len(LLM_OF_OBS), N_BENCHMARKS, n_skills
+
+    def positive(*shape, scale=1.0):
+        return scale * np.exp(0.3 * rng.normal(size=shape))
+
+    score = rng.uniform(0.01, 0.99, n)
+    score[:2] = 0, 1
+    cells = Cells(score, np.ones(n), rng.uniform(-0.1, 1.1, n), LLM_OF_OBS, BENCHMARK_OF_OBS)
+    tuned = (rng.uniform(size=SIZES["llm"]) < 0.5).astype(float)
+    llms = Llms(rng.normal(size=(SIZES["llm"], 2)), tuned, RECIPE_OF, FAMILY_OF)
+    levels = {group: rng.normal(size=(SIZES[group], skill)) for group in OfSkills._fields}
+    of_deviations = [
+        rng.normal(size=(SIZES[group] if has_deviations else 0, m))
+        for group in OfDeviations._fields
+    ]
+    parameters = Parameters(
+        Curve(rng.uniform(0, 0.2, m), rng.uniform(0.8, 0.99, m), positive(m, scale=2.0)),
+        Scatter(positive(m, scale=30.0), np.array([4.0])),
+        Benchmarks(
+            rng.normal(size=m), 0.1 * rng.normal(size=(m, 2)), 0.1 * rng.normal(size=m),
+            positive(m, skill),
+        ),
+        rng.normal(size=(SIZES["llm"], skill)),
+        OfSkills(positive(skill), positive(skill, scale=4.0), positive(skill, scale=20.0)),
+        OfSkills(**levels),
+        OfDeviations(positive(m, scale=10.0), positive(m, scale=20.0)),
+        OfDeviations(*of_deviations),
+    )  # fmt: skip
+    return cells, llms, parameters
+
+
+def leaves(parameters):
+    """Name every array of parameters."""
+    for group, value in parameters._asdict().items():
+        if isinstance(value, tuple):
+            yield from ((f"{group}.{name}", array) for name, array in value._asdict().items())
+        else:
+            yield group, value
+
+
+def replaced(parameters, name, array):
+    """Give the same parameters with one array exchanged."""
+    group, _, member = name.partition(".")
+    if member:
+        array = getattr(parameters, group)._replace(**{member: array})
+    return parameters._replace(**{group: array})
+
+
+def test_derivatives_of_the_density():
+    density = callable_from_python(posterior.density)
+    n_skills, functions = (0, 0, 0), scatter.FUNCTIONS["student_t"]
+    for has_deviations in (True, False):
+        cells, llms, parameters = posterior_inputs(len(n_skills), has_deviations)
+
+        def value_and_derivatives(at, cells=cells, llms=llms):
+            return density(n_skills, *functions, cells, llms, at)
+
+        derivatives = dict(leaves(value_and_derivatives(parameters)[1]))
+        rng, step = np.random.default_rng(2), 1e-6
+        for name, array in leaves(parameters):
+            direction = rng.normal(size=array.shape)
+            ahead, behind = (
+                value_and_derivatives(replaced(parameters, name, array + s * direction))[0]
+                for s in (step, -step)
+            )
+            found = (derivatives[name] * direction).sum()
+            np.testing.assert_allclose(
+                found, (ahead - behind) / (2 * step), rtol=1e-5, atol=1e-4, err_msg=name
+            )
+            no_deviations = name.startswith("deviation") and not has_deviations
+            assert (found == 0) == no_deviations, name
+
+
+@pytest.mark.parametrize("likelihood", scatter.FUNCTIONS)
+@pytest.mark.parametrize("successes", [0.0, 7.0, 20.0])
+def test_derivatives_of_the_likelihoods(likelihood, successes):
+    constant_of, density_of, information_of = map(
+        callable_from_python, scatter.FUNCTIONS[likelihood]
+    )
+    trials = 20.0 if "binomial" in likelihood else 1.0
+    score = successes * trials / 20
+
+    def density(mean, precision, tail):
+        constant = constant_of(precision, tail)
+        return density_of(score, trials, mean, precision, tail, constant)
+
+    def information(mean, precision, tail):
+        return information_of(trials, mean, precision, tail)
+
+    at, step = np.array([0.3, 25.0, 4.0]), 1e-6
+    for function in (density, information):
+        for place, derivative in enumerate(function(*at)[1:]):
+            ahead, behind = (function(*(at + s * np.eye(3)[place]))[0] for s in (step, -step))
+            np.testing.assert_allclose(derivative, (ahead - behind) / (2 * step), 1e-5, 1e-7)
+
+
+def test_log_gamma_and_its_derivative():
+    for x in (1e-3, 0.4, 1.0, 2.5, 9.99, 10.0, 300.0, 2e4):
+        value, slope = log_gamma_and_slope(x)
+        np.testing.assert_allclose(value, special.gammaln(x), rtol=1e-13, atol=1e-13)
+        np.testing.assert_allclose(slope, special.digamma(x), rtol=1e-13)
+
+
+def test_the_log_tail_of_a_normal_and_its_derivative():
+    for z in (-300.0, -20.1, -19.9, -3.0, 0.0, 2.0, 6.0):
+        value, slope = log_cdf_and_slope(z)
+        np.testing.assert_allclose(value, special.log_ndtr(z), rtol=1e-8, atol=1e-15)
+        np.testing.assert_allclose(slope, np.exp(stats.norm.logpdf(z) - value), rtol=1e-8)
+
+
+def test_the_log_determinant_of_the_loadings_and_its_derivative():
+    loading = np.random.default_rng(3).normal(size=(7, 3))
+    n, step = (0, 0, 0), 1e-6
+    found, derivative = log_gram_and_slope(n, loading)
+    np.testing.assert_allclose(found, np.linalg.slogdet(loading.T @ loading)[1])
+    direction = np.random.default_rng(4).normal(size=(7, 3))
+    ahead, behind = (log_gram_and_slope(n, loading + s * direction)[0] for s in (step, -step))
+    np.testing.assert_allclose(
+        (derivative * direction).sum(), (ahead - behind) / (2 * step), rtol=1e-7
+    )
+
+
+@pytest.mark.parametrize("mode", ["NUMBA", "FAST_COMPILE"])
+def test_kernels_are_operations_of_pytensor(mode):
+    loading = pt.dmatrix("loading")
+    total = 1.7 * log_gram(3, loading)
+    compiled = pytensor.function([loading], [total, pt.grad(total, loading)], mode=mode)
+    value = np.random.default_rng(3).normal(size=(7, 3))
+    found, derivative = compiled(value)
+    expected, slope = log_gram_and_slope((0, 0, 0), value)
+    np.testing.assert_allclose(found, 1.7 * expected)
+    np.testing.assert_allclose(derivative, 1.7 * slope)
+
+
+def test_derivatives_have_no_derivatives():
+    loading = pt.dmatrix("loading")
+    slope = pt.grad(log_gram(2, loading), loading)
+    with pytest.raises(NotImplementedError, match="first derivatives only"):
+        pt.grad(slope.sum(), loading)
