@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -14,9 +14,6 @@ from latentscale.errors import SamplingError
 from latentscale.priors import Prior
 from latentscale.spec import ModelSpec
 from latentscale.wording import first, quoted, with_nearest
-
-if TYPE_CHECKING:
-    import pymc as pm
 
 SAMPLERS = ("nutpie", "pymc", "numpyro", "blackjax")
 
@@ -99,13 +96,6 @@ def draw_posterior(
     )
 
 
-def _kept(graph: pm.Model, priors: Mapping[str, Prior]) -> list[str]:
-    """Name the variables to store: what the posterior reports and what has a prior."""
-    from latentscale.graph import REPORTED
-
-    return [name for name in dict.fromkeys((*REPORTED, *priors)) if name in graph.named_vars]
-
-
 def _with_nutpie(
     design: Design, spec: ModelSpec, priors: Mapping[str, Prior], **settings: Any
 ) -> xr.DataTree:
@@ -115,16 +105,11 @@ def _with_nutpie(
     in these, the correlations of the parameters that all LLMs share. Chains start where the second
     one ended.
     """
-    import nutpie
+    from latentscale.compiling import compile_model
 
-    from latentscale.coordinates import first_guess, shared_positions
-    from latentscale.graph import build_graph
-
-    graph = build_graph(design, spec, priors, guess=first_guess(design))
-    kept = _kept(graph, priors)
-    compiled = nutpie.compile_pymc_model(graph, var_names=kept, jitter_rvs=set())
+    found = compile_model(design, spec, priors)
+    compiled, shared, kept = found.model, found.shared, found.kept
     compiled = replace(compiled, initial_point_func=_near_prior(compiled))
-    shared = shared_positions(graph, compiled.shapes)
     pilot = _pilot(compiled, settings | _FIRST_PILOT)
     guess = _mean_expectations(design, spec, pilot)
     ends = _unconstrained(pilot)
@@ -260,10 +245,11 @@ def _with_pymc(
 ) -> xr.DataTree:
     import pymc as pm
 
+    from latentscale.compiling import kept_variables
     from latentscale.graph import build_graph
 
     graph = build_graph(design, spec, priors)
-    kept = _kept(graph, priors)
+    kept = kept_variables(graph, priors)
     try:
         with graph:
             tree: xr.DataTree = pm.sample(

@@ -1,18 +1,25 @@
-"""Where chains start, and that a seed settles all."""
+"""Where chains start, that a seed settles all, and what need not be compiled again."""
 
 from __future__ import annotations
 
+import json
 import warnings
 
 import numpy as np
 import nutpie
 import pytest
 import xarray as xr
+from graph_points import MODE
+from uncompiled import uncompile
 
 import latentscale as ls
 from latentscale import sampling
+from latentscale.compiling import Compiled, _structure, compile_model, forget_compiled
+from latentscale.coordinates import first_guess
 from latentscale.errors import ConvergenceWarning
+from latentscale.graph import build_graph
 from latentscale.sampling import _near_ends, _Start, of_main_mode
+from latentscale.whitening import gradient_of
 
 
 def pilot(*means):
@@ -64,24 +71,50 @@ def test_after_the_first_pilot_only_shared_parameters_start_where_it_ended():
     assert len(np.unique(starts[:, 0])) == 40
 
 
+def small_model(**settings) -> ls.ScalingModel:
+    table = ls.load_leaderboard(benchmarks=["MMLU", "ARC-C", "HellaSwag", "Winogrande", "GSM8K"])
+    return ls.ScalingModel(table.select(families=["pythia", "llama", "opt"]), **settings)
+
+
+def with_fewer_scores(model: ls.ScalingModel) -> ls.ScalingModel:
+    """Hide every third score; no LLM and no benchmark loses all of its own."""
+    design = model.design
+    scores = design.scores.iloc[np.flatnonzero(np.arange(design.n_obs) % 3)]
+    cells = scores[["llm", "benchmark", "score"]]
+    table = ls.ScoreTable.from_long(cells, model.table.llms, model.table.benchmarks, missing="keep")
+    return ls.ScalingModel(table, **json.loads(model.spec.to_json()))
+
+
+def test_compiled_code_is_told_apart_by_what_it_depends_on():
+    model = small_model(skills=2)
+    fewer = with_fewer_scores(model)
+    others = [
+        small_model(skills=1),
+        small_model(skills=2, link="logistic"),
+        small_model(skills=2, priors={"difficulty": ls.Prior("Normal", mu=0, sigma=1)}),
+    ]
+    key, of_fewer, *of_others = (
+        _structure(each.design, each.spec, each.priors) for each in (model, fewer, *others)
+    )
+    assert fewer.design.n_obs < model.design.n_obs
+    assert of_fewer == key
+    assert len({key, *of_others}) == 1 + len(others)
+
+
 @pytest.mark.slow
-def test_the_same_seed_gives_the_same_draws(monkeypatch):
+def test_a_seed_settles_all_and_other_scores_compile_nothing(monkeypatch):
     for pilot in (sampling._FIRST_PILOT, sampling._SECOND_PILOT):  # it is not about where they end
         monkeypatch.setitem(pilot, "tune", 30)
         monkeypatch.setitem(pilot, "draws", 20)
-    compiled, compile_model = [], nutpie.compile_pymc_model
+    compile_graph, runs = nutpie.compile_pymc_model, []
 
-    def compile_once(*args, **settings):
-        """Compile for the first fit only: the graph is the same, and it takes most of the time."""
-        if not compiled:
-            compiled.append(compile_model(*args, **settings))
-        return compiled[0]
+    def counted(*args, **settings):
+        runs.append(args)
+        return compile_graph(*args, **settings)
 
-    monkeypatch.setattr(nutpie, "compile_pymc_model", compile_once)
-    table = ls.load_leaderboard(benchmarks=["MMLU", "ARC-C", "HellaSwag", "Winogrande", "GSM8K"])
-    small = table.select(families=["pythia", "llama", "opt"])
-    # Two skills as in the other tests that sample: what they compiled is found again.
-    model = ls.ScalingModel(small, skills=2)
+    monkeypatch.setattr(nutpie, "compile_pymc_model", counted)
+    model = small_model(skills=2)
+    forget_compiled()
 
     def ceiling() -> np.ndarray:
         with warnings.catch_warnings():
@@ -90,3 +123,30 @@ def test_the_same_seed_gives_the_same_draws(monkeypatch):
         return run.posterior["ceiling"].to_numpy()
 
     np.testing.assert_array_equal(ceiling(), ceiling())
+    fewer = with_fewer_scores(model)
+    reused = compile_model_of(fewer)
+    assert len(runs) == 1
+    require_density_of(fewer, reused, monkeypatch)
+
+
+def compile_model_of(model: ls.ScalingModel) -> Compiled:
+    return compile_model(model.design, model.spec, model.priors)
+
+
+def require_density_of(model, compiled, monkeypatch):
+    """Compare a compiled gradient with steps of the density of a graph of the same data."""
+    uncompile(monkeypatch)
+    graph = build_graph(model.design, model.spec, model.priors, guess=first_guess(model.design))
+    logp = graph.compile_logp(mode=MODE)
+    shapes = [(var.name, compiled.model.shapes[var.name]) for var in graph.value_vars]
+    rng = np.random.default_rng(4)
+    point, direction = 0.1 * rng.normal(size=(2, compiled.model.n_dim))
+
+    def density(at):
+        parts = np.split(at, np.cumsum([int(np.prod(shape)) for _, shape in shapes])[:-1])
+        named = zip(shapes, parts, strict=True)
+        return logp({name: part.reshape(shape) for (name, shape), part in named})
+
+    step = 1e-5
+    expected = (density(point + step * direction) - density(point - step * direction)) / (2 * step)
+    np.testing.assert_allclose(gradient_of(compiled.model)(point) @ direction, expected, rtol=1e-6)
