@@ -13,7 +13,7 @@ from numba import types
 from pytensor.gradient import DisconnectedType, disconnected_type
 from pytensor.graph.basic import Apply
 from pytensor.graph.op import Op
-from pytensor.link.numba.dispatch.basic import numba_njit, register_funcify_default_op_cache_key
+from pytensor.link.numba.dispatch.basic import numba_njit, register_funcify_and_cache_key
 
 from latentscale.kernels import gram, posterior
 from latentscale.kernels.arguments import (
@@ -291,8 +291,9 @@ def _refuse(grads: Sequence[Any]) -> None:
         raise NotImplementedError("The kernels have first derivatives only.")
 
 
-@register_funcify_default_op_cache_key(_Effects)
-@register_funcify_default_op_cache_key(_Density)
-@register_funcify_default_op_cache_key(_LogGram)
-def _funcify(op: _Kernel, node: Apply, **settings: Any) -> Any:
-    return op.kernel(for_python=False)
+@register_funcify_and_cache_key(_Effects)
+@register_funcify_and_cache_key(_Density)
+@register_funcify_and_cache_key(_LogGram)
+def _funcify(op: _Kernel, node: Apply, **settings: Any) -> tuple[Callable[..., Any], None]:
+    """Compile an operation; not for the disk, where code of another version would be found."""
+    return op.kernel(for_python=False), None
