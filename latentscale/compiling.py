@@ -83,11 +83,6 @@ def compile_model(design: Design, spec: ModelSpec, priors: Mapping[str, Prior]) 
     return compiled
 
 
-def forget_compiled() -> None:
-    """Forget what is compiled."""
-    _recent.clear()
-
-
 def kept_variables(graph: pm.Model, priors: Mapping[str, Prior]) -> list[str]:
     """Name the variables to store: what the posterior reports and what has a prior."""
     from latentscale.graph import REPORTED

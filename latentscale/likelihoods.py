@@ -58,11 +58,6 @@ class Likelihood(Protocol):
     ) -> tuple[np.ndarray, np.ndarray]:
         """Give gradient and information of the log density in ``expected``, if need be roughly."""
 
-    def information(
-        self, expected: Any, parameters: Mapping[str, Any], trials: Any | None = None
-    ) -> Any:
-        """Give the information of a score about its expectation, roughly."""
-
 
 def score_sd(expected: Any, precision: Any) -> Any:
     """Give the standard deviation of a score, sqrt(m (1 - m) / (1 + precision)).
@@ -84,10 +79,10 @@ class _MomentCurvature:
         """Give (score - m) / v and 1 / v."""
         expected = _inside(expected)
         trials = data["trials"].to_numpy() if "trials" in data else None
-        information: np.ndarray = self.information(expected, parameters, trials)
+        information: np.ndarray = self._information(expected, parameters, trials)
         return (data["score"].to_numpy() - expected) * information, information
 
-    def information(
+    def _information(
         self, expected: Any, parameters: Mapping[str, Any], trials: Any | None = None
     ) -> Any:
         """Give 1 / v."""
@@ -256,14 +251,14 @@ class StudentTLikelihood(_MomentCurvature):
         variance = score_sd(expected, parameters["precision"]) ** 2
         gap = data["score"].to_numpy() - expected
         gradient = (tail + 1) * gap / (tail * variance + gap**2)
-        return gradient, self.information(expected, parameters)
+        return gradient, self._information(expected, parameters)
 
-    def information(
+    def _information(
         self, expected: Any, parameters: Mapping[str, Any], trials: Any | None = None
     ) -> Any:
         """Give the Fisher information of the location of a Student t."""
         tail = parameters["tail"]
-        return (tail + 1) / (tail + 3) * super().information(expected, parameters)
+        return (tail + 1) / (tail + 3) * super()._information(expected, parameters)
 
 
 @dataclass(frozen=True)
@@ -299,7 +294,7 @@ class BinomialLikelihood(_MomentCurvature):
         n = _require_trials(trials)
         return rng.binomial(n, _inside(expected)) / n
 
-    def information(
+    def _information(
         self, expected: Any, parameters: Mapping[str, Any], trials: Any | None = None
     ) -> Any:
         """Give n / (m (1 - m))."""
@@ -348,7 +343,7 @@ class BetaBinomialLikelihood(_MomentCurvature):
         rate = rng.beta(expected * precision, (1 - expected) * precision)
         return rng.binomial(n, rate) / n
 
-    def information(
+    def _information(
         self, expected: Any, parameters: Mapping[str, Any], trials: Any | None = None
     ) -> Any:
         """Give the information of items that share an LLM's own scatter."""

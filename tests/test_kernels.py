@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numba
 import numpy as np
+import pandas as pd
 import pytensor
 import pytensor.tensor as pt
 import pytest
@@ -21,6 +22,7 @@ from latentscale.kernels.arguments import (
     Scatter,
 )
 from latentscale.kernels.operations import log_gram
+from latentscale.likelihoods import likelihood_of
 
 
 def callable_from_python(kernel):
@@ -284,6 +286,13 @@ def test_derivatives_of_the_likelihoods(likelihood, successes):
         return information_of(trials, mean, precision, tail)
 
     at, step = np.array([0.3, 25.0, 4.0]), 1e-6
+    cell = pd.DataFrame({"score": [successes / 20], "successes": [score], "trials": [trials]})
+    parameters = {"precision": at[[1]], "tail": at[[2]]}
+    in_numpy = likelihood_of(likelihood)
+    [expected] = in_numpy.log_density(cell, at[[0]], parameters)
+    np.testing.assert_allclose(density(*at)[0], expected)
+    [expected] = in_numpy.curvature(cell, at[[0]], parameters)[1]
+    np.testing.assert_allclose(information(*at)[0], expected)
     for function in (density, information):
         for place, derivative in enumerate(function(*at)[1:]):
             ahead, behind = (function(*(at + s * np.eye(3)[place]))[0] for s in (step, -step))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
+from collections import OrderedDict
 
 import numpy as np
 import nutpie
@@ -13,8 +14,8 @@ from graph_points import MODE
 from uncompiled import uncompile
 
 import latentscale as ls
-from latentscale import sampling
-from latentscale.compiling import Compiled, _structure, compile_model, forget_compiled
+from latentscale import compiling, sampling
+from latentscale.compiling import Compiled, _structure, compile_model
 from latentscale.coordinates import first_guess
 from latentscale.errors import ConvergenceWarning
 from latentscale.graph import build_graph
@@ -113,8 +114,8 @@ def test_a_seed_settles_all_and_other_scores_compile_nothing(monkeypatch):
         return compile_graph(*args, **settings)
 
     monkeypatch.setattr(nutpie, "compile_pymc_model", counted)
+    monkeypatch.setattr(compiling, "_recent", OrderedDict())
     model = small_model(skills=2)
-    forget_compiled()
 
     def ceiling() -> np.ndarray:
         with warnings.catch_warnings():

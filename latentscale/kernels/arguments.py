@@ -108,3 +108,29 @@ class Parameters(NamedTuple):
     w: OfSkills
     deviation_precisions: OfDeviations
     deviation_w: OfDeviations
+
+
+class Way(NamedTuple):
+    """What leads from parameters to effects, dims (obs,); the reverse needs it again.
+
+    Attributes
+    ----------
+    own
+        eta without the group effects.
+    left
+        The measured eta less that.
+    information
+        About the measured eta.
+    rest
+        What is left less the effects on skills.
+    recipe : int
+    reached : dims (obs, 4)
+        Where the curve reached the rough expectation.
+    """
+
+    own: Any
+    left: Any
+    information: Any
+    rest: Any
+    recipe: Any
+    reached: Any

@@ -86,8 +86,8 @@ def smooth(information, left, precisions, w, recipe_of_obs, benchmark_of_obs, fa
 
 @compiled
 def pull_back(information, left, precisions, w, recipe_of_obs, benchmark_of_obs, family_of, kept,
-              d_values, d_log):  # fmt: skip
-    """Reverse :func:`smooth`; writes over ``d_values``.
+              d_values):  # fmt: skip
+    """Reverse :func:`smooth`, log Jacobian included; writes over ``d_values``.
 
     Gives the derivatives by information and left, those by the precisions, and those by w.
     """
@@ -108,7 +108,7 @@ def pull_back(information, left, precisions, w, recipe_of_obs, benchmark_of_obs,
             d_prec_r[j] += d * family / known
             d_family[f, j] += d * p / known
             mean = (p * family + pull_r[r, j]) / known
-            d_known_r[r, j] = -(d * (mean + w_recipe[r, j] * root / 2) + d_log / 2) / known
+            d_known_r[r, j] = -(d * (mean + w_recipe[r, j] * root / 2) + 0.5) / known
     d_known_f, d_pull_f = np.empty(w_family.shape), np.empty(w_family.shape)
     for f in range(w_family.shape[0]):
         for j in range(w_family.shape[1]):
@@ -117,7 +117,7 @@ def pull_back(information, left, precisions, w, recipe_of_obs, benchmark_of_obs,
             d_w_f[f, j] = d * root
             d_pull_f[f, j] = d / known
             mean = pull_f[f, j] / known
-            d_known_f[f, j] = -(d * (mean + w_family[f, j] * root / 2) + d_log / 2) / known
+            d_known_f[f, j] = -(d * (mean + w_family[f, j] * root / 2) + 0.5) / known
             d_prec_f[j] += d_known_f[f, j]
     for r in range(w_recipe.shape[0]):
         f = family_of[r]

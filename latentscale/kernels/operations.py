@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, ClassVar
 
 import numba
 import numpy as np
@@ -107,7 +107,6 @@ def _laid_out(value: Any, d: Any) -> Any:
     )  # fmt: skip
 
 
-_VALUE = types.float64
 _TYPES = {
     name: {n: types.Array(dtype, n, "C") for n in (1, 2)}
     for name, dtype in (("number", types.float64), ("position", types.int64))
@@ -170,7 +169,7 @@ def _density_of(n_skills: int, likelihood: str) -> tuple[Any, Any]:
             skills, constant_of, density_of, information_of, cells, llms, parameters
         )
 
-    return density, types.Tuple((_VALUE, _types()[1]))
+    return density, types.Tuple((types.float64, _types()[1]))
 
 
 class _Kernel(Op):
@@ -189,6 +188,25 @@ class _Kernel(Op):
 @lru_cache
 def _for_python(op: _Kernel) -> Callable[..., Any]:
     return op.kernel(for_python=True)
+
+
+class _WithDerivatives(_Kernel):
+    """A kernel whose outputs are a value and its derivatives: found together, computed once.
+
+    ``n_known`` inputs, the last, have none.
+    """
+
+    n_known: ClassVar[int] = 0
+
+    def pullback(self, inputs: Sequence[Any], outputs: Sequence[Any], grads: Any) -> list[Any]:
+        by_value, *others = grads
+        if not all(isinstance(grad.type, DisconnectedType) for grad in others):
+            raise NotImplementedError("The kernels have first derivatives only.")
+        found = [by_value * derivative for derivative in outputs[1:]]
+        return [*found, *(disconnected_type() for _ in range(self.n_known))]
+
+    def L_op(self, inputs: Sequence[Any], outputs: Sequence[Any], grads: Any) -> list[Any]:
+        return self.pullback(inputs, outputs, grads)
 
 
 class _OfPosterior(_Kernel):
@@ -223,8 +241,10 @@ class _Effects(_OfPosterior):
         return values
 
 
-class _Density(_OfPosterior):
-    """The log density, and its derivatives as further outputs: found together, computed once."""
+class _Density(_WithDerivatives, _OfPosterior):
+    """The log density and its derivatives."""
+
+    n_known = _KNOWN
 
     def make_node(self, *inputs: Any) -> Apply:
         derivatives = [pt.tensor(dtype="float64", shape=(None,) * n) for n in _PARAMETERS]
@@ -244,18 +264,9 @@ class _Density(_OfPosterior):
         """Say that a derivative has the shape of what it is by."""
         return [(), *shapes[: len(_PARAMETERS)]]
 
-    def pullback(self, inputs: Sequence[Any], outputs: Sequence[Any], grads: Any) -> list[Any]:
-        by_value, *others = grads
-        _refuse(others)
-        found = [by_value * derivative for derivative in outputs[1:]]
-        return [*found, *(disconnected_type() for _ in range(_KNOWN))]
 
-    def L_op(self, inputs: Sequence[Any], outputs: Sequence[Any], grads: Any) -> list[Any]:
-        return self.pullback(inputs, outputs, grads)
-
-
-class _LogGram(_Kernel):
-    """The log determinant of loading' loading, and its derivative as a further output."""
+class _LogGram(_WithDerivatives):
+    """The log determinant of loading' loading, and its derivative."""
 
     __props__ = ("n_skills",)
 
@@ -275,20 +286,6 @@ class _LogGram(_Kernel):
             return np.asarray(value), derivative
 
         return value_and_derivative
-
-    def pullback(self, inputs: Sequence[Any], outputs: Sequence[Any], grads: Any) -> list[Any]:
-        by_value, *others = grads
-        _refuse(others)
-        return [by_value * outputs[1]]
-
-    def L_op(self, inputs: Sequence[Any], outputs: Sequence[Any], grads: Any) -> list[Any]:
-        return self.pullback(inputs, outputs, grads)
-
-
-def _refuse(grads: Sequence[Any]) -> None:
-    """Refuse second derivatives: first ones are outputs, but have none of their own."""
-    if not all(isinstance(grad.type, DisconnectedType) for grad in grads):
-        raise NotImplementedError("The kernels have first derivatives only.")
 
 
 @register_funcify_and_cache_key(_Effects)

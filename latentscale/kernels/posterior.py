@@ -12,6 +12,7 @@ from latentscale.kernels.arguments import (
     OfSkills,
     Parameters,
     Scatter,
+    Way,
 )
 from latentscale.kernels.jit import compiled
 from latentscale.kernels.measuring import measure, pull_back_measure
@@ -38,11 +39,7 @@ def _blur(parameters):
 
 @compiled
 def _forward(n_skills, information_of, cells, llms, parameters):
-    """Give the effects on skills and the deviations, as their smoothers do, and what led there.
-
-    These are what eta has of the features, the measured eta less that, its information, the same
-    less the skills, the recipe of each score, and where the curve was reached.
-    """
+    """Give the effects on skills and the deviations, as their smoothers do, and the way there."""
     benchmarks = parameters.benchmarks
     own = own_part(n_skills, cells, llms, benchmarks, parameters.explained)
     measured, information, reached = measure(
@@ -63,7 +60,7 @@ def _forward(n_skills, information_of, cells, llms, parameters):
         information[:n], rest[:n], parameters.deviation_precisions, parameters.deviation_w,
         recipe_of_obs, cells.benchmark, llms.family_of_recipe[:n_recipes],
     )  # fmt: skip
-    return on_skills, on_benchmarks, (own, left, information, rest, recipe_of_obs, reached)
+    return on_skills, on_benchmarks, Way(own, left, information, rest, recipe_of_obs, reached)
 
 
 @compiled
@@ -93,11 +90,10 @@ def effects(n_skills, information_of, cells, llms, parameters):
 @compiled
 def _eta(n_skills, cells, parameters, of_llms, of_recipes, way):
     """Give eta, dims (obs,): features, skills and deviations."""
-    own, recipe_of_obs = way[0], way[4]
-    eta = add_products(n_skills, cells, own, of_llms, parameters.benchmarks.loading, 1.0)
+    eta = add_products(n_skills, cells, way.own, of_llms, parameters.benchmarks.loading, 1.0)
     if of_recipes.shape[0] > 0:
         for o in range(eta.shape[0]):
-            eta[o] += of_recipes[recipe_of_obs[o], cells.benchmark[o]]
+            eta[o] += of_recipes[way.recipe[o], cells.benchmark[o]]
     return eta
 
 
@@ -142,10 +138,8 @@ def _add(total, part):
 @compiled
 def _add_level(total, parts):
     """Add the arrays of each level of a tree."""
-    _add(total.family, parts[0])
-    _add(total.recipe, parts[1])
-    if len(parts) > 2:
-        _add(total[2], parts[2])
+    for level in range(len(parts)):
+        _add(total[level], parts[level])
 
 
 @compiled
@@ -164,16 +158,15 @@ def _pull_back(
 ):
     """Reverse :func:`_forward` and :func:`_eta`, in the opposite order; adds to ``d``."""
     (values, _, kept), (dev_values, _, dev_kept), way = found
-    _, left, information, rest, recipe_of_obs, reached = way
     loading, of_llms, d_llm = parameters.benchmarks.loading, values[2], d_values[2]
     pull_back_products(n_skills, cells, of_llms, loading, d_eta, d_llm, d.benchmarks.loading)
     d_information, d_left = np.zeros(d_eta.shape[0]), np.zeros(d_eta.shape[0])
     if dev_values[0].shape[0] > 0:
         for o in range(d_eta.shape[0]):
-            d_dev_values[1][recipe_of_obs[o], cells.benchmark[o]] += d_eta[o]
+            d_dev_values[1][way.recipe[o], cells.benchmark[o]] += d_eta[o]
         of_cells, of_precisions, of_w = _pull_back_deviations(
-            information, rest, parameters.deviation_precisions, parameters.deviation_w,
-            recipe_of_obs, cells.benchmark, llms.family_of_recipe, dev_kept, d_dev_values, 1.0,
+            way.information, way.rest, parameters.deviation_precisions, parameters.deviation_w,
+            way.recipe, cells.benchmark, llms.family_of_recipe, dev_kept, d_dev_values,
         )  # fmt: skip
         _add(d_information, of_cells[0])
         _add(d_left, of_cells[1])
@@ -182,8 +175,8 @@ def _pull_back(
         d_rest = -of_cells[1]
         pull_back_products(n_skills, cells, of_llms, loading, d_rest, d_llm, d.benchmarks.loading)
     of_cells, of_precisions, of_w = _pull_back_skills(
-        n_skills, information, left, loading, _blur(parameters), parameters.precisions,
-        parameters.w, cells, llms, values, kept, d_values, 1.0,
+        n_skills, way.information, way.left, loading, _blur(parameters), parameters.precisions,
+        parameters.w, cells, llms, values, kept, d_values,
     )  # fmt: skip
     _add(d_information, of_cells[0])
     _add(d_left, of_cells[1])
@@ -192,7 +185,7 @@ def _pull_back(
     _add_level(d.precisions, of_precisions)
     _add_level(d.w, of_w)
     pull_back_measure(
-        information_of, cells, parameters.curve, parameters.scatter, reached, d_left,
+        information_of, cells, parameters.curve, parameters.scatter, way.reached, d_left,
         d_information, d.curve, d.scatter,
     )  # fmt: skip
     d_own = d_left
@@ -206,6 +199,7 @@ def _pull_back(
 
 @compiled
 def _zero(array):
+    """Give the derivative by an array before anything is added to it."""
     return np.zeros(array.shape)
 
 

@@ -9,6 +9,25 @@ from latentscale.kernels.links import left_of_the_way, line
 
 
 @compiled
+def _product(skills, cells, o, of_llms, loading):
+    """Give loading_j . of_llms_i of a score."""
+    i, j = cells.llm[o], cells.benchmark[o]
+    total = 0.0
+    for k in range(len(skills)):
+        total += loading[j, k] * of_llms[i, k]
+    return total
+
+
+@compiled
+def _pull_back_product(skills, cells, o, of_llms, loading, d, d_of_llms, d_loading):
+    """Reverse :func:`_product`; adds to ``d_of_llms`` and ``d_loading``."""
+    i, j = cells.llm[o], cells.benchmark[o]
+    for k in range(len(skills)):
+        d_of_llms[i, k] += loading[j, k] * d
+        d_loading[j, k] += of_llms[i, k] * d
+
+
+@compiled
 def own_part(skills, cells, llms, benchmarks, explained):
     """Give what eta has before the group effects, dims (obs,).
 
@@ -22,9 +41,7 @@ def own_part(skills, cells, llms, benchmarks, explained):
         total = difficulty[j] + tuned[i] * tuning[j]
         for p in range(x.shape[1]):
             total += x[i, p] * slope[j, p]
-        for k in range(len(skills)):
-            total += loading[j, k] * explained[i, k]
-        own[o] = total
+        own[o] = total + _product(skills, cells, o, explained, loading)
     return own
 
 
@@ -41,9 +58,7 @@ def pull_back_own_part(
         d_tuning[j] += tuned[i] * d
         for p in range(x.shape[1]):
             d_slope[j, p] += x[i, p] * d
-        for k in range(len(skills)):
-            d_loading[j, k] += explained[i, k] * d
-            d_explained[i, k] += loading[j, k] * d
+        _pull_back_product(skills, cells, o, explained, loading, d, d_explained, d_loading)
 
 
 @compiled
@@ -51,11 +66,7 @@ def add_products(skills, cells, start, of_llms, loading, sign):
     """Give start + sign loading_j . of_llms_i, dims (obs,)."""
     total = np.empty(start.shape[0])
     for o in range(total.shape[0]):
-        i, j = cells.llm[o], cells.benchmark[o]
-        part = 0.0
-        for k in range(len(skills)):
-            part += loading[j, k] * of_llms[i, k]
-        total[o] = start[o] + sign * part
+        total[o] = start[o] + sign * _product(skills, cells, o, of_llms, loading)
     return total
 
 
@@ -63,10 +74,7 @@ def add_products(skills, cells, start, of_llms, loading, sign):
 def pull_back_products(skills, cells, of_llms, loading, d_total, d_of_llms, d_loading):
     """Reverse the products of :func:`add_products`; adds to ``d_of_llms`` and ``d_loading``."""
     for o in range(d_total.shape[0]):
-        i, j, d = cells.llm[o], cells.benchmark[o], d_total[o]
-        for k in range(len(skills)):
-            d_of_llms[i, k] += loading[j, k] * d
-            d_loading[j, k] += of_llms[i, k] * d
+        _pull_back_product(skills, cells, o, of_llms, loading, d_total[o], d_of_llms, d_loading)
 
 
 @compiled

@@ -144,8 +144,8 @@ def _pass_down(skills, inverse, pull, precision, parent, above, w):
 
 
 @compiled
-def _pull_back_down(skills, inverse, pull, precision, parent, above, w, d_values, d_log, d_above):
-    """Reverse :func:`_pass_down`; adds to ``d_above``.
+def _pull_back_down(skills, inverse, pull, precision, parent, above, w, d_values, d_above):
+    """Reverse :func:`_pass_down`, log Jacobian included; adds to ``d_above``.
 
     With m = Q^-1 target and y = C^-T w: d_target = Q^-1 d, d_w = C^-1 d, and d_Q is
     -Q^-1 d m' from the mean, and from the spread C^-T Phi(C' d_C) C^-1 with d_C = -y d_w', where
@@ -177,7 +177,7 @@ def _pull_back_down(skills, inverse, pull, precision, parent, above, w, d_values
                 for k in range(a, size):
                     total -= factor[k, a] * spread[k] * d_w[i, b]
                 phi[a, b] = total
-            phi[a, a] = (phi[a, a] - d_log) / 2
+            phi[a, a] = (phi[a, a] - 1) / 2
         for a in range(size):
             for b in range(size):
                 d_q[i, a, b] = -(d_pull[i, a] * mean[b] + mean[a] * d_pull[i, b]) / 2
@@ -333,8 +333,8 @@ def smooth(skills, information, left, loading, blur, precisions, w, cells, llms)
 
 @compiled
 def pull_back(skills, information, left, loading, blur, precisions, w, cells, llms, values, kept,
-              d_values, d_log):  # fmt: skip
-    """Reverse :func:`smooth`; writes over ``d_values``.
+              d_values):  # fmt: skip
+    """Reverse :func:`smooth`, log Jacobian included; writes over ``d_values``.
 
     Gives the derivatives by information, left, loading and blur, those by the precisions, and
     those by w.
@@ -347,14 +347,14 @@ def pull_back(skills, information, left, loading, blur, precisions, w, cells, ll
     (inv_family, pull_f), (inv_recipe, pull_r), (inv_llm, pull) = kept
     nothing = np.empty((0, pull.shape[1]))
     dq_llm, dpull_llm, dw_llm, dprec_llm = _pull_back_down(
-        skills, inv_llm, pull, prec_llm, recipe_of, recipe, w_llm, d_llm, d_log, d_recipe
+        skills, inv_llm, pull, prec_llm, recipe_of, recipe, w_llm, d_llm, d_recipe
     )
     dq_recipe, dpull_recipe, dw_recipe, dprec_recipe = _pull_back_down(
-        skills, inv_recipe, pull_r, prec_recipe, family_of, family, w_recipe, d_recipe, d_log,
+        skills, inv_recipe, pull_r, prec_recipe, family_of, family, w_recipe, d_recipe,
         d_family,
     )  # fmt: skip
     dq_family, dpull_family, dw_family, dprec_family = _pull_back_down(
-        skills, inv_family, pull_f, prec_family, family_of, nothing, w_family, d_family, d_log,
+        skills, inv_family, pull_f, prec_family, family_of, nothing, w_family, d_family,
         nothing,
     )  # fmt: skip
     _add_diagonals(skills, dq_family, dprec_family)
