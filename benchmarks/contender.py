@@ -129,7 +129,7 @@ def _figures(run: dict[str, Any]) -> dict[str, Any]:
 
 def _microseconds(compiled: Any) -> float:
     """Time one gradient, the best of three rounds."""
-    from latentscale.whitening import gradient_of
+    from latentscale.compiled_density import gradient_of
 
     gradient = gradient_of(compiled)
     point = np.random.default_rng(0).normal(size=compiled.n_dim) * 0.1

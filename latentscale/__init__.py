@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import latentscale.errors as errors
     import latentscale.plots as plots
+    import latentscale.splits as splits
+    from latentscale.backtesting import Backtest, backtest
     from latentscale.catalog import list_datasets, load_leaderboard, load_subtasks
     from latentscale.fit import ScalingFit
     from latentscale.io import load_fit
@@ -22,11 +24,13 @@ __version__ = "0.1.0"
 # Where each public name lives. They are imported on first use: PyMC alone takes seconds to import,
 # and a notebook that only looks at a table need not wait for it.
 _HOMES = {
+    "Backtest": "latentscale.backtesting",
     "Prediction": "latentscale.prediction",
     "Prior": "latentscale.priors",
     "ScalingFit": "latentscale.fit",
     "ScalingModel": "latentscale.model",
     "ScoreTable": "latentscale.table",
+    "backtest": "latentscale.backtesting",
     "errors": "latentscale.errors",
     "list_datasets": "latentscale.catalog",
     "load_fit": "latentscale.io",
@@ -34,15 +38,18 @@ _HOMES = {
     "load_subtasks": "latentscale.catalog",
     "plots": "latentscale.plots",
     "simulate": "latentscale.simulation",
+    "splits": "latentscale.splits",
 }
 
 __all__ = [
+    "Backtest",
     "Prediction",
     "Prior",
     "ScalingFit",
     "ScalingModel",
     "ScoreTable",
     "__version__",
+    "backtest",
     "errors",
     "list_datasets",
     "load_fit",
@@ -50,6 +57,7 @@ __all__ = [
     "load_subtasks",
     "plots",
     "simulate",
+    "splits",
 ]
 
 

@@ -9,6 +9,7 @@ hidden, compiles nothing.
 from __future__ import annotations
 
 import json
+import threading
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -53,6 +54,9 @@ class Compiled:
 
 _recent: OrderedDict[str, Compiled] = OrderedDict()
 
+# Fits that run side by side in threads compile once, and the others wait for it.
+_compiling = threading.RLock()
+
 
 def compile_model(design: Design, spec: ModelSpec, priors: Mapping[str, Prior]) -> Compiled:
     """Compile a model in coordinates, or exchange the data of one that is compiled already.
@@ -71,15 +75,16 @@ def compile_model(design: Design, spec: ModelSpec, priors: Mapping[str, Prior]) 
     from latentscale.graph import build_graph
 
     graph = build_graph(design, spec, priors, guess=first_guess(design))
-    key = _structure(design, spec, priors)
-    if key in _recent:
-        _recent.move_to_end(key)
-        data = {variable.name: variable.get_value() for variable in graph.data_vars}
-        return _recent[key].with_data(data)
-    compiled = _compile(graph, priors)
-    _recent[key] = compiled
-    while len(_recent) > _KEPT:
-        _recent.popitem(last=False)
+    key = structure_of(design, spec, priors)
+    with _compiling:
+        if key in _recent:
+            _recent.move_to_end(key)
+            data = {variable.name: variable.get_value() for variable in graph.data_vars}
+            return _recent[key].with_data(data)
+        compiled = _compile(graph, priors)
+        _recent[key] = compiled
+        while len(_recent) > _KEPT:
+            _recent.popitem(last=False)
     return compiled
 
 
@@ -100,7 +105,7 @@ def _compile(graph: pm.Model, priors: Mapping[str, Prior]) -> Compiled:
     return Compiled(model, shared_positions(graph, model.shapes), kept)
 
 
-def _structure(design: Design, spec: ModelSpec, priors: Mapping[str, Prior]) -> str:
+def structure_of(design: Design, spec: ModelSpec, priors: Mapping[str, Prior]) -> str:
     """Describe everything that compiled code depends on."""
     coords = design.coords(spec.anchors, spec.family_slopes)
     del coords["obs"]

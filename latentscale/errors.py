@@ -49,6 +49,14 @@ class PredictionError(LatentScaleError, ValueError):
     """New LLMs or their known scores cannot be predicted from this fit."""
 
 
+class SplitError(LatentScaleError, ValueError):
+    """A table cannot be split in the way that was asked for."""
+
+
+class BacktestError(LatentScaleError, RuntimeError):
+    """Folds of a backtest failed; those that finished are kept."""
+
+
 class SaveError(LatentScaleError, OSError):
     """A fit could not be written, or a file is not a readable latentscale fit."""
 

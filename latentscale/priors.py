@@ -81,11 +81,11 @@ class Prior:
         """Declare a variable with this prior in the PyMC model on the context stack."""
         import pymc as pm
 
-        from latentscale.probit import Probit
+        from latentscale.transforms import Bent
 
         settings: dict[str, Any] = {"dims": dims}
         if self.support == UNIT:
-            settings["default_transform"] = Probit()
+            settings["default_transform"] = Bent()
         return getattr(pm, self.family)(name, **dict(self.parameters), **settings)
 
     def dist(self, shape: tuple[int, ...]) -> Any:

@@ -3,7 +3,7 @@
 Around the group effects stand the parameters that all LLMs share: loadings, difficulties, slopes,
 scales. They are few and strongly correlated, which a diagonal mass matrix cannot see and a
 mass matrix of everything would be too large for. So they alone are whitened: x = centre + factor y,
-with factor the inverse root of the mean information at points of a pilot run.
+with mean and root of a Normal approximation (:mod:`latentscale.approximation`).
 
 This reaches into nutpie's compiled model (its C functions and its record of data), which is why
 nutpie's minor version is pinned; ``tests/test_whitening.py`` fails if what it relies on changes.
@@ -13,73 +13,13 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 import numba
 import numpy as np
 from nutpie.compile_pymc import address_as_void_pointer
-
-# Steps of the finite differences, in units of a coordinate of unit scale.
-_STEP = 1e-4
-
-# A direction is not stretched beyond this many units, however little is known along it.
-_LEAST_INFORMATION = 0.25
-
-_DOUBLES = ctypes.POINTER(ctypes.c_double)
-
-
-def gradient_of(compiled: Any) -> Callable[[np.ndarray], np.ndarray]:
-    """Give the gradient of a compiled log density as a function of the unconstrained point."""
-    function, data, n = compiled.compiled_logp_func.ctypes, compiled.user_data, compiled.n_dim
-
-    def gradient(point: np.ndarray) -> np.ndarray:
-        point, out, density = np.array(point, dtype=float), np.empty(n), np.empty(())
-        pointers = [array.ctypes.data_as(_DOUBLES) for array in (point, out, density)]
-        function(n, *pointers, data.ctypes.data)
-        return out
-
-    return gradient
-
-
-def mean_information(compiled: Any, points: np.ndarray, positions: np.ndarray) -> np.ndarray:
-    """Average minus the second derivatives of a log density over points, for some coordinates.
-
-    Parameters
-    ----------
-    compiled
-        A model compiled by nutpie with the numba backend.
-    points : numpy.ndarray, dims (point, coordinate)
-    positions : numpy.ndarray of int
-        The coordinates to differentiate by.
-
-    Returns
-    -------
-    numpy.ndarray, dims (position, position)
-        Symmetric; points where the density is not finite are left out.
-    """
-    gradient = gradient_of(compiled)
-
-    def at(point: np.ndarray) -> np.ndarray:
-        rows = np.empty((len(positions), len(positions)))
-        for row, position in enumerate(positions):
-            ahead, behind = point.copy(), point.copy()
-            ahead[position] += _STEP
-            behind[position] -= _STEP
-            rows[row] = (gradient(behind) - gradient(ahead))[positions] / (2 * _STEP)
-        return (rows + rows.T) / 2
-
-    with ThreadPoolExecutor() as pool:  # the compiled function runs without Python's lock
-        found = [rows for rows in pool.map(at, points) if np.isfinite(rows).all()]
-    return np.mean(found, axis=0) if found else np.eye(len(positions))
-
-
-def inverse_root(information: np.ndarray) -> np.ndarray:
-    """Give the symmetric inverse square root, bounded where there is little information."""
-    values, vectors = np.linalg.eigh(information)
-    root: np.ndarray = (vectors / np.sqrt(np.maximum(values, _LEAST_INFORMATION))) @ vectors.T
-    return root
 
 
 def whiten(
@@ -111,7 +51,9 @@ def whiten(
         np.ascontiguousarray(factor, dtype=float),
         compiled.user_data,
     )
-    new_density, new_expand = _composed(compiled, len(positions))
+    new_density, new_expand = _composed(
+        compiled.compiled_logp_func, compiled.compiled_expand_func, compiled.n_dim, len(positions)
+    )
     return replace(
         compiled,
         compiled_logp_func=new_density,
@@ -121,13 +63,14 @@ def whiten(
     )
 
 
-def _composed(compiled: Any, size: int) -> tuple[Any, Any]:
+@lru_cache(maxsize=3)
+def _composed(density: Any, expand: Any, n: int, size: int) -> tuple[Any, Any]:
     """Compile the density and the expansion of the new coordinates around those of the old.
 
-    Their last argument is the address of four others: positions, centre, factor, old data.
+    There are ``n`` coordinates, ``size`` of them changed. The last argument of the new functions is
+    the address of four others: positions, centre, factor, old data. So one compilation serves all
+    centres, factors and data.
     """
-    n = compiled.n_dim
-    density, expand = compiled.compiled_logp_func, compiled.compiled_expand_func
     call_density, call_expand = density.ctypes, expand.ctypes
     call_density.restype = ctypes.c_int64
 

@@ -8,15 +8,21 @@ from typing import Any
 import numpy as np
 import pymc as pm
 import xarray as xr
-from scipy.special import logit, ndtri
+from scipy.special import logit
 
 from latentscale.simulation import Simulation, simulate
+from latentscale.transforms import Bent
 
 # Compiling to machine code would take far longer than these few evaluations.
 MODE = "FAST_COMPILE"
 
 _EXPECTED_AT = {"normal": 0, "student_t": 1, "binomial": 1}
-_FORWARD = {"": lambda x: x, "_log__": np.log, "_probit__": ndtri, "_logodds__": logit}
+_FORWARD = {
+    "": lambda x: x,
+    "_log__": np.log,
+    "_bent__": lambda x: Bent().forward(x).eval(),
+    "_logodds__": logit,
+}
 
 
 def small(**settings: Any) -> Simulation:

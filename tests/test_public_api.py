@@ -10,12 +10,14 @@ import pytest
 import latentscale as ls
 
 PUBLIC = [
+    "Backtest",
     "Prediction",
     "Prior",
     "ScalingFit",
     "ScalingModel",
     "ScoreTable",
     "__version__",
+    "backtest",
     "errors",
     "list_datasets",
     "load_fit",
@@ -23,6 +25,7 @@ PUBLIC = [
     "load_subtasks",
     "plots",
     "simulate",
+    "splits",
 ]
 
 

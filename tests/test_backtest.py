@@ -1,0 +1,173 @@
+"""Backtests: what is predicted, what is kept on disk, and what becomes of lost workers."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from multiprocessing import get_context
+
+import numpy as np
+import pandas as pd
+import pytest
+from rivals import DyingRival, MeanRival
+
+import latentscale as ls
+from latentscale import backtesting as module
+from latentscale.errors import BacktestError
+
+
+@pytest.fixture(scope="module")
+def table() -> ls.ScoreTable:
+    names = ["HellaSwag", "MMLU", "ARC-C"]
+    families = ["pythia", "opt", "llama", "llama-2", "gpt-2"]
+    return ls.load_leaderboard(benchmarks=names).select(families=families)
+
+
+@pytest.fixture(scope="module")
+def splits(table) -> ls.splits.Splits:
+    known = table.select(families=["pythia", "opt", "llama", "llama-2"])
+    return ls.splits.leave_family_out(known)
+
+
+def run(splits, folder, rival=None, executor=None, **settings):
+    settings = {"folder": folder, "progressbar": False, **settings}
+    return ls.backtest(rival or MeanRival(), splits, executor, **settings)
+
+
+def test_every_hidden_score_is_predicted_without_having_been_seen(splits, tmp_path):
+    found = run(splits, tmp_path)
+    cells = found.cells.set_index(["split", "llm", "benchmark"])
+    hidden = pd.concat([fold.hidden.assign(split=fold.name) for fold in splits])
+    hidden = hidden.set_index(["split", "llm", "benchmark"])
+    pd.testing.assert_series_equal(
+        cells["score"].sort_index(), hidden["score"].sort_index(), check_index_type=False
+    )
+    for fold in splits:
+        known = fold.known.scores
+        mean = known[known["benchmark"] == "MMLU"]["score"].mean()
+        predicted = cells.loc[fold.name].xs("MMLU", level="benchmark")["mean"]
+        np.testing.assert_allclose(predicted, mean, atol=0.03)
+    assert len(found.left_out) == 0
+
+
+def test_a_seed_settles_it_whatever_the_order(splits, tmp_path):
+    one = run(splits, tmp_path / "a")
+    with ThreadPoolExecutor(1) as pool:
+        other = run(splits, tmp_path / "b", executor=pool)
+    pd.testing.assert_frame_equal(one.cells, other.cells)
+    third = run(splits, tmp_path / "a", random_seed=2)
+    assert (third.cells["mean"] != one.cells["mean"]).any()
+
+
+def test_folds_run_in_processes_too(splits, tmp_path):
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        apart = run(splits[:2], tmp_path / "a", executor=pool)
+    pd.testing.assert_frame_equal(apart.cells, run(splits[:2], tmp_path / "b").cells)
+
+
+def test_llms_of_unknown_features_are_told_apart(table, tmp_path):
+    llms = table.llms.assign(params_b=table.llms["params_b"].where(table.llms["family"] != "gpt-2"))
+    unsized = ls.ScoreTable.from_long(table.scores, llms, missing="keep")
+    splits = ls.splits.leave_family_out(unsized)
+    found = run(splits, tmp_path)
+    assert found.left_out["split"].unique().tolist() == ["gpt-2"]
+    assert len(found.folds) == len(splits) - 1
+    n = len(found.left_out)
+    assert f"4 folds, {len(found.cells)} hidden scores, {n} more not predicted" in repr(found)
+    only = ls.splits.Splits("gpt-2 alone", tuple(f for f in splits if f.name == "gpt-2"))
+    with pytest.raises(BacktestError) as caught:
+        run(only, tmp_path)
+    assert str(caught.value) == (
+        f"None of the hidden LLMs of gpt-2 alone: 1 fold, {n} hidden scores can be predicted: "
+        "features that the model needs are unknown for all of them. Fill them in, or use a model "
+        "without them."
+    )
+
+
+def test_finished_folds_are_found_again(splits, tmp_path, monkeypatch):
+    failing = splits[1].llms["llm"].iloc[0]
+    rival = MeanRival(fails_on=failing)
+    with pytest.raises(BacktestError) as caught:
+        run(splits, tmp_path, rival)
+    [folder] = tmp_path.iterdir()
+    assert str(caught.value) == (
+        f"1 fold of {len(splits)} failed, the first one ({splits[1].name!r}) with "
+        f"ZeroDivisionError: it was to fail. The other {len(splits) - 1} are kept in "
+        f"{str(folder)!r}. Run the same backtest again to do only what is missing."
+    )
+    done = []
+    whole = module._run
+
+    def counted(fold):
+        done.append(fold.split.name)
+        return whole(fold)
+
+    monkeypatch.setattr(module, "_run", counted)
+    monkeypatch.setattr(MeanRival, "predict", _forgiving(MeanRival.predict))
+    assert len(run(splits, tmp_path, rival).folds) == len(splits)
+    assert done == [splits[1].name]
+    run(splits, tmp_path, rival, draws=50)  # another setting is another backtest
+    assert len(done) == 1 + len(splits)
+
+
+def _forgiving(predict):
+    def fine(self, llms, *, random_seed):
+        return predict(MeanRival(self.table), llms, random_seed=random_seed)
+
+    return fine
+
+
+def test_a_broken_pool_loses_only_the_folds_that_it_held(splits, tmp_path):
+    rival = DyingRival(trace=str(tmp_path))
+    with (
+        ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool,
+        pytest.raises(BacktestError, match=r"failed \(a worker was lost\), the first one"),
+    ):
+        run(splits, tmp_path / "folds", rival, executor=pool)
+    assert len(run(splits, tmp_path / "folds", rival).folds) == len(splits)
+
+
+@pytest.mark.slow
+def test_a_cluster_survives_the_death_of_a_worker(splits, tmp_path):
+    distributed = pytest.importorskip("distributed")
+    rival = DyingRival(trace=str(tmp_path))
+    with (
+        distributed.LocalCluster(
+            n_workers=2,
+            threads_per_worker=1,
+            processes=True,
+            protocol="tcp://",
+            host="127.0.0.1",
+            dashboard_address=None,
+        ) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        client.wait_for_workers(2)
+        found = run(splits, tmp_path / "a", rival, executor=client.get_executor())
+    assert (tmp_path / "dead").exists()
+    pd.testing.assert_frame_equal(found.cells, run(splits, tmp_path / "b").cells)
+
+
+def test_the_folds_are_counted(splits, tmp_path, capsys):
+    run(splits, tmp_path, progressbar=True)
+    shown = capsys.readouterr().out
+    assert f"{len(splits)}/{len(splits)}" in shown
+    assert "leave family out, 0 observed" in shown
+
+
+@pytest.mark.slow
+def test_interrupting_keeps_what_is_finished(splits, tmp_path):
+    class Interrupting(MeanRival):
+        def predict(self, llms, *, random_seed):
+            if splits[1].llms["llm"].iloc[0] in set(llms["llm"]):
+                threading.Event().wait(0.5)
+                os.kill(os.getpid(), signal.SIGINT)
+                threading.Event().wait(0.5)
+            return super().predict(llms, random_seed=random_seed)
+
+    with pytest.raises(KeyboardInterrupt), ThreadPoolExecutor(1) as pool:
+        run(splits, tmp_path, Interrupting(), executor=pool)
+    [folder] = tmp_path.iterdir()
+    assert "fold-0000.nc" in {path.name for path in folder.iterdir()}
