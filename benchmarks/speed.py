@@ -4,7 +4,7 @@
 
 Every contender runs in a process of its own, with empty caches of compiled code, one after the
 other on the same machine; what counts are the ratios. ``ess`` is the bulk effective sample size
-over the parameters that all contenders report, per second of sampling (tuning and pilot runs
+over the parameters that all contenders report, per second of sampling (tuning and approximation
 included, compiling not). ``gap`` is the largest difference of posterior means between the package
 and the contender, in standard errors of that difference.
 """

@@ -22,8 +22,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import threading
-from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -38,7 +36,8 @@ from latentscale.coordinates import first_guess
 from latentscale.design import Design
 from latentscale.errors import SamplingError
 from latentscale.forward import Draws, expected_of_cells, fitted_members
-from latentscale.priors import Prior
+from latentscale.priors import LOOK_AT_PRIORS, Prior
+from latentscale.recent import Recent
 from latentscale.spec import ModelSpec
 
 # Several starts, because skills can trade their anchors: a mode of little mass that NUTS does not
@@ -50,8 +49,8 @@ _ROUNDS, _POINTS = 6, 16
 _STAYS = 0.5
 
 # Standard deviation of the starts about the middle of the prior. Further out, a skill may take up
-# the anchor of another: on two simulated tables with anchors near their ceilings, 2 of 24 chains
-# ended in such a mode with 0.1, 4 with 0.3, and 3 of 4 with nutpie's own jitter of up to 1.
+# the anchor of another: on two simulated tables with anchors near their ceilings, 2 of 24 chains of
+# NUTS ended in such a mode with 0.1, 4 with 0.3, and 3 of 4 with nutpie's own jitter of up to 1.
 _SPREAD = 0.1
 
 # A direction is not stretched beyond 1 / sqrt of this, however little is known along it: as long as
@@ -62,11 +61,6 @@ _LEAST_INFORMATION, _LEAST_AT_FIRST = 0.25, 1.0
 _STEPS = 30
 
 _NOT_FINITE = 1e10
-
-# Approximations of whole tables, for fits of their parts; fits side by side wait for one another.
-_KEPT = 3
-_recent: OrderedDict[str, Approximation] = OrderedDict()
-_approximating = threading.Lock()
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,6 +79,9 @@ class Approximation:
     mean: np.ndarray
     root: np.ndarray
     guess: np.ndarray
+
+
+_of_wholes: Recent[Approximation] = Recent(3)
 
 
 def approximate(
@@ -154,13 +151,12 @@ def approximation_of_whole(
     """
     scores = design.scores.to_csv(index=False)
     key = hashlib.sha256((structure_of(design, spec, priors) + scores).encode()).hexdigest()
-    with _approximating:
-        if key not in _recent:
-            found = compile_model(design, spec, priors)
-            _recent[key] = approximate(found, design, spec, seed=0, cores=None)
-            while len(_recent) > _KEPT:
-                _recent.popitem(last=False)
-        return _recent[key]
+
+    def make() -> Approximation:
+        found = compile_model(design, spec, priors)
+        return approximate(found, design, spec, seed=0, cores=None)
+
+    return _of_wholes.get(key, make)
 
 
 @dataclass(frozen=True, eq=False)
@@ -235,9 +231,8 @@ class _Target:
         )
         if end.fun == _NOT_FINITE:
             raise SamplingError(
-                "The density of the model is not finite near the middle of its prior. Most often a "
-                "prior puts mass where the likelihood is not defined. Look at "
-                "model.prior_predictive(), then at the priors you changed."
+                "The density of the model is not finite near the middle of its prior. "
+                f"{LOOK_AT_PRIORS}"
             )
         return old.mean + old.root @ end.x, float(end.fun)
 

@@ -31,6 +31,7 @@ import xarray as xr
 
 from latentscale.errors import BacktestError, ExtrapolationWarning, MissingFeatureWarning
 from latentscale.metrics import score_cells, summarise_cells
+from latentscale.netcdf import temporary_beside
 from latentscale.progress import counted
 from latentscale.splits import Split, Splits
 from latentscale.wording import count
@@ -317,9 +318,9 @@ class _Folder:
 
     def write(self, position: int, fold: xr.Dataset) -> None:
         """Write a fold; it appears only once all of it is written."""
-        temporary = self._file(position).with_suffix(f".{os.getpid()}.part")
-        fold.to_netcdf(temporary, engine="h5netcdf")
-        os.replace(temporary, self._file(position))
+        with temporary_beside(self._file(position)) as temporary:
+            fold.to_netcdf(temporary, engine="h5netcdf")
+            os.replace(temporary, self._file(position))
 
     def read(self, position: int) -> xr.Dataset:
         """Read a fold."""

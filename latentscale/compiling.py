@@ -9,8 +9,6 @@ hidden, compiles nothing.
 from __future__ import annotations
 
 import json
-import threading
-from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -19,6 +17,7 @@ import numpy as np
 
 from latentscale.design import Design
 from latentscale.priors import Prior
+from latentscale.recent import Recent
 from latentscale.spec import ModelSpec
 
 if TYPE_CHECKING:
@@ -52,10 +51,7 @@ class Compiled:
         return replace(self, model=self.model.with_data(**used))
 
 
-_recent: OrderedDict[str, Compiled] = OrderedDict()
-
-# Fits that run side by side in threads compile once, and the others wait for it.
-_compiling = threading.RLock()
+_recent: Recent[Compiled] = Recent(_KEPT)
 
 
 def compile_model(design: Design, spec: ModelSpec, priors: Mapping[str, Prior]) -> Compiled:
@@ -75,17 +71,8 @@ def compile_model(design: Design, spec: ModelSpec, priors: Mapping[str, Prior]) 
     from latentscale.graph import build_graph
 
     graph = build_graph(design, spec, priors, guess=first_guess(design))
-    key = structure_of(design, spec, priors)
-    with _compiling:
-        if key in _recent:
-            _recent.move_to_end(key)
-            data = {variable.name: variable.get_value() for variable in graph.data_vars}
-            return _recent[key].with_data(data)
-        compiled = _compile(graph, priors)
-        _recent[key] = compiled
-        while len(_recent) > _KEPT:
-            _recent.popitem(last=False)
-    return compiled
+    compiled = _recent.get(structure_of(design, spec, priors), lambda: _compile(graph, priors))
+    return compiled.with_data({data.name: data.get_value() for data in graph.data_vars})
 
 
 def kept_variables(graph: pm.Model, priors: Mapping[str, Prior]) -> list[str]:

@@ -11,8 +11,6 @@ from __future__ import annotations
 import json
 import os
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -23,7 +21,7 @@ import xarray as xr
 
 from latentscale.errors import LatentScaleError, MissingFeatureWarning, SaveError
 from latentscale.frames import frame_text, read_frame
-from latentscale.netcdf import from_netcdf_types, to_netcdf_types
+from latentscale.netcdf import from_netcdf_types, temporary_beside, to_netcdf_types
 from latentscale.priors import Prior
 from latentscale.spec import ModelSpec
 from latentscale.table import ScoreTable
@@ -79,7 +77,7 @@ def save_fit(fit: ScalingFit, path: str | Path) -> Path:
     path = Path(path)
     _require_writable(path)
     tree = _file_tree(fit)
-    with _temporary_beside(path) as temporary:
+    with temporary_beside(path) as temporary:
         try:
             tree.to_netcdf(temporary, engine="h5netcdf", encoding=_encoding(tree))
             _flush(temporary)
@@ -206,16 +204,6 @@ def _read_table(group: xr.Dataset) -> ScoreTable:
     frames = [read_frame(str(group[name].item())) for name in _FRAMES]
     # Checked when the table was made; a part of a table need not pass all checks again.
     return ScoreTable._of(*frames)
-
-
-@contextmanager
-def _temporary_beside(path: Path) -> Iterator[Path]:
-    """Give a name in the same folder, since a file can be moved whole only within one disk."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        yield temporary
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _flush(path: Path) -> None:

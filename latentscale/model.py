@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from latentscale.design import Design, make_design, slope_columns
 from latentscale.errors import ConvergenceWarning, SpecError
@@ -218,13 +218,7 @@ class ScalingModel:
         ConvergenceWarning
             The chains do not support the posterior; the message says what to do.
         """
-        from latentscale.fit import ScalingFit
-        from latentscale.sampling import draw_posterior
-
-        tree = draw_posterior(
-            self.design,
-            self.spec,
-            self.priors,
+        fit = self._drawn(
             sampler=sampler,
             draws=draws,
             tune=tune,
@@ -235,7 +229,6 @@ class ScalingModel:
             progressbar=progressbar,
             within=self._within,
         )
-        fit = ScalingFit.from_draws(self, tree, {"sampler": sampler, "seed": random_seed})
         health = fit.diagnose()
         if not health.ok:
             warnings.warn(health.text, ConvergenceWarning, stacklevel=2)
@@ -290,14 +283,9 @@ class ScalingModel:
             The sampler could not start.
         """
         from latentscale.approximation import approximation_of_whole
-        from latentscale.fit import ScalingFit
-        from latentscale.sampling import draw_posterior
 
         within = self._within or self.design
-        tree = draw_posterior(
-            self.design,
-            self.spec,
-            self.priors,
+        return self._drawn(
             sampler="nutpie",
             draws=draws,
             tune=tune,
@@ -309,7 +297,15 @@ class ScalingModel:
             within=within,
             start=approximation_of_whole(within, self.spec, self.priors),
         )
-        return ScalingFit.from_draws(self, tree, {"sampler": "nutpie", "seed": random_seed})
+
+    def _drawn(self, **settings: Any) -> ScalingFit:
+        """Draw from the posterior, with the settings of :func:`draw_posterior`."""
+        from latentscale.fit import ScalingFit
+        from latentscale.sampling import draw_posterior
+
+        tree = draw_posterior(self.design, self.spec, self.priors, **settings)
+        origin = {"sampler": settings["sampler"], "seed": settings["random_seed"]}
+        return ScalingFit.from_draws(self, tree, origin)
 
     def prior_predictive(self, draws: int = 500, random_seed: int | None = None) -> xr.DataTree:
         """Draw parameters and scores from the prior, to see what the priors imply.

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +17,16 @@ from latentscale.frames import as_python
 
 # Attributes of our own on groups and variables, which mark what netCDF cannot hold as it is.
 _JSON_ATTRS, _JSON_VALUES, _LEVELS = "_json_attrs", "_json_values", "_index_levels"
+
+
+@contextmanager
+def temporary_beside(path: Path) -> Iterator[Path]:
+    """Give a name in the same folder, since a file can be moved whole only within one disk."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        yield temporary
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def to_netcdf_types(dataset: xr.Dataset) -> xr.Dataset:

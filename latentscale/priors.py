@@ -14,6 +14,12 @@ from typing import Any
 from latentscale.errors import PriorError
 from latentscale.wording import first, quoted, with_nearest
 
+# What to do where the density is not finite.
+LOOK_AT_PRIORS = (
+    "Most often a prior puts mass where the likelihood is not defined. Look at "
+    "model.prior_predictive(), then at the priors you changed."
+)
+
 REAL, POSITIVE, UNIT = "a real number", "a positive number", "a number in (0, 1)"
 
 _FAMILIES: dict[str, tuple[str, tuple[str, ...]]] = {

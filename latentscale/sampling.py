@@ -11,7 +11,7 @@ import xarray as xr
 
 from latentscale.design import Design, place_within
 from latentscale.errors import SamplingError
-from latentscale.priors import Prior
+from latentscale.priors import LOOK_AT_PRIORS, Prior
 from latentscale.spec import ModelSpec
 from latentscale.wording import first, quoted, with_nearest
 
@@ -141,10 +141,7 @@ def _nutpie_run(compiled: Any, settings: Mapping[str, Any]) -> xr.DataTree:
             progress_bar=settings["progressbar"],
         )
     except RuntimeError as error:
-        raise SamplingError(
-            f"The sampler stopped: {error}. Most often a prior puts mass where the likelihood is "
-            "not defined. Look at model.prior_predictive(), then at the priors you changed."
-        ) from error
+        raise SamplingError(f"The sampler stopped: {error}. {LOOK_AT_PRIORS}") from error
     return tree
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import overload
 
 import numpy as np
 import pandas as pd
@@ -34,16 +35,32 @@ class Split:
     @property
     def known(self) -> ScoreTable:
         """The table without the hidden scores."""
-        scores = self.table.scores
-        cells = pd.MultiIndex.from_frame(scores[["llm", "benchmark"]])
-        is_hidden = cells.isin(pd.MultiIndex.from_frame(self.hidden[["llm", "benchmark"]]))
-        return self.table.where(~is_hidden)
+        return self.table.where(~self._is_hidden(self.table.scores))
 
     @property
     def llms(self) -> pd.DataFrame:
         """The LLMs with hidden scores: the table's rows of them."""
         llms = self.table.llms
         return llms[llms["llm"].isin(self.hidden["llm"])].reset_index(drop=True)
+
+    def family_scores(self) -> pd.DataFrame:
+        """List the scores of the families with hidden ones, and which are hidden.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Columns ``split``, ``family``, ``llm``, ``benchmark``, ``score`` and ``hidden``.
+        """
+        scores = self.table.joined()
+        scores = scores[scores["family"].isin(self.llms["family"])]
+        marked = scores.assign(split=self.name, hidden=self._is_hidden(scores))
+        return marked[["split", "family", "llm", "benchmark", "score", "hidden"]]
+
+    def _is_hidden(self, scores: pd.DataFrame) -> np.ndarray:
+        cells, hidden = (
+            pd.MultiIndex.from_frame(frame[["llm", "benchmark"]]) for frame in (scores, self.hidden)
+        )
+        return cells.isin(hidden)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -64,7 +81,13 @@ class Splits(Sequence[Split]):
         """Count the folds."""
         return len(self.folds)
 
-    def __getitem__(self, position):  # type: ignore[no-untyped-def]  # a Split, or some of them
+    @overload
+    def __getitem__(self, position: int) -> Split: ...
+
+    @overload
+    def __getitem__(self, position: slice) -> Splits: ...
+
+    def __getitem__(self, position: int | slice) -> Split | Splits:
         """Give a fold by its position, or a part of the folds by a slice."""
         if isinstance(position, slice):
             return Splits(self.name, self.folds[position])
@@ -83,18 +106,7 @@ class Splits(Sequence[Split]):
             Columns ``split``, ``family``, ``llm``, ``benchmark``, ``score`` and ``hidden``; of the
             known scores only those of the families with hidden ones.
         """
-        frames = []
-        for fold in self.folds:
-            families = fold.llms["family"].unique()
-            of_family = fold.table.llms.set_index("llm")["family"]
-            scores = fold.table.scores[["llm", "benchmark", "score"]]
-            scores = scores.assign(family=scores["llm"].map(of_family))
-            scores = scores[scores["family"].isin(families)]
-            cells = pd.MultiIndex.from_frame(scores[["llm", "benchmark"]])
-            hidden = cells.isin(pd.MultiIndex.from_frame(fold.hidden[["llm", "benchmark"]]))
-            frames.append(scores.assign(split=fold.name, hidden=hidden))
-        columns = ["split", "family", "llm", "benchmark", "score", "hidden"]
-        return pd.concat(frames, ignore_index=True)[columns]
+        return pd.concat([fold.family_scores() for fold in self.folds], ignore_index=True)
 
     def __repr__(self) -> str:
         """Count folds and hidden scores."""
@@ -129,7 +141,7 @@ def leave_family_out(table: ScoreTable, observed: int = 0) -> Splits:
     >>> import latentscale as ls
     >>> table = ls.load_leaderboard().select(families=["pythia", "opt"])
     >>> ls.splits.leave_family_out(table, observed=1)
-    leave family out, 1 observed: 2 folds, 190 hidden scores
+    leave family out, 1 observed: 2 folds, 204 hidden scores
     """
     _require_observed(observed)
     llms = table.llms[table.llms["llm"].isin(table.scores["llm"])]

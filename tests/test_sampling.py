@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections import OrderedDict
 
 import numpy as np
 import nutpie
@@ -19,6 +18,7 @@ from latentscale.compiling import Compiled, compile_model, structure_of
 from latentscale.coordinates import first_guess
 from latentscale.errors import ConvergenceWarning
 from latentscale.graph import build_graph
+from latentscale.recent import Recent
 from latentscale.sampling import _StandardNormal
 
 
@@ -68,7 +68,7 @@ def test_a_seed_settles_all_and_other_scores_compile_nothing(monkeypatch):
         return compile_graph(*args, **settings)
 
     monkeypatch.setattr(nutpie, "compile_pymc_model", counted)
-    monkeypatch.setattr(compiling, "_recent", OrderedDict())
+    monkeypatch.setattr(compiling, "_recent", Recent(3))
     model = small_model(skills=2)
 
     def ceiling() -> np.ndarray:
