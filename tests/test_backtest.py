@@ -157,7 +157,16 @@ def test_the_folds_are_counted(splits, tmp_path, capsys):
     assert "leave family out, 0 observed" in shown
 
 
+@pytest.fixture
+def interruptible():
+    """Let SIGINT interrupt, which workers of pytest-xdist ignore."""
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, handler)
+
+
 @pytest.mark.slow
+@pytest.mark.usefixtures("interruptible")
 def test_interrupting_keeps_what_is_finished(splits, tmp_path):
     class Interrupting(MeanRival):
         def predict(self, llms, *, random_seed):
