@@ -24,6 +24,8 @@ import xarray as xr
 from direct import direct_model
 
 import latentscale as ls
+from latentscale.compiled_density import compile_density
+from latentscale.coordinates import middle_of_prior
 from latentscale.errors import MissingFeatureWarning
 
 # Variables that every contender reports under the same name.
@@ -53,18 +55,22 @@ def main() -> None:
 
 
 def _package(model: ls.ScalingModel, draws: int, tune: int | None, seed: int) -> dict[str, Any]:
-    """Fit as a user does, timing what is compiled."""
-    clock = _Clock(nutpie.compile_pymc_model)
-    nutpie.compile_pymc_model = clock
+    """Fit as a user does, having compiled before."""
+    start = time.perf_counter()
+    density = compile_density(model.design, model.spec, model.priors)
+    compile_s = time.perf_counter() - start
     start = time.perf_counter()
     fit = model.fit(draws=draws, tune=tune or 300, random_seed=seed, progressbar=False)
-    total = time.perf_counter() - start
+    sample_s = time.perf_counter() - start
+    middle = middle_of_prior(model.design, model.spec, model.priors)
+    start_at = np.concatenate([middle, np.zeros(density.size - density.n_shared)])
     return {
         "posterior": fit.posterior,
         "steps": fit.idata["sample_stats"]["n_steps"].to_numpy(),
-        "compile_s": clock.seconds,
-        "sample_s": total - clock.seconds,
-        "compiled": clock.result,
+        "compile_s": compile_s,
+        "sample_s": sample_s,
+        "gradient": density.at,
+        "point": start_at,
     }
 
 

@@ -22,23 +22,22 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.optimize import minimize
 
-from latentscale.compiled_density import density_and_gradient, expand, mean_information
-from latentscale.compiling import Compiled, compile_model, structure_of
-from latentscale.coordinates import first_guess
-from latentscale.design import Design
+from latentscale.compiled_density import CompiledDensity, compile_density
+from latentscale.coordinates import first_guess, known_arrays, middle_of_prior
 from latentscale.errors import SamplingError
 from latentscale.forward import Draws, expected_of_cells, fitted_members
-from latentscale.priors import LOOK_AT_PRIORS, Prior
+from latentscale.priors import LOOK_AT_PRIORS
 from latentscale.recent import Recent
-from latentscale.spec import ModelSpec
+
+if TYPE_CHECKING:
+    from latentscale.model import ScalingModel
 
 # Several starts, because skills can trade their anchors: a mode of little mass that NUTS does not
 # leave. Two rounds tell which start is best; then rounds go on until the mean stays.
@@ -81,32 +80,62 @@ class Approximation:
     guess: np.ndarray
 
 
-_of_wholes: Recent[Approximation] = Recent(3)
+_recent: Recent[Approximation] = Recent(3)
 
 
-def approximate(
-    found: Compiled,
-    design: Design,
-    spec: ModelSpec,
-    *,
-    seed: int,
-    cores: int | None,
-    start: Approximation | None = None,
-) -> Approximation:
-    """Approximate the posterior of a compiled model.
+def approximation_of(model: ScalingModel, cores: int | None = None) -> Approximation:
+    """Approximate the posterior of a model, or take the approximation that is known already.
+
+    That of a part of a table starts from that of the whole table, whose root it keeps.
 
     Parameters
     ----------
-    found : Compiled
-        With the data of the design.
-    design : Design
-    spec : ModelSpec
+    model : ScalingModel
+    cores : int, optional
+        Threads to use; default: as many as there are cores.
+
+    Returns
+    -------
+    Approximation
+        The same for the same model.
+
+    Raises
+    ------
+    SamplingError
+        The density is not finite near the middle of the prior.
+    """
+    if model.whole is not None:
+        return approximate(model, cores=cores, start=approximation_of(model.whole))
+    return _recent.get(_fingerprint(model), lambda: approximate(model, cores=cores))
+
+
+def _fingerprint(model: ScalingModel) -> str:
+    """Tell models apart by all that their posterior depends on."""
+    found = hashlib.sha256(model.spec.to_json().encode())
+    for name, array in known_arrays(model.design, model.spec, model.priors).items():
+        found.update(f"{name} {array.shape} {array.dtype}".encode() + array.tobytes())
+    return found.hexdigest()
+
+
+def approximate(
+    model: ScalingModel,
+    *,
+    seed: int = 0,
+    cores: int | None = None,
+    start: Approximation | None = None,
+) -> Approximation:
+    """Approximate the posterior of a model.
+
+    Parameters
+    ----------
+    model : ScalingModel
     seed : int
         The same seed gives the same approximation.
     cores : int or None
         Threads to use; None for as many as there are cores.
     start : Approximation, optional
-        Of a similar posterior, whose root is kept: to find it takes nearly all the time.
+        Of a similar posterior with the same shared parameters. Its root is kept: to find it takes
+        nearly all the time.
 
     Returns
     -------
@@ -117,9 +146,10 @@ def approximate(
     SamplingError
         The density is not finite near the middle of the prior.
     """
-    rng = np.random.default_rng(seed)
+    rng, design = np.random.default_rng(seed), model.design
+    density = compile_density(design, model.spec, model.priors)
     with ThreadPoolExecutor(cores or os.cpu_count()) as pool:
-        target = _Target(found, design, spec, pool)
+        target = _Target(density, model, pool)
         if start is None:
             best = min((target.explore(rng) for _ in range(_STARTS)), key=lambda end: end[0])[1]
             least = _LEAST_INFORMATION
@@ -134,55 +164,28 @@ def approximate(
     return best
 
 
-def approximation_of_whole(
-    design: Design, spec: ModelSpec, priors: Mapping[str, Prior]
-) -> Approximation:
-    """Approximate the posterior of a whole table, once for all its parts that are fitted.
-
-    Parameters
-    ----------
-    design : Design
-    spec : ModelSpec
-    priors : mapping of str to Prior
-
-    Returns
-    -------
-    Approximation
-    """
-    scores = design.scores.to_csv(index=False)
-    key = hashlib.sha256((structure_of(design, spec, priors) + scores).encode()).hexdigest()
-
-    def make() -> Approximation:
-        found = compile_model(design, spec, priors)
-        return approximate(found, design, spec, seed=0, cores=None)
-
-    return _of_wholes.get(key, make)
-
-
 @dataclass(frozen=True, eq=False)
 class _Target:
     """The posterior that is approximated, and who computes it.
 
     Attributes
     ----------
-    found : Compiled
-    design : Design
-    spec : ModelSpec
+    density : CompiledDensity
+    model : ScalingModel
     pool : concurrent.futures.Executor
         Of threads.
     """
 
-    found: Compiled
-    design: Design
-    spec: ModelSpec
+    density: CompiledDensity
+    model: ScalingModel
     pool: Executor
 
     def explore(self, rng: np.random.Generator) -> tuple[float, Approximation]:
         """Go from somewhere near the middle of the prior to about where the posterior is."""
-        model, shared = self.found.model, self.found.shared
-        middle = model.initial_point_func(0)[shared]
-        start = middle + _SPREAD * rng.standard_normal(len(shared))
-        end = Approximation(start, _SPREAD * np.eye(len(shared)), first_guess(self.design))
+        model, n = self.model, self.density.n_shared
+        middle = middle_of_prior(model.design, model.spec, model.priors)
+        start = middle + _SPREAD * rng.standard_normal(n)
+        end = Approximation(start, _SPREAD * np.eye(n), first_guess(model.design))
         noise, value = self.noise(rng, _START_POINTS), np.inf
         for _ in range(_START_ROUNDS):
             value, end = self.improve(end, noise, _LEAST_AT_FIRST)
@@ -190,7 +193,7 @@ class _Target:
 
     def noise(self, rng: np.random.Generator, size: int) -> np.ndarray:
         """Draw standard Normal points and their mirror images, dims (point, coordinate)."""
-        half = rng.standard_normal((size // 2, self.found.model.n_dim))
+        half = rng.standard_normal((size // 2, self.density.size))
         return np.concatenate([half, -half])
 
     def improve(
@@ -201,34 +204,32 @@ class _Target:
         Without a least information the root stays. Gives with them the divergence from the
         posterior, up to a constant.
         """
-        model, shared = self.found.model.with_data(guess=old.guess), self.found.shared
-        mean, minus_density = self._improve_mean(model, old, noise)
+        density = self.density.with_arrays(guess=old.guess)
+        mean, minus_density = self._improve_mean(density, old, noise)
         root = old.root
         if least is not None:
             points = self._points(mean, old.root, noise)
-            root = inverse_root(mean_information(model, points, shared, self.pool), least)
-        guess = self._expected(model, self._points(mean, root, noise))
+            root = inverse_root(density.information(points, self.pool), least)
+        guess = self._expected(density, self._points(mean, root, noise))
         divergence = minus_density - float(np.linalg.slogdet(root)[1])
         return divergence, Approximation(mean, root, guess)
 
     def _improve_mean(
-        self, model: Any, old: Approximation, noise: np.ndarray
+        self, density: CompiledDensity, old: Approximation, noise: np.ndarray
     ) -> tuple[np.ndarray, float]:
         """Move the mean to where the density is highest on average over the points."""
-        at, shared = density_and_gradient(model), self.found.shared
+        n = self.density.n_shared
 
         def minus_mean(moved: np.ndarray) -> tuple[float, np.ndarray]:
             points = self._points(old.mean + old.root @ moved, old.root, noise)
-            values, slopes = zip(*self.pool.map(at, points), strict=True)
-            value, slope = np.mean(values), np.mean(slopes, axis=0)[shared]
+            values, slopes = zip(*self.pool.map(density.at, points), strict=True)
+            value, slope = np.mean(values), np.mean(slopes, axis=0)[:n]
             if not np.isfinite(value) or not np.isfinite(slope).all():
-                return _NOT_FINITE, np.zeros(len(shared))
+                return _NOT_FINITE, np.zeros(n)
             return -float(value), -(old.root.T @ slope)
 
         settings = {"maxiter": _STEPS, "maxcor": _STEPS}
-        end = minimize(
-            minus_mean, np.zeros(len(shared)), jac=True, method="L-BFGS-B", options=settings
-        )
+        end = minimize(minus_mean, np.zeros(n), jac=True, method="L-BFGS-B", options=settings)
         if end.fun == _NOT_FINITE:
             raise SamplingError(
                 "The density of the model is not finite near the middle of its prior. "
@@ -237,31 +238,25 @@ class _Target:
         return old.mean + old.root @ end.x, float(end.fun)
 
     def _points(self, mean: np.ndarray, root: np.ndarray, noise: np.ndarray) -> np.ndarray:
-        points = noise.copy()
-        points[:, self.found.shared] = mean + noise[:, self.found.shared] @ root.T
+        points, n = noise.copy(), self.density.n_shared
+        points[:, :n] = mean + noise[:, :n] @ root.T
         return points
 
-    def _expected(self, model: Any, points: np.ndarray) -> np.ndarray:
+    def _expected(self, density: CompiledDensity, points: np.ndarray) -> np.ndarray:
         """Give the mean of the expected scores over points, dims (obs,)."""
-        design = self.design
-        members = fitted_members(design, self.spec)
-        total = np.zeros(design.n_obs)
-        for draws in self._draws(model, points):
-            [cells] = expected_of_cells(draws, members, design.llm_of_obs, design.benchmark_of_obs)
-            total += cells
-        return total / len(points)
-
-    def _draws(self, model: Any, points: np.ndarray) -> Iterator[Draws]:
-        """Give the parameters at each point, one at a time to spare memory."""
-        design = self.design
+        design = self.model.design
+        members = fitted_members(design, self.model.spec)
         sizes = {
             "family": len(design.families),
             "recipe": len(design.recipes),
             "llm": len(design.llms),
         }
-        for point in points:
-            values = expand(model, point[None])
-            yield Draws({name: values[name] for name in self.found.kept}, sizes)
+        total = np.zeros(design.n_obs)
+        for point in points:  # one at a time to spare memory
+            draws = Draws(density.report(point[None]), sizes)
+            [cells] = expected_of_cells(draws, members, design.llm_of_obs, design.benchmark_of_obs)
+            total += cells
+        return total / len(points)
 
 
 def inverse_root(information: np.ndarray, least: float = _LEAST_INFORMATION) -> np.ndarray:

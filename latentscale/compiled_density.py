@@ -1,17 +1,29 @@
-"""A compiled log density as plain functions of the sampler's coordinates.
+"""The log density of a model in its coordinates, compiled: for nutpie, and for plain functions.
 
-Like :mod:`latentscale.whitening`, this reaches into nutpie's compiled model, which is why nutpie's
-minor version is pinned. The functions run without Python's lock, so that threads share the work.
+What is compiled depends on the number of skills and the likelihood alone
+(:mod:`latentscale.kernels.callbacks`); tables, features and priors are data. The functions run
+without Python's lock, so that threads share the work.
+
+This fills in nutpie's compiled model by hand, which is why nutpie's minor version is pinned;
+``tests/test_compiled_density.py`` fails if what it relies on changes.
 """
 
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+
+from latentscale import coordinates
+from latentscale.coordinates import Variable
+from latentscale.design import Design
+from latentscale.kernels.callbacks import ARRAYS, INTEGERS, Callbacks, callbacks, directory_of
+from latentscale.priors import Prior
+from latentscale.spec import ModelSpec
 
 # Step of the finite differences, in units of a coordinate of unit scale.
 _STEP = 1e-4
@@ -19,82 +31,174 @@ _STEP = 1e-4
 _DOUBLES = ctypes.POINTER(ctypes.c_double)
 
 
-def density_and_gradient(compiled: Any) -> Callable[[np.ndarray], tuple[float, np.ndarray]]:
-    """Give the log density and its gradient as a function of the point, dims (coordinate,)."""
-    function, data, n = compiled.compiled_logp_func.ctypes, compiled.user_data, compiled.n_dim
+@dataclass(frozen=True, eq=False, repr=False)
+class CompiledDensity:
+    """The log density of the coordinates of a model; the shared parameters come first.
 
-    def at(point: np.ndarray) -> tuple[float, np.ndarray]:
-        point, out, density = np.array(point, dtype=float), np.empty(n), np.empty(())
-        pointers = [_pointer(array) for array in (point, out, density)]
-        function(n, *pointers, data.ctypes.data)
-        return float(density), out
+    Attributes
+    ----------
+    functions : Callbacks
+    arrays : dict of str to numpy.ndarray
+        What they read, by the names of their directory.
+    size, n_shared : int
+        Number of coordinates, and how many of them are shared by all LLMs.
+    reported : list of Variable
+        What the posterior reports.
+    coords : dict of str to list of str
+        Labels of its dims.
+    """
 
-    return at
+    functions: Callbacks
+    arrays: Mapping[str, np.ndarray]
+    size: int
+    n_shared: int
+    reported: list[Variable]
+    coords: Mapping[str, list[str]]
+
+    def with_arrays(self, **arrays: np.ndarray) -> CompiledDensity:
+        """Give the same with other arrays."""
+        return replace(self, arrays={**self.arrays, **_prepared(arrays)})
+
+    def at(self, point: np.ndarray) -> tuple[float, np.ndarray]:
+        """Give the log density and its gradient at a point, dims (coordinate,).
+
+        Neither is finite where the model is not defined.
+        """
+        point, gradient, value = np.array(point, dtype=float), np.empty(self.size), np.empty(())
+        directory, pointers = self._directory(), map(_pointer, (point, gradient, value))
+        self.functions.density.ctypes(self.size, *pointers, directory.ctypes.data)
+        return float(value), gradient
+
+    def report(self, points: np.ndarray) -> dict[str, np.ndarray]:
+        """Compute the variables of the model at points, dims (point, coordinate).
+
+        Returns
+        -------
+        dict of str to numpy.ndarray, dims (point, ...)
+        """
+        directory, n = self._directory(), self.n_reported
+        rows = np.empty((len(points), n))
+        for point, row in zip(np.ascontiguousarray(points, dtype=float), rows, strict=True):
+            self.functions.report.ctypes(
+                self.size, n, _pointer(point), _pointer(row), directory.ctypes.data
+            )
+        parts = np.split(rows, np.cumsum([each.size for each in self.reported])[:-1], axis=1)
+        return {
+            each.name: part.reshape(len(points), *each.shape)
+            for each, part in zip(self.reported, parts, strict=True)
+        }
+
+    @property
+    def n_reported(self) -> int:
+        """How many numbers the posterior reports."""
+        return sum(each.size for each in self.reported)
+
+    def information(self, points: np.ndarray, pool: Executor) -> np.ndarray:
+        """Average minus the second derivatives by the shared parameters over points.
+
+        Parameters
+        ----------
+        points : numpy.ndarray, dims (point, coordinate)
+        pool : concurrent.futures.Executor
+            Of threads.
+
+        Returns
+        -------
+        numpy.ndarray, dims (shared, shared)
+            Symmetric; points where the derivatives are not finite are left out, and the identity
+            if none is left.
+        """
+        n = self.n_shared
+
+        def at(point: np.ndarray) -> np.ndarray:
+            here, rows = self.at(point)[1][:n], np.empty((n, n))
+            for position in range(n):
+                ahead = point.copy()
+                ahead[position] += _STEP
+                rows[position] = (here - self.at(ahead)[1][:n]) / _STEP
+            return (rows + rows.T) / 2
+
+        found = [rows for rows in pool.map(at, points) if np.isfinite(rows).all()]
+        return np.mean(found, axis=0) if found else np.eye(n)
+
+    def for_nutpie(self, start: Callable[[Any], np.ndarray]) -> Any:
+        """Give it as a model that nutpie samples.
+
+        Parameters
+        ----------
+        start : callable
+            Where a chain starts, from its seed; dims (coordinate,).
+
+        Returns
+        -------
+        nutpie.compile_pymc.CompiledPyMCModel
+        """
+        import pandas as pd
+        from nutpie.compile_pymc import CompiledPyMCModel
+
+        directory, names = self._directory(), [each.name for each in self.reported]
+        shapes = [each.shape for each in self.reported]
+        labels: dict[str, Any] = {dim: pd.Index(values) for dim, values in self.coords.items()}
+        labels["unconstrained_parameter"] = pd.RangeIndex(self.size)
+        return CompiledPyMCModel(
+            compiled_logp_func=self.functions.density,
+            compiled_expand_func=self.functions.report,
+            initial_point_func=start,
+            shared_data=dict(self.arrays),  # kept alive by the model
+            shared_var_keys={},
+            user_data=directory,
+            n_expanded=self.n_reported,
+            shape_info=(names, [], shapes),
+            logp_func=None,
+            expand_func=None,
+            dims={each.name: each.dims for each in self.reported},
+            reparameterized_names=[],
+            _n_dim=self.size,
+            _shapes=dict(zip(names, shapes, strict=True)),
+            _coords=labels,
+        )
+
+    def _directory(self) -> np.ndarray:
+        return directory_of([self.arrays[name] for name in ARRAYS])
 
 
-def gradient_of(compiled: Any) -> Callable[[np.ndarray], np.ndarray]:
-    """Give the gradient of the log density as a function of the point."""
-    at = density_and_gradient(compiled)
-    return lambda point: at(point)[1]
-
-
-def expand(compiled: Any, points: np.ndarray) -> dict[str, np.ndarray]:
-    """Compute the variables of the model at points of the sampler's coordinates.
+def compile_density(
+    design: Design, spec: ModelSpec, priors: Mapping[str, Prior]
+) -> CompiledDensity:
+    """Compile the density of a model, or take what is compiled already, and give it its data.
 
     Parameters
     ----------
-    compiled
-        A model compiled by nutpie with the numba backend.
-    points : numpy.ndarray, dims (point, coordinate)
+    design : Design
+    spec : ModelSpec
+    priors : mapping of str to Prior
 
     Returns
     -------
-    dict of str to numpy.ndarray, dims (point, ...)
+    CompiledDensity
+        About rough expectations from the scores alone, and not whitened.
     """
-    function, data, n = compiled.compiled_expand_func.ctypes, compiled.user_data, compiled.n_dim
-    rows = np.empty((len(points), compiled.n_expanded))
-    for point, row in zip(np.ascontiguousarray(points, dtype=float), rows, strict=True):
-        function(n, compiled.n_expanded, _pointer(point), _pointer(row), data.ctypes.data)
-    names, slices, shapes = compiled.shape_info
-    return {
-        name: rows[:, part].reshape(len(points), *(int(size) for size in np.ravel(shape)))
-        for name, part, shape in zip(names, slices, shapes, strict=True)
-    }
+    shared = coordinates.shared_variables(design, spec)
+    groups = coordinates.group_variables(design, spec)
+    n_shared = sum(each.size for each in shared)
+    return CompiledDensity(
+        functions=callbacks(spec.skills, spec.likelihood),
+        arrays=_prepared(coordinates.known_arrays(design, spec, priors)),
+        size=n_shared + sum(each.size for each in groups),
+        n_shared=n_shared,
+        reported=coordinates.reported_variables(design, spec),
+        coords=coordinates.coords(design, spec),
+    )
 
 
-def mean_information(
-    compiled: Any, points: np.ndarray, positions: np.ndarray, pool: Executor
-) -> np.ndarray:
-    """Average minus the second derivatives of a log density over points, for some coordinates.
-
-    Parameters
-    ----------
-    compiled
-        A model compiled by nutpie with the numba backend.
-    points : numpy.ndarray, dims (point, coordinate)
-    positions : numpy.ndarray of int
-        The coordinates to differentiate by.
-    pool : concurrent.futures.Executor
-        Of threads.
-
-    Returns
-    -------
-    numpy.ndarray, dims (position, position)
-        Symmetric; points where the derivatives are not finite are left out, and the identity if
-        none is left.
-    """
-    gradient = gradient_of(compiled)
-
-    def at(point: np.ndarray) -> np.ndarray:
-        here, rows = gradient(point)[positions], np.empty((len(positions), len(positions)))
-        for row, position in enumerate(positions):
-            ahead = point.copy()
-            ahead[position] += _STEP
-            rows[row] = (here - gradient(ahead)[positions]) / _STEP
-        return (rows + rows.T) / 2
-
-    found = [rows for rows in pool.map(at, points) if np.isfinite(rows).all()]
-    return np.mean(found, axis=0) if found else np.eye(len(positions))
+def _prepared(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Lay arrays out as the kernels read them: in one piece, of one of two kinds, unchanging."""
+    found = {}
+    for name, array in arrays.items():
+        dtype = np.int64 if name in INTEGERS else np.float64
+        found[name] = np.array(array, dtype=dtype, order="C", copy=True)
+        found[name].flags.writeable = False
+    return found
 
 
 def _pointer(array: np.ndarray) -> Any:

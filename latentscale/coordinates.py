@@ -1,113 +1,188 @@
-"""Coordinates of the group effects: plain ones, and those in which NUTS moves freely.
+"""The coordinates that the posterior is sampled in, in which NUTS moves freely.
 
-In the plain coordinates, effect = scale * z with z standard Normal, the posterior is badly shaped:
-an ability and the loadings, a deviation and its scale, a family's effect and its recipes' can all
-be traded for each other along curved ridges, and NUTS needs about a hundred small steps to follow
-them.
+In the plain coordinates of the graph, effect = scale * z with z standard Normal, the posterior is
+badly shaped: an ability and the loadings, a deviation and its scale, a family's effect and its
+recipes' can all be traded for each other along curved ridges, and NUTS needs about a hundred small
+steps to follow them.
 
 The remedy is to let the effects follow whatever they depend on. Around a rough expectation, every
 score is nearly a Normal measurement of its eta. Given the other parameters, the effects would then
 have a joint Normal posterior that can be written down: families, recipes and LLMs form a tree, and
-information flows up it and estimates flow down. An effect is declared as its conditional
-mean plus w times its conditional standard deviation. So w is nearly standard Normal and nearly
-independent of all else, whatever the data: where an LLM has many scores this is centring,
-where it has none this is non-centring.
+information flows up it and estimates flow down. An effect is its conditional mean plus w times its
+conditional standard deviation. So w is nearly standard Normal and nearly independent of all else,
+whatever the data: where an LLM has many scores this is centring, where it has none this is
+non-centring.
 
-This changes coordinates, not the model: the density that NUTS sees is that of the plain model with
+This changes coordinates, not the model: the density that NUTS sees is that of the plain graph with
 the Jacobian of the change, exactly, however rough the expectation. (Interpolation between centred
 and non-centred coordinates: Papaspiliopoulos, Roberts and Skoeld, 2007, Statistical Science 22.)
+
+Here is what the coordinates are, and the arrays that their density is computed from;
+:mod:`latentscale.kernels` computes it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
-import pymc as pm
-import pytensor.tensor as pt
+from scipy.linalg import helmert
 
-from latentscale.benchmark_coordinates import Curve
-from latentscale.design import Design
-from latentscale.kernels import arguments
-from latentscale.kernels.operations import effects_and_density
+from latentscale.design import Design, slope_columns
+from latentscale.kernels.arguments import Groups, Shared
+from latentscale.kernels.benchmarks import LEAST, MOST
+from latentscale.kernels.laws import SUPPORTS
 from latentscale.likelihoods import likelihood_of
+from latentscale.priors import FAMILIES, REAL, UNIT, Prior
 from latentscale.spec import ModelSpec
+from latentscale.story import scipy_of
+from latentscale.transforms import BEND
 
-# Dims of each effect.
-_DIMS: Mapping[str, tuple[str, ...]] = {
+# Dims of the variables that have coordinates, as in the graph; those of groups are of the effect.
+_SHARED_DIMS = Shared(
+    feature_slope=("feature", "skill"),
+    tuning_shift=("skill",),
+    family_scale=("skill",),
+    recipe_ratio=("skill",),
+    llm_ratio=("skill",),
+    family_slope_ratio=("slope_feature", "skill"),
+    family_deviation_scale=("benchmark",),
+    recipe_deviation_scale=("benchmark",),
+    total_loading=("benchmark",),
+    loading_contrast=("benchmark", "contrast"),
+    difficulty=("benchmark",),
+    slope_scale=("feature",),
+    tuning_scale=(),
+    floor_slack=("benchmark",),
+    ceiling_share=("benchmark",),
+    asymmetry=("benchmark",),
+    precision=("benchmark",),
+    tail=(),
+    benchmark_slope=("free benchmark", "column"),
+)
+_GROUP_DIMS = Groups(
+    family=("family", "skill"),
+    recipe=("recipe", "skill"),
+    llm=("llm", "skill"),
+    family_slope=("family", "slope_feature", "skill"),
+    family_deviation=("family", "benchmark"),
+    recipe_deviation=("recipe", "benchmark"),
+)
+
+# What the kernels report beside the values of the shared parameters, in their order.
+_REPORTED_DIMS: Mapping[str, tuple[str, ...]] = {
+    "recipe_scale": ("skill",),
+    "llm_scale": ("skill",),
+    "family_slope_scale": ("slope_feature", "skill"),
+    "family_slope": ("family", "slope_feature", "skill"),
+    "loading": ("benchmark", "skill"),
+    "benchmark_slope": ("benchmark", "feature"),
+    "benchmark_tuning": ("benchmark",),
+    "floor": ("benchmark",),
+    "ceiling": ("benchmark",),
+    "ability": ("llm", "skill"),
     "family_effect": ("family", "skill"),
     "recipe_effect": ("recipe", "skill"),
     "llm_effect": ("llm", "skill"),
-    "family_slope": ("family", "slope_feature", "skill"),
     "family_deviation": ("family", "benchmark"),
     "recipe_deviation": ("recipe", "benchmark"),
 }
+
+# Variables that are sampled relative to the middle of a curve, if their priors allow any number.
+_PLACED = ("difficulty", "total_loading", "loading_contrast")
+
+# Not a prior's: the kernels know the density.
+_NO_LAW = -1
 
 # Nearer to floor or ceiling than these shares of the way up, a score alone says little of its
 # logit.
 _FIRST = (0.03, 0.97)
 
 
-@dataclass(frozen=True, eq=False)
-class Outline:
-    """What of a model is known before its group effects: data, and symbolic parameters.
+class Variable(NamedTuple):
+    """A variable of the model: what it is called, its dims and its shape."""
 
-    Attributes
-    ----------
-    design, spec
-        The table and the settings.
-    data : dict
-        The data of the graph, by name.
-    explained : dims (llm, skill)
-        Ability without the group effects.
-    difficulty : dims (benchmark,)
-    slopes : dims (benchmark, feature) and (benchmark,), or None
-        Benchmarks' own slopes in the features, and in tuning.
-    loading : dims (benchmark, skill)
-    curve : Curve
-        From logits to expected scores.
-    scatter : dict
-        The parameters of the likelihood.
+    name: str
+    dims: tuple[str, ...]
+    shape: tuple[int, ...]
+
+    @property
+    def size(self) -> int:
+        """How many numbers it has."""
+        return int(np.prod(self.shape))
+
+
+def shared_variables(design: Design, spec: ModelSpec) -> list[Variable]:
+    """Give the parameters that all LLMs share, in the order of their coordinates.
+
+    All of :class:`latentscale.kernels.arguments.Shared`; one that the model lacks has no rows.
     """
-
-    design: Design
-    spec: ModelSpec
-    data: Mapping[str, Any]
-    explained: Any
-    difficulty: Any
-    slopes: tuple[Any, Any] | None
-    loading: Any
-    curve: Curve
-    scatter: Mapping[str, Any]
+    absent = _absent(spec)
+    return [
+        _variable(name, dims, name in absent, design, spec)
+        for name, dims in _SHARED_DIMS._asdict().items()
+    ]
 
 
-def declare_effects(scales: Mapping[str, Any]) -> dict[str, Any]:
-    """Declare effects in plain coordinates: scale * z, with z standard Normal."""
-    return {name: _plain(name, scale) for name, scale in scales.items()}
+def group_variables(design: Design, spec: ModelSpec) -> list[Variable]:
+    """Give the effects of groups, in the order of their coordinates, after the shared parameters.
+
+    All of :class:`latentscale.kernels.arguments.Groups`; one that the model lacks has no rows.
+    """
+    absent = _absent(spec)
+    return [
+        _variable(name, dims, name in absent, design, spec)
+        for name, dims in _GROUP_DIMS._asdict().items()
+    ]
 
 
-def _plain(name: str, scale: Any) -> Any:
-    z = pm.Normal(f"{name.removesuffix('_effect')}_z", 0, 1, dims=_DIMS[name])
-    return pm.Deterministic(name, scale * z, dims=_DIMS[name])
+def reported_variables(design: Design, spec: ModelSpec) -> list[Variable]:
+    """Give what the posterior reports, in the order in which the kernels write it."""
+    absent = _absent(spec)
+    values = [each for each in shared_variables(design, spec) if each.name != "benchmark_slope"]
+    others = [
+        _variable(name, dims, name in absent, design, spec) for name, dims in _REPORTED_DIMS.items()
+    ]
+    return [each for each in (*values, *others) if each.size > 0]
 
 
-def family_slope_part(data: Mapping[str, Any], family_slope: Any) -> Any:
-    """x_i family_slope[f(i)]; (llm, skill)."""
-    return (data["x_slope"][:, :, None] * family_slope[data["family_of_llm"]]).sum(axis=1)
+def _absent(spec: ModelSpec) -> set[str]:
+    """Name the variables that a model lacks."""
+    by_setting = {
+        "family_slope_ratio family_slope_scale family_slope": not spec.family_slopes,
+        "family_deviation_scale recipe_deviation_scale": not spec.deviations,
+        "family_deviation recipe_deviation": not spec.deviations,
+        "loading_contrast": spec.skills == 1,
+        "slope_scale tuning_scale benchmark_slope benchmark_tuning": not spec.benchmark_slopes,
+        "ceiling_share": not spec.ceiling,
+        "asymmetry": spec.link != "asymmetric",
+        "precision": spec.likelihood == "binomial",
+        "tail": not likelihood_of(spec.likelihood).has_tail,
+    }
+    return {name for names, is_absent in by_setting.items() if is_absent for name in names.split()}
 
 
-def ability_effects(data: Mapping[str, Any], effects: Mapping[str, Any]) -> Any:
-    """family_effect[f(i)] + recipe_effect[r(i)] + llm_effect_i (+ x_i family_slope[f(i)])."""
-    total = (
-        effects["family_effect"][data["family_of_llm"]]
-        + effects["recipe_effect"][data["recipe_of_llm"]]
-        + effects["llm_effect"]
-    )
-    if "family_slope" in effects:
-        total += family_slope_part(data, effects["family_slope"])
-    return total
+def _variable(
+    name: str, dims: tuple[str, ...], is_absent: bool, design: Design, spec: ModelSpec
+) -> Variable:
+    n_features, n_benchmarks = len(design.encoding.names), len(design.benchmarks)
+    sizes = {
+        "family": len(design.families),
+        "recipe": len(design.recipes),
+        "llm": len(design.llms),
+        "benchmark": n_benchmarks,
+        "skill": spec.skills,
+        "contrast": spec.skills - 1,
+        "feature": n_features,
+        "slope_feature": len(spec.family_slopes),
+        "free benchmark": n_benchmarks - spec.skills,
+        "column": n_features + 1,
+    }
+    shape = tuple(sizes[dim] for dim in dims)
+    if is_absent:
+        shape = (0, *shape[1:])
+    return Variable(name, dims, shape)
 
 
 def first_guess(design: Design) -> np.ndarray:
@@ -118,140 +193,116 @@ def first_guess(design: Design) -> np.ndarray:
     return guess
 
 
-def declare_in_coordinates(scales: Mapping[str, Any], outline: Outline, guess: np.ndarray) -> None:
-    """Declare effects as what the scores nearly say, plus w times their uncertainty.
+def known_arrays(
+    design: Design, spec: ModelSpec, priors: Mapping[str, Prior]
+) -> dict[str, np.ndarray]:
+    """Give the arrays that the kernels read, by the names of their directory.
 
-    With them come abilities, and the density of effects and scores.
-
-    Parameters
-    ----------
-    scales : mapping of str to variable
-        The scale of each effect.
-    outline : Outline
-    guess : numpy.ndarray, dims (obs,)
-        Rough expectations of the scores: data ``guess`` of the graph.
+    The rough expectations are those of :func:`first_guess`, and nothing is whitened.
     """
-    explained = outline.explained
-    if "family_slope" in scales:
-        family_slope = _plain("family_slope", scales["family_slope"])
-        explained = explained + family_slope_part(outline.data, family_slope)
-    cells, llms = _known(outline, guess)
-    parameters = arguments.Parameters(
-        curve=_whole_curve(outline.curve),
-        scatter=_whole_scatter(outline),
-        benchmarks=_benchmarks(outline),
-        explained=explained,
-        precisions=_precisions(arguments.OfSkills, "{}_effect", scales),
-        w=_w(arguments.OfSkills, "{}_effect", scales),
-        deviation_precisions=_precisions(arguments.OfDeviations, "{}_deviation", scales),
-        deviation_w=_w(arguments.OfDeviations, "{}_deviation", scales),
-    )
-    spec = outline.spec
-    values, density = effects_and_density(spec.skills, spec.likelihood, cells, llms, parameters)
-    pm.Potential("effects_and_scores", density)
-    _report(values, explained, llms, scales)
+    shared, groups = shared_variables(design, spec), group_variables(design, spec)
+    n_shared = sum(each.size for each in shared)
+    return {
+        **_cells(design, spec),
+        **_llms(design, spec),
+        **_suite(design, spec, priors),
+        **_laws(shared, priors),
+        "shapes": np.array([_rows_and_columns(each) for each in (*shared, *groups)]),
+        "centre": np.zeros(n_shared),
+        "root": np.eye(n_shared),
+    }
 
 
-def shared_positions(graph: pm.Model, shapes: Mapping[str, tuple[int, ...]]) -> np.ndarray:
-    """Find, among a sampler's coordinates, the parameters that all LLMs share.
-
-    Parameters
-    ----------
-    graph : pymc.Model
-        In coordinates, that is, built with a guess.
-    shapes : mapping of str to tuple of int
-        Shape of each variable in the sampler's coordinates.
-
-    Returns
-    -------
-    numpy.ndarray of int
-    """
-    groups = {"family", "recipe", "llm"}
-    flags = []
-    for variable in graph.free_RVs:
-        size = int(np.prod(shapes[graph.rvs_to_values[variable].name]))
-        of_group = groups & set(graph.named_vars_to_dims.get(variable.name, ()))
-        flags += [not of_group] * size
-    return np.flatnonzero(flags)
+def _rows_and_columns(variable: Variable) -> tuple[int, int]:
+    *rows, columns = variable.shape if len(variable.shape) > 1 else (variable.size, 1)
+    return int(np.prod(rows)), columns
 
 
-def _known(outline: Outline, guess: np.ndarray) -> tuple[arguments.Cells, arguments.Llms]:
-    """Give scores and where they belong, as data of the graph."""
-    design, data = outline.design, outline.data
-    if likelihood_of(outline.spec.likelihood).uses_counts:
-        score, trials = data["successes_data"], data["trials_data"]
-    else:
-        score, trials = data["score_data"], pt.ones_like(data["score_data"])
+def _cells(design: Design, spec: ModelSpec) -> dict[str, np.ndarray]:
+    score, trials = design.score, np.ones(design.n_obs)
+    if likelihood_of(spec.likelihood).uses_counts:
+        counts = design.scores[["successes", "trials"]].to_numpy(dtype=float)
+        score, trials = counts[:, 0], counts[:, 1]
+    return {
+        "score": score,
+        "trials": trials,
+        "guess": first_guess(design),
+        "llm": design.llm_of_obs,
+        "benchmark": design.benchmark_of_obs,
+    }
+
+
+def _llms(design: Design, spec: ModelSpec) -> dict[str, np.ndarray]:
     family_of_recipe = np.zeros(len(design.recipes), dtype=int)
     family_of_recipe[design.recipe_of_llm] = design.family_of_llm
-    cells = arguments.Cells(
-        score=score.astype(float),
-        trials=trials.astype(float),
-        guess=pm.Data("guess", guess, dims="obs"),
-        llm=data["llm_of_obs"],
-        benchmark=data["benchmark_of_obs"],
-    )
-    llms = arguments.Llms(
-        x=data["x"],
-        tuned=data["tuned"],
-        recipe=data["recipe_of_llm"],
-        family_of_recipe=pm.Data("family_of_recipe", family_of_recipe, dims="recipe"),
-    )
-    return cells, llms
-
-
-def _whole_curve(curve: Curve) -> arguments.Curve:
-    asymmetry = pt.ones_like(curve.floor) if curve.asymmetry is None else curve.asymmetry
-    return arguments.Curve(curve.floor, curve.ceiling, asymmetry)
-
-
-def _whole_scatter(outline: Outline) -> arguments.Scatter:
-    """Give the parameters of the likelihood, and any number for those that it lacks."""
-    precision = outline.scatter.get("precision", pt.ones_like(outline.curve.floor))
-    tail = outline.scatter.get("tail", pt.as_tensor(1.0))
-    return arguments.Scatter(precision, tail.reshape((1,)))
-
-
-def _benchmarks(outline: Outline) -> arguments.Benchmarks:
-    slope, tuning = outline.slopes or (
-        pt.zeros((outline.difficulty.shape[0], outline.data["x"].shape[1])),
-        pt.zeros_like(outline.difficulty),
-    )
-    return arguments.Benchmarks(outline.difficulty, slope, tuning, outline.loading)
-
-
-def _precisions(groups: Any, pattern: str, scales: Mapping[str, Any]) -> Any:
-    """Give one over the squared scale at each level of a tree, or one where there is no effect."""
-    found = [scales.get(pattern.format(group)) for group in groups._fields]
-    return groups(*(pt.ones(1) if scale is None else scale**-2 for scale in found))
-
-
-def _w(groups: Any, pattern: str, scales: Mapping[str, Any]) -> Any:
-    """Declare the coordinates at each level of a tree; none where there is no effect."""
-    found = []
-    for group in groups._fields:
-        name = pattern.format(group)
-        w_name = f"{name.removesuffix('_effect')}_w"
-        w = pm.Flat(w_name, dims=_DIMS[name]) if name in scales else pt.zeros((0, 1))
-        found.append(w)
-    return groups(*found)
-
-
-def _report(
-    values: list[Any], explained: Any, llms: arguments.Llms, scales: Mapping[str, Any]
-) -> None:
-    """Report abilities, and as the effect of a group what it adds to the group above it."""
-    family, recipe, llm, family_deviation, recipe_deviation = values
-    effects = {
-        "family_effect": family,
-        "recipe_effect": recipe - family[llms.family_of_recipe],
-        "llm_effect": llm - recipe[llms.recipe],
+    return {
+        "x": design.x,
+        "x_slope": design.x[:, slope_columns(design.encoding, spec.family_slopes)],
+        "tuned": design.tuned,
+        "recipe": design.recipe_of_llm,
+        "family_of_recipe": family_of_recipe,
     }
-    if "family_deviation" in scales:
-        effects |= {
-            "family_deviation": family_deviation,
-            "recipe_deviation": recipe_deviation - family_deviation[llms.family_of_recipe],
-        }
-    for name, value in effects.items():
-        pm.Deterministic(name, value, dims=_DIMS[name])
-    pm.Deterministic("ability", explained + llm, dims=("llm", "skill"))
+
+
+def _suite(design: Design, spec: ModelSpec, priors: Mapping[str, Prior]) -> dict[str, np.ndarray]:
+    of, n = design.benchmark_of_obs, len(design.benchmarks)
+    mean = np.bincount(of, design.score, minlength=n) / np.bincount(of, minlength=n)
+    height = 1 - design.chance
+    share = np.clip((mean - design.chance) / height, LEAST, MOST)
+    anchored = [
+        spec.anchors.index(name) if name in spec.anchors else -1 for name in design.benchmarks
+    ]
+    weights = helmert(spec.skills) if spec.skills > 1 else np.empty((0, 1))
+    return {
+        "chance": design.chance,
+        "mean": mean,
+        "rough_slope": height * share * (1 - share),
+        "weights": weights,  # orthonormal, each row sums to zero
+        "anchored": np.array(anchored),
+        "placed": np.array([priors[name].support == REAL for name in _PLACED]),
+    }
+
+
+def _laws(shared: list[Variable], priors: Mapping[str, Prior]) -> dict[str, np.ndarray]:
+    law, support = np.full(len(shared), _NO_LAW), np.zeros(len(shared))
+    numbers = np.zeros((len(shared), 3))
+    for position, variable in enumerate(shared):
+        if variable.name in priors:
+            prior = priors[variable.name]
+            law[position] = list(FAMILIES).index(prior.family)
+            support[position] = SUPPORTS.index(prior.support)
+            known = dict(prior.parameters)
+            for place, name in enumerate(FAMILIES[prior.family][1]):
+                numbers[position, place] = known[name]
+    start = np.cumsum([0, *(each.size for each in shared)])
+    return {"start": start, "law": law, "support": support, "numbers": numbers}
+
+
+def middle_of_prior(design: Design, spec: ModelSpec, priors: Mapping[str, Prior]) -> np.ndarray:
+    """Give the coordinates of the shared parameters in the middle of the prior.
+
+    Of what is sampled relative to the middle of a curve, zero: there the scores are.
+    """
+    parts = []
+    for variable in shared_variables(design, spec):
+        prior = priors.get(variable.name)
+        placed = variable.name in _PLACED and prior is not None and prior.support == REAL
+        at = 0.0 if prior is None or placed else _coordinate(prior)
+        parts.append(np.full(variable.size, at))
+    return np.concatenate(parts)
+
+
+def _coordinate(prior: Prior) -> float:
+    """Give the coordinate of the median of a prior."""
+    median = float(scipy_of(prior).median())
+    if prior.support == REAL:
+        return median
+    if prior.support == UNIT:
+        return float(np.log(np.expm1(median / BEND)) - np.log(-np.expm1((median - 1) / BEND)))
+    return float(np.log(median))
+
+
+def coords(design: Design, spec: ModelSpec) -> dict[str, list[str]]:
+    """Give the labels of every dim of what is reported."""
+    labels = design.coords(spec.skill_names, spec.family_slopes)
+    return {dim: values for dim, values in labels.items() if dim != "obs"}

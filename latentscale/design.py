@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -143,42 +143,6 @@ def make_design(table: ScoreTable, features: str) -> Design:
         llm_of_obs=pd.Index(used["llm"]).get_indexer(pd.Index(scores["llm"])),
         benchmark_of_obs=pd.Index(benchmarks).get_indexer(pd.Index(scores["benchmark"])),
         scores=scores,
-    )
-
-
-def place_within(design: Design, whole: Design) -> Design | None:
-    """Lay the scores of a design out among the LLMs of a larger one.
-
-    Groups without a score change nothing of what is learnt about the others, so that the model of a
-    part of a table can be sampled by the compiled code of the whole table.
-
-    Parameters
-    ----------
-    design, whole : Design
-
-    Returns
-    -------
-    Design or None
-        With the LLMs of ``whole`` and the scores and features of ``design``; LLMs that are not in
-        ``design`` have no scores, and features of zero. None where ``design`` is not a part of
-        ``whole`` or lacks one of its benchmarks or columns.
-    """
-    groups = ["llm", "recipe", "family", "tuned"]
-    known = pd.MultiIndex.from_frame(whole.llms[groups])
-    at = known.get_indexer(pd.MultiIndex.from_frame(design.llms[groups]))
-    same_columns = design.encoding.names == whole.encoding.names
-    if (at < 0).any() or not same_columns or design.benchmarks != whole.benchmarks:
-        return None
-    x = np.zeros(whole.x.shape)
-    x[at] = design.x
-    return replace(
-        whole,
-        encoding=design.encoding,
-        chance=design.chance,
-        x=x,
-        llm_of_obs=at[design.llm_of_obs],
-        benchmark_of_obs=design.benchmark_of_obs,
-        scores=design.scores,
     )
 
 

@@ -15,38 +15,23 @@ Identification. A skill has no scale, origin, sign or direction of its own:
 * scale, sign and direction: one anchor benchmark per skill loads on that skill only, by exactly 1,
   so that an ability is in logits of its anchor;
 * origin: effects of families, recipes and LLMs have mean zero in their populations;
-* slopes: benchmarks' own slopes are orthogonal to the loadings (``beyond``).
+* slopes: benchmarks' own slopes are orthogonal to the loadings.
 
 ``rise`` is the link (:mod:`latentscale.links`): a sigmoid, more or less asymmetric.
 
-Every array is ``pm.Data``, so that other rows can be fitted without compiling again.
+NUTS samples the same posterior in other coordinates (:mod:`latentscale.coordinates`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
 from scipy.linalg import helmert
 
-from latentscale.benchmark_coordinates import (
-    Curve,
-    Middle,
-    beyond,
-    declare_difficulty,
-    declare_loadings,
-    declare_slopes_in_coordinates,
-    orthogonal_columns,
-)
-from latentscale.coordinates import (
-    Outline,
-    ability_effects,
-    declare_effects,
-    declare_in_coordinates,
-)
 from latentscale.design import Design, slope_columns
 from latentscale.likelihoods import likelihood_of
 from latentscale.links import symbolic_rise
@@ -85,17 +70,22 @@ REPORTED = (
 )
 
 
-def skill_names(anchors: tuple[str, ...]) -> list[str]:
-    """Name each skill after the benchmark that it is anchored to."""
-    return [f"skill {k + 1} ({anchor})" for k, anchor in enumerate(anchors)]
+class Curve(NamedTuple):
+    """What lies between logits and expected scores, dims (benchmark,) each.
+
+    Attributes
+    ----------
+    floor, ceiling
+    asymmetry
+        Or None, where the link is a sigmoid.
+    """
+
+    floor: Any
+    ceiling: Any
+    asymmetry: Any
 
 
-def build_graph(
-    design: Design,
-    spec: ModelSpec,
-    priors: Mapping[str, Prior],
-    guess: np.ndarray | None = None,
-) -> pm.Model:
+def build_graph(design: Design, spec: ModelSpec, priors: Mapping[str, Prior]) -> pm.Model:
     """Declare the whole model.
 
     Parameters
@@ -106,36 +96,37 @@ def build_graph(
         What was asked for.
     priors : mapping of str to Prior
         One for every variable, as :func:`latentscale.priors.merge_priors` gives them.
-    guess : numpy.ndarray, dims (obs,), optional
-        Rough expectations of the scores. With them the same posterior is written in
-        coordinates in which NUTS moves freely (:mod:`latentscale.coordinates`); the effects then
-        have no random variables of their own, and the prior cannot be drawn from.
 
     Returns
     -------
     pymc.Model
         With the observed variable ``score``, dims (obs,).
     """
-    coords = design.coords(skill_names(spec.anchors), spec.family_slopes)
+    coords = design.coords(spec.skill_names, spec.family_slopes)
     with pm.Model(coords=coords) as model:
         data = _declare_data(design, spec)
-        in_coordinates = guess is not None
         curve = _curve(data, spec, priors)
-        middle = Middle.of(curve, design) if in_coordinates else None
-        difficulty = declare_difficulty(priors["difficulty"], middle)
-        loading = _loading(design, spec, priors, middle)
+        difficulty = priors["difficulty"].declare("difficulty", dims="benchmark")
+        loading = _loading(design, spec, priors)
         scatter = _scatter(spec, priors)
         explained = _explained_ability(data, spec, priors)
-        slopes = _benchmark_slopes(design, spec, priors, loading, in_coordinates)
-        scales = _scales(spec, priors)
-        outline = Outline(
-            design, spec, data, explained, difficulty, slopes, loading, curve, scatter
+        own_slopes = _benchmark_slopes(data, spec, priors, loading)
+        effects = {name: _effect(name, scale) for name, scale in _scales(spec, priors).items()}
+        ability = explained + _ability_effects(data, effects)
+        pm.Deterministic("ability", ability, dims=("llm", "skill"))
+        eta = (
+            difficulty[data["benchmark_of_obs"]]
+            + at_cells(ability, loading, data)
+            + own_slopes
+            + _deviations(data, effects)
         )
-        if guess is None:
-            _declare_plainly(scales, outline)
-        else:
-            declare_in_coordinates(scales, outline, guess)
+        _observe(data, spec, scatter, _expected(data, curve, eta))
     return model
+
+
+def kept_variables(graph: pm.Model, priors: Mapping[str, Prior]) -> list[str]:
+    """Name the variables to store: what the posterior reports and what has a prior."""
+    return [name for name in dict.fromkeys((*REPORTED, *priors)) if name in graph.named_vars]
 
 
 def _declare_data(design: Design, spec: ModelSpec) -> dict[str, Any]:
@@ -194,53 +185,98 @@ def _scales(spec: ModelSpec, priors: Mapping[str, Prior]) -> dict[str, Any]:
     return scales
 
 
-def _loading(
-    design: Design, spec: ModelSpec, priors: Mapping[str, Prior], middle: Middle | None
-) -> Any:
+# Dims of each effect.
+_EFFECT_DIMS: Mapping[str, tuple[str, ...]] = {
+    "family_effect": ("family", "skill"),
+    "recipe_effect": ("recipe", "skill"),
+    "llm_effect": ("llm", "skill"),
+    "family_slope": ("family", "slope_feature", "skill"),
+    "family_deviation": ("family", "benchmark"),
+    "recipe_deviation": ("recipe", "benchmark"),
+}
+
+
+def _effect(name: str, scale: Any) -> Any:
+    """Declare an effect as scale * z, with z standard Normal."""
+    z = pm.Normal(f"{name.removesuffix('_effect')}_z", 0, 1, dims=_EFFECT_DIMS[name])
+    return pm.Deterministic(name, scale * z, dims=_EFFECT_DIMS[name])
+
+
+def _ability_effects(data: Mapping[str, Any], effects: Mapping[str, Any]) -> Any:
+    """family_effect[f(i)] + recipe_effect[r(i)] + llm_effect_i (+ x_i family_slope[f(i)])."""
+    total = (
+        effects["family_effect"][data["family_of_llm"]]
+        + effects["recipe_effect"][data["recipe_of_llm"]]
+        + effects["llm_effect"]
+    )
+    if "family_slope" in effects:
+        of_llm = effects["family_slope"][data["family_of_llm"]]
+        total += (data["x_slope"][:, :, None] * of_llm).sum(axis=1)
+    return total
+
+
+def _loading(design: Design, spec: ModelSpec, priors: Mapping[str, Prior]) -> Any:
     """loading_j: an anchor loads on its own skill only, by 1; the others are free.
 
     Skills rise together with scale, so the data determine the sum of a benchmark's loadings far
-    better than their differences: the two are sampled apart.
+    better than their differences: the two are declared apart.
     """
     is_anchor = np.zeros((len(design.benchmarks), spec.skills))
     for k, anchor in enumerate(spec.anchors):
         is_anchor[design.benchmarks.index(anchor), k] = 1.0
     is_free = ~is_anchor.any(axis=1)
-    total, contrasts = declare_loadings(priors, middle, is_free, spec.skills)
-    weights = helmert(spec.skills) if contrasts else []  # orthonormal, each sums to zero
-    columns = []
-    for k in range(spec.skills):
-        free = total / spec.skills
-        for contrast, weight in zip(contrasts, weights, strict=True):
-            free += contrast * weight[k]
-        columns.append(is_anchor[:, k] + is_free * free)
+    total = priors["total_loading"].declare("total_loading", dims="benchmark")
+    columns = [is_anchor[:, k] + is_free * total / spec.skills for k in range(spec.skills)]
+    if spec.skills > 1:
+        dims = ("benchmark", "contrast")
+        contrast = priors["loading_contrast"].declare("loading_contrast", dims=dims)
+        weights = helmert(spec.skills)  # orthonormal, each row sums to zero
+        for k in range(spec.skills):
+            columns[k] += is_free * (contrast * weights[:, k]).sum(axis=1)
     return pm.Deterministic("loading", side_by_side(columns), dims=("benchmark", "skill"))
 
 
 def _benchmark_slopes(
-    design: Design, spec: ModelSpec, priors: Mapping[str, Prior], loading: Any, in_coordinates: bool
-) -> tuple[Any, Any] | None:
-    """benchmark_slope_j and benchmark_tuning_j: beyond the slopes of skills.
+    data: Mapping[str, Any], spec: ModelSpec, priors: Mapping[str, Prior], loading: Any
+) -> Any:
+    """x_i benchmark_slope_j + tuned_i benchmark_tuning_j: beyond the slopes of skills; (obs,).
 
     A slope shared by all benchmarks in proportion to their loadings is a slope of the skills. Only
     the part orthogonal to the loadings is left here, or the two would trade off without end.
     """
     if not spec.benchmark_slopes:
-        return None
+        return 0.0
     slope_scale = priors["slope_scale"].declare("slope_scale", dims="feature")
     tuning_scale = priors["tuning_scale"].declare("tuning_scale", dims=None)
-    if in_coordinates:
-        scale = pt.concatenate([slope_scale, tuning_scale[None]])
-        slopes = declare_slopes_in_coordinates(scale, loading, design, spec)
-    else:
-        slope_z = pm.Normal("benchmark_slope_z", 0, 1, dims=("benchmark", "feature"))
-        tuning_z = pm.Normal("benchmark_tuning_z", 0, 1, dims="benchmark")
-        raw = pt.concatenate([slope_scale * slope_z, (tuning_scale * tuning_z)[:, None]], axis=1)
-        slopes = beyond(raw, orthogonal_columns(loading, spec.skills))
-    slope, tuning = slopes[:, :-1], slopes[:, -1]
+    slope_z = pm.Normal("benchmark_slope_z", 0, 1, dims=("benchmark", "feature"))
+    tuning_z = pm.Normal("benchmark_tuning_z", 0, 1, dims="benchmark")
+    directions = _orthogonal_columns(loading, spec.skills)
+    slope = _beyond(slope_scale * slope_z, directions)
+    tuning = _beyond(tuning_scale * tuning_z, directions)
     pm.Deterministic("benchmark_slope", slope, dims=("benchmark", "feature"))
     pm.Deterministic("benchmark_tuning", tuning, dims="benchmark")
-    return slope, tuning
+    of_tuned = data["tuned"][data["llm_of_obs"]] * tuning[data["benchmark_of_obs"]]
+    return at_cells(data["x"], slope, data) + of_tuned
+
+
+def _orthogonal_columns(loading: Any, n_skills: int) -> list[Any]:
+    """Make the loadings of the skills orthogonal by Gram-Schmidt, without changing their span.
+
+    Unrolled: for so few columns a call of LAPACK would cost more than all else. An anchor loads
+    by 1 on its skill alone, so no column's length is below 1.
+    """
+    columns: list[Any] = []
+    for k in range(n_skills):
+        columns.append(_beyond(loading[:, k], columns))
+    return columns
+
+
+def _beyond(effect: Any, columns: Sequence[Any]) -> Any:
+    """Project an effect, dims (benchmark, ...), on what is orthogonal to orthogonal columns."""
+    for column in columns:
+        direction = column if effect.ndim == 1 else column[:, None]
+        effect = effect - direction * (direction * effect).sum(axis=0) / (column**2).sum()
+    return effect
 
 
 def _curve(data: dict[str, Any], spec: ModelSpec, priors: Mapping[str, Prior]) -> Curve:
@@ -266,30 +302,6 @@ def _scatter(spec: ModelSpec, priors: Mapping[str, Prior]) -> dict[str, Any]:
     if likelihood_of(spec.likelihood).has_tail:
         scatter["tail"] = priors["tail"].declare("tail", dims=None)
     return scatter
-
-
-def _declare_plainly(scales: Mapping[str, Any], outline: Outline) -> None:
-    """Effects, abilities, eta and scores, as the equations say."""
-    data, spec = outline.data, outline.spec
-    effects = declare_effects(scales)
-    ability = outline.explained + ability_effects(data, effects)
-    pm.Deterministic("ability", ability, dims=("llm", "skill"))
-    eta = (
-        outline.difficulty[data["benchmark_of_obs"]]
-        + at_cells(ability, outline.loading, data)
-        + _slopes_at_cells(outline)
-        + _deviations(data, effects)
-    )
-    _observe(data, spec, outline.scatter, _expected(data, outline.curve, eta))
-
-
-def _slopes_at_cells(outline: Outline) -> Any:
-    """x_i benchmark_slope_j + tuned_i benchmark_tuning_j; (obs,)."""
-    if outline.slopes is None:
-        return 0.0
-    data, (slope, tuning) = outline.data, outline.slopes
-    of_tuned = data["tuned"][data["llm_of_obs"]] * tuning[data["benchmark_of_obs"]]
-    return at_cells(data["x"], slope, data) + of_tuned
 
 
 def _deviations(data: Mapping[str, Any], effects: Mapping[str, Any]) -> Any:

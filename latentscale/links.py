@@ -83,25 +83,6 @@ def symbolic_rise(eta: Any, asymmetry: Any, benchmark: Any) -> Any:
     return -pt.expm1(log_left)
 
 
-def symbolic_logit_and_slope(share: Any, asymmetry: Any) -> tuple[Any, Any]:
-    """Give the logits at which shares are reached, and the slopes of the rise there, in a graph.
-
-    Parameters
-    ----------
-    share : dims (...,)
-    asymmetry : dims (...,), or None for the sigmoid
-    """
-    import pytensor.tensor as pt
-
-    if asymmetry is None:
-        return pt.log(share) - pt.log1p(-share), share * (1 - share)
-    steepness, start = _line(asymmetry, pt)
-    log_left = pt.log1p(-share)
-    logit = (pt.log(pt.expm1(-asymmetry * log_left)) - start) / steepness
-    slope = -(1 - share) * pt.expm1(asymmetry * log_left) * steepness / asymmetry
-    return logit, slope
-
-
 def _softplus(u: np.ndarray) -> np.ndarray:
     return np.asarray(np.logaddexp(0.0, u))
 

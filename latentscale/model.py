@@ -96,7 +96,7 @@ class ScalingModel:
     spec: ModelSpec
     priors: Mapping[str, Prior]
     design: Design
-    _within: Design | None
+    whole: ScalingModel | None
 
     def __init__(
         self,
@@ -136,13 +136,13 @@ class ScalingModel:
         object.__setattr__(self, "spec", asked.with_anchors(chosen))
         object.__setattr__(self, "priors", merge_priors(priors))
         object.__setattr__(self, "design", design)
-        object.__setattr__(self, "_within", None)
+        object.__setattr__(self, "whole", None)
 
     def with_table(self, table: ScoreTable) -> ScalingModel:
         """Give the same model of another table: the same settings, priors and anchors.
 
-        A part of this model's table (fewer scores, LLMs or families) is fitted without compiling
-        anything, once this model or another part has been fitted.
+        A part of this model's table (fewer scores, LLMs or families) is fitted faster: it starts
+        from an approximation of the posterior of the whole.
 
         Parameters
         ----------
@@ -161,7 +161,9 @@ class ScalingModel:
         ('llama', 'pythia')
         """
         other = ScalingModel(table, **asdict(self.spec), priors=self.priors)
-        object.__setattr__(other, "_within", self._within or self.design)
+        whole = self.whole or self
+        if _same_parameters(other, whole):
+            object.__setattr__(other, "whole", whole)
         return other
 
     def to_pymc(self) -> pm.Model:
@@ -227,7 +229,6 @@ class ScalingModel:
             target_accept=target_accept,
             random_seed=random_seed,
             progressbar=progressbar,
-            within=self._within,
         )
         health = fit.diagnose()
         if not health.ok:
@@ -282,9 +283,6 @@ class ScalingModel:
         SamplingError
             The sampler could not start.
         """
-        from latentscale.approximation import approximation_of_whole
-
-        within = self._within or self.design
         return self._drawn(
             sampler="nutpie",
             draws=draws,
@@ -294,8 +292,6 @@ class ScalingModel:
             target_accept=target_accept,
             random_seed=random_seed,
             progressbar=False,
-            within=within,
-            start=approximation_of_whole(within, self.spec, self.priors),
         )
 
     def _drawn(self, **settings: Any) -> ScalingFit:
@@ -303,7 +299,7 @@ class ScalingModel:
         from latentscale.fit import ScalingFit
         from latentscale.sampling import draw_posterior
 
-        tree = draw_posterior(self.design, self.spec, self.priors, **settings)
+        tree = draw_posterior(self, **settings)
         origin = {"sampler": settings["sampler"], "seed": settings["random_seed"]}
         return ScalingFit.from_draws(self, tree, origin)
 
@@ -335,6 +331,12 @@ class ScalingModel:
         from latentscale.describe import model_html
 
         return model_html(self)
+
+
+def _same_parameters(model: ScalingModel, other: ScalingModel) -> bool:
+    """Whether two models with the same settings have the same parameters beside the groups'."""
+    one, two = model.design, other.design
+    return one.benchmarks == two.benchmarks and one.encoding.names == two.encoding.names
 
 
 def _require_table(table: ScoreTable) -> None:

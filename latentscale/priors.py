@@ -22,7 +22,7 @@ LOOK_AT_PRIORS = (
 
 REAL, POSITIVE, UNIT = "a real number", "a positive number", "a number in (0, 1)"
 
-_FAMILIES: dict[str, tuple[str, tuple[str, ...]]] = {
+FAMILIES: dict[str, tuple[str, tuple[str, ...]]] = {
     "Normal": (REAL, ("mu", "sigma")),
     "StudentT": (REAL, ("nu", "mu", "sigma")),
     "Laplace": (REAL, ("mu", "b")),
@@ -64,12 +64,12 @@ class Prior:
     parameters: tuple[tuple[str, float], ...]
 
     def __init__(self, family: str, **parameters: float) -> None:
-        if family not in _FAMILIES:
+        if family not in FAMILIES:
             raise PriorError(
-                f"{first(with_nearest([str(family)], _FAMILIES))} is not a distribution that a "
-                f"prior can have. Use one of {first(quoted(_FAMILIES), 20)}."
+                f"{first(with_nearest([str(family)], FAMILIES))} is not a distribution that a "
+                f"prior can have. Use one of {first(quoted(FAMILIES), 20)}."
             )
-        expected = _FAMILIES[family][1]
+        expected = FAMILIES[family][1]
         if set(parameters) != set(expected):
             raise PriorError(
                 f"Prior({family!r}) takes the parameters {first(quoted(expected))}, not "
@@ -81,7 +81,7 @@ class Prior:
     @property
     def support(self) -> str:
         """What values the prior allows, in words."""
-        return _FAMILIES[self.family][0]
+        return FAMILIES[self.family][0]
 
     def declare(self, name: str, *, dims: Any) -> Any:
         """Declare a variable with this prior in the PyMC model on the context stack."""

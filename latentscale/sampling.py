@@ -1,4 +1,4 @@
-"""Sampling the graph: compile, run NUTS, and lay the draws out as a DataTree."""
+"""Sampling the posterior: compile, run NUTS, and lay the draws out as a DataTree."""
 
 from __future__ import annotations
 
@@ -9,14 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
-from latentscale.design import Design, place_within
 from latentscale.errors import SamplingError
-from latentscale.priors import LOOK_AT_PRIORS, Prior
-from latentscale.spec import ModelSpec
+from latentscale.priors import LOOK_AT_PRIORS
 from latentscale.wording import first, quoted, with_nearest
 
 if TYPE_CHECKING:
-    from latentscale.approximation import Approximation
+    from latentscale.model import ScalingModel
 
 SAMPLERS = ("nutpie", "pymc", "numpyro", "blackjax")
 
@@ -27,9 +25,7 @@ _INSTALL = {
 
 
 def draw_posterior(
-    design: Design,
-    spec: ModelSpec,
-    priors: Mapping[str, Prior],
+    model: ScalingModel,
     *,
     sampler: str,
     draws: int,
@@ -39,16 +35,12 @@ def draw_posterior(
     target_accept: float,
     random_seed: int | None,
     progressbar: bool,
-    within: Design | None = None,
-    start: Approximation | None = None,
 ) -> xr.DataTree:
     """Draw from the posterior of a model.
 
     Parameters
     ----------
-    design : Design
-    spec : ModelSpec
-    priors : mapping of str to Prior
+    model : ScalingModel
     sampler : str
         ``nutpie``, ``pymc``, ``numpyro`` or ``blackjax``.
     draws, tune, chains : int
@@ -60,10 +52,6 @@ def draw_posterior(
     random_seed : int or None
         The same seed gives the same draws.
     progressbar : bool
-    within : Design, optional
-        Of a larger table, whose compiled code is to be used.
-    start : Approximation, optional
-        Of a similar posterior, to be found sooner.
 
     Returns
     -------
@@ -86,42 +74,19 @@ def draw_posterior(
         "seed": int(np.random.SeedSequence(random_seed).generate_state(1)[0]),
         "progressbar": progressbar,
     }
-    if sampler != "nutpie":
-        return _with_pymc(design, spec, priors, **settings)
-    placed = None if within is None else place_within(design, within)
-    if placed is None:
-        return _with_nutpie(design, spec, priors, start, **settings)
-    return _of_groups(_with_nutpie(placed, spec, priors, start, **settings), design)
+    return (_with_nutpie if sampler == "nutpie" else _with_pymc)(model, **settings)
 
 
-def _of_groups(tree: xr.DataTree, design: Design) -> xr.DataTree:
-    """Keep the draws of the families, recipes and LLMs of a design."""
-    labels = {"family": design.families, "recipe": design.recipes, "llm": design.llms["llm"]}
-    kept = tree["posterior"].to_dataset().sel({dim: list(names) for dim, names in labels.items()})
-    groups = {"posterior": kept, "sample_stats": tree["sample_stats"].to_dataset()}
-    return xr.DataTree.from_dict(groups)
-
-
-def _with_nutpie(
-    design: Design,
-    spec: ModelSpec,
-    priors: Mapping[str, Prior],
-    start: Approximation | None,
-    **settings: Any,
-) -> xr.DataTree:
+def _with_nutpie(model: ScalingModel, **settings: Any) -> xr.DataTree:
     """Sample in coordinates that are fitted to an approximation of the posterior."""
-    from latentscale.approximation import approximate
-    from latentscale.compiling import compile_model
-    from latentscale.whitening import whiten
+    from latentscale.approximation import approximation_of
+    from latentscale.compiled_density import compile_density
 
-    found = compile_model(design, spec, priors)
-    seed, cores = settings["seed"], settings["cores"]
-    near = approximate(found, design, spec, seed=seed, cores=cores, start=start)
-    compiled = found.model.with_data(guess=near.guess)
-    begin = _StandardNormal(compiled.n_dim)
-    tree = _nutpie_run(whiten(compiled, found.shared, near.mean, near.root, begin), settings)
+    near = approximation_of(model, settings["cores"])
+    density = compile_density(model.design, model.spec, model.priors)
+    density = density.with_arrays(guess=near.guess, centre=near.mean, root=near.root)
+    tree = _nutpie_run(density.for_nutpie(_StandardNormal(density.size)), settings)
     groups = {name: tree[name].to_dataset() for name in ("posterior", "sample_stats")}
-    groups["posterior"] = groups["posterior"][found.kept]
     return xr.DataTree.from_dict(groups)
 
 
@@ -162,16 +127,14 @@ class _StandardNormal:
         return np.random.default_rng(seed).standard_normal(self.size)
 
 
-def _with_pymc(
-    design: Design, spec: ModelSpec, priors: Mapping[str, Prior], **settings: Any
-) -> xr.DataTree:
+def _with_pymc(model: ScalingModel, **settings: Any) -> xr.DataTree:
+    """Sample the graph itself."""
     import pymc as pm
 
-    from latentscale.compiling import kept_variables
-    from latentscale.graph import build_graph
+    from latentscale.graph import kept_variables
 
-    graph = build_graph(design, spec, priors)
-    kept = kept_variables(graph, priors)
+    graph = model.to_pymc()
+    kept = kept_variables(graph, model.priors)
     try:
         with graph:
             tree: xr.DataTree = pm.sample(

@@ -77,6 +77,11 @@ class ModelSpec:
                     f"one of {first(quoted(choices), 9)}."
                 )
 
+    @property
+    def skill_names(self) -> list[str]:
+        """Name each skill after the benchmark that it is anchored to."""
+        return [f"skill {k + 1} ({anchor})" for k, anchor in enumerate(self.anchors)]
+
     def with_anchors(self, anchors: tuple[str, ...]) -> ModelSpec:
         """Give the same settings with these anchors."""
         return replace(self, anchors=anchors)

@@ -57,7 +57,7 @@ def draw_parameters(
 ) -> xr.Dataset:
     """Draw every random variable from its prior, except those that are given."""
     spec = model.spec
-    coords = model.design.coords(_skill_names(spec), spec.family_slopes)
+    coords = model.design.coords(spec.skill_names, spec.family_slopes)
     wanted = {name: dims for name, dims in DRAWN.items() if _is_in(name, spec)}
     unknown = [str(name) for name in truth if name not in wanted]
     if unknown:
@@ -231,10 +231,6 @@ def _ordered(told: Mapping[str, xr.DataArray]) -> xr.Dataset:
     order = ("family", "recipe", "llm", "benchmark", "feature", "slope_feature", "skill")
     return xr.Dataset({name: value.transpose(*order, missing_dims="ignore")
                        for name, value in told.items()})  # fmt: skip
-
-
-def _skill_names(spec: ModelSpec) -> list[str]:
-    return [f"skill {k} ({anchor})" for k, anchor in enumerate(spec.anchors, start=1)]
 
 
 def scipy_of(prior: Prior) -> Any:

@@ -11,8 +11,10 @@ from pymc.logprob.transforms import Transform
 # Width of the bend at either end, which is also the unit of the coordinate. The data tell a ceiling
 # to within 0.005 to 0.02 when all else is held, so that a bend of this width is smooth, and yet
 # leaves nearly all of the way straight.
-_BEND = 0.03
-_ENDS = 1 / _BEND
+BEND = 0.03
+ENDS = 1 / BEND
+# Logarithm of the slope where it is straight.
+LOG_SLOPE = float(np.log(BEND) + np.log1p(-np.exp(-ENDS)))
 
 
 class Bent(Transform):
@@ -28,13 +30,13 @@ class Bent(Transform):
 
     def backward(self, value: Any, *inputs: Any) -> Any:
         """Give the share."""
-        return _BEND * (pt.softplus(value) - pt.softplus(value - _ENDS))
+        return BEND * (pt.softplus(value) - pt.softplus(value - ENDS))
 
     def forward(self, value: Any, *inputs: Any) -> Any:
         """Give the coordinate."""
-        return pt.log(pt.expm1(value / _BEND)) - pt.log(-pt.expm1((value - 1) / _BEND))
+        return pt.log(pt.expm1(value / BEND)) - pt.log(-pt.expm1((value - 1) / BEND))
 
     def log_jac_det(self, value: Any, *inputs: Any) -> Any:
         """Give the logarithm of d (sigmoid(t) - sigmoid(t - 1 / d))."""
-        at_ends = pt.softplus(-value) + pt.softplus(value - _ENDS)
-        return np.log(_BEND) + np.log1p(-np.exp(-_ENDS)) - at_ends
+        at_ends = pt.softplus(-value) + pt.softplus(value - ENDS)
+        return LOG_SLOPE - at_ends

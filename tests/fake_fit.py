@@ -21,7 +21,6 @@ import latentscale as ls
 from latentscale.design import Design, slope_columns
 from latentscale.errors import MissingFeatureWarning
 from latentscale.fit import ScalingFit
-from latentscale.graph import skill_names
 from latentscale.model import ScalingModel
 from latentscale.spec import ModelSpec
 
@@ -305,7 +304,7 @@ def _deviations(
 
 
 def _as_dataset(arrays: Arrays, model: ScalingModel, chains: int, draws: int) -> xr.Dataset:
-    coords = model.design.coords(skill_names(model.spec.anchors), model.spec.family_slopes)
+    coords = model.design.coords(model.spec.skill_names, model.spec.family_slopes)
     used = {dim for name in arrays for dim in _DIMS[name]}
     variables = {
         name: (("chain", "draw", *_DIMS[name]), value.reshape(chains, draws, *value.shape[1:]))

@@ -8,73 +8,84 @@ import numpy as np
 import pytest
 
 from latentscale import approximation
-from latentscale.approximation import approximate
-from latentscale.compiling import Compiled
+from latentscale.approximation import approximate, inverse_root
 from latentscale.errors import SamplingError
 
-N, SHARED = 7, np.array([1, 4, 6])
+N, SHARED = 7, 3
 
 
 @dataclass(frozen=True)
-class FakeModel:
-    """Stands for a compiled model: a correlated Normal, or what a test makes of it."""
+class FakeDensity:
+    """Stands for a compiled density: a correlated Normal, or what a test makes of it."""
 
     mean: np.ndarray
     precision: np.ndarray
     offset: float = 0.0
-    n_dim: int = N
+    size: int = N
+    n_shared: int = SHARED
 
-    def with_data(self, guess):
+    def with_arrays(self, guess):
         return self
 
-    def initial_point_func(self, seed):
-        return np.zeros(N)
-
-    def __call__(self, point):
+    def at(self, point):
         away = point - self.mean
         return self.offset - away @ self.precision @ away / 2, -self.precision @ away
 
+    def information(self, points, pool):
+        return self.precision[:SHARED, :SHARED]
+
+
+@dataclass(frozen=True)
+class FakeModel:
+    """Stands for a model of that density."""
+
+    density: FakeDensity
+    design: None = None
+    spec: None = None
+    priors: None = None
+
 
 @pytest.fixture
-def model(monkeypatch):
+def density(monkeypatch):
     """A density that is Normal in the shared coordinates, and standard Normal beside them."""
     rng = np.random.default_rng(1)
     factor = np.tril(rng.standard_normal((3, 3))) + 2 * np.eye(3)
     mean, precision = np.zeros(N), np.eye(N)
-    mean[SHARED] = [3.0, -1.0, 0.5]
-    precision[np.ix_(SHARED, SHARED)] = factor @ factor.T
-
-    def information(model, points, positions, pool):
-        return model.precision[np.ix_(positions, positions)]
-
-    monkeypatch.setattr(approximation, "density_and_gradient", lambda model: model)
-    monkeypatch.setattr(approximation, "mean_information", information)
+    mean[:SHARED] = [3.0, -1.0, 0.5]
+    precision[:SHARED, :SHARED] = factor @ factor.T
     monkeypatch.setattr(approximation._Target, "_expected", lambda *_: np.array([0.5]))
     monkeypatch.setattr(approximation, "first_guess", lambda design: np.array([0.4]))
-    return FakeModel(mean, precision)
+    monkeypatch.setattr(approximation, "middle_of_prior", lambda *_: np.zeros(SHARED))
+    return FakeDensity(mean, precision)
 
 
-def approximated(model, **settings):
-    found = Compiled(model, SHARED, kept=[])
-    return approximate(found, None, None, **{"seed": 1, "cores": 1, "start": None, **settings})
+@pytest.fixture
+def approximated(monkeypatch):
+    """Approximate a density."""
+
+    def run(density, **settings):
+        monkeypatch.setattr(approximation, "compile_density", lambda *_: density)
+        return approximate(FakeModel(density), **{"seed": 1, "cores": 1, **settings})
+
+    return run
 
 
-def test_a_normal_posterior_is_found_exactly(model):
-    near = approximated(model)
-    np.testing.assert_allclose(near.mean, model.mean[SHARED], atol=1e-4)
-    covariance = np.linalg.inv(model.precision[np.ix_(SHARED, SHARED)])
+def test_a_normal_posterior_is_found_exactly(density, approximated):
+    near = approximated(density)
+    np.testing.assert_allclose(near.mean, density.mean[:SHARED], atol=1e-4)
+    covariance = np.linalg.inv(density.precision[:SHARED, :SHARED])
     np.testing.assert_allclose(near.root @ near.root, covariance, atol=1e-8)
     assert near.guess == [0.5]
 
 
-def test_a_seed_settles_it(model):
-    one, same, other = (approximated(model, seed=seed) for seed in (1, 1, 2))
+def test_a_seed_settles_it(density, approximated):
+    one, same, other = (approximated(density, seed=seed) for seed in (1, 1, 2))
     np.testing.assert_array_equal(one.mean, same.mean)
     assert (one.mean != other.mean).any()
 
 
-def test_a_start_nearby_takes_a_single_round(model, monkeypatch):
-    near = approximated(model)
+def test_a_start_nearby_takes_a_single_round(density, approximated, monkeypatch):
+    near = approximated(density)
     improve, rounds = approximation._Target.improve, []
 
     def counted(self, *args):
@@ -82,33 +93,38 @@ def test_a_start_nearby_takes_a_single_round(model, monkeypatch):
         return improve(self, *args)
 
     monkeypatch.setattr(approximation._Target, "improve", counted)
-    again = approximated(model, start=near)
+    again = approximated(density, start=near)
     assert len(rounds) == 1
     np.testing.assert_allclose(again.mean, near.mean, atol=1e-4)
     assert rounds[0][0].guess == [0.4]  # that of the data at hand, not that of the start
 
 
-def test_of_two_modes_the_one_of_more_mass_is_kept(model):
+def test_of_two_modes_the_one_of_more_mass_is_kept(density, approximated):
     """Modes at -3 and 3, the first less probable; some starts end in it, some in the other."""
-    apart = model.mean.copy()
-    apart[1] = -3.0
+    apart = density.mean.copy()
+    apart[0] = -3.0
 
-    class TwoModes(FakeModel):
-        def __call__(self, point):
-            if point[1] > 0:
-                return super().__call__(point)
-            return replace(model, mean=apart, offset=-1.0)(point)
+    class TwoModes(FakeDensity):
+        def at(self, point):
+            if point[0] > 0:
+                return super().at(point)
+            return replace(density, mean=apart, offset=-1.0).at(point)
 
-    both = TwoModes(model.mean, model.precision)
-    ends = [approximated(both, seed=seed).mean[0] for seed in range(8)]
-    assert np.mean(np.array(ends) > 2.9) >= 0.8
+    both = TwoModes(density.mean, density.precision)
+    ends = [approximated(both, seed=seed).mean[0] for seed in range(16)]
+    assert np.mean(np.array(ends) > 2.9) >= 0.7  # of single starts, about half
 
 
-def test_a_density_that_is_nowhere_finite_is_an_error(model):
+def test_a_density_that_is_nowhere_finite_is_an_error(density, approximated):
     with pytest.raises(SamplingError) as caught:
-        approximated(replace(model, offset=np.nan))
+        approximated(replace(density, offset=np.nan))
     assert str(caught.value) == (
         "The density of the model is not finite near the middle of its prior. Most often a prior "
         "puts mass where the likelihood is not defined. Look at model.prior_predictive(), then at "
         "the priors you changed."
     )
+
+
+def test_the_inverse_root_is_bounded_where_nothing_is_known():
+    root = inverse_root(np.diag([4.0, 0.0, -1.0]))
+    np.testing.assert_allclose(root, np.diag([0.5, 2.0, 2.0]), atol=1e-12)

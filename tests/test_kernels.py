@@ -5,12 +5,13 @@ from __future__ import annotations
 import numba
 import numpy as np
 import pandas as pd
-import pytensor
+import pymc as pm
 import pytensor.tensor as pt
 import pytest
 from scipy import special, stats
+from uncompiled import uncompile
 
-from latentscale.kernels import deviations, gram, posterior, scatter, skills
+from latentscale.kernels import deviations, gram, laws, posterior, scatter, skills
 from latentscale.kernels.arguments import (
     Benchmarks,
     Cells,
@@ -21,8 +22,9 @@ from latentscale.kernels.arguments import (
     Parameters,
     Scatter,
 )
-from latentscale.kernels.operations import log_gram
 from latentscale.likelihoods import likelihood_of
+from latentscale.priors import FAMILIES, UNIT, Prior
+from latentscale.story import scipy_of
 
 
 def callable_from_python(kernel):
@@ -75,8 +77,8 @@ def smoothed(values, where=None, benchmark=None):
     cells = cells_at(np.arange(len(LLM_OF_OBS)) if where is None else where)
     if benchmark is not None:
         cells = cells._replace(benchmark=benchmark)
-    n = values["loading"].shape[1]
-    llms = Llms(np.zeros((SIZES["llm"], 1)), np.zeros(SIZES["llm"]), RECIPE_OF, FAMILY_OF)
+    n, nothing = values["loading"].shape[1], np.zeros((SIZES["llm"], 0))
+    llms = Llms(nothing, nothing, np.zeros(SIZES["llm"]), RECIPE_OF, FAMILY_OF)
     precisions = OfSkills(values["family"], values["recipe"], values["llm"])
     w = OfSkills(values["w_family"], values["w_recipe"], values["w_llm"])
     scores = [values[name] for name in ("information", "left", "loading", "blur")]
@@ -205,7 +207,8 @@ def posterior_inputs(n_skills, has_deviations):
     score[:2] = 0, 1
     cells = Cells(score, np.ones(n), rng.uniform(-0.1, 1.1, n), LLM_OF_OBS, BENCHMARK_OF_OBS)
     tuned = (rng.uniform(size=SIZES["llm"]) < 0.5).astype(float)
-    llms = Llms(rng.normal(size=(SIZES["llm"], 2)), tuned, RECIPE_OF, FAMILY_OF)
+    x = rng.normal(size=(SIZES["llm"], 2))
+    llms = Llms(x, x[:, :0], tuned, RECIPE_OF, FAMILY_OF)
     levels = {group: rng.normal(size=(SIZES[group], skill)) for group in OfSkills._fields}
     of_deviations = [
         rng.normal(size=(SIZES[group] if has_deviations else 0, m))
@@ -251,7 +254,7 @@ def test_derivatives_of_the_density():
         cells, llms, parameters = posterior_inputs(len(n_skills), has_deviations)
 
         def value_and_derivatives(at, cells=cells, llms=llms):
-            return density(n_skills, *functions, cells, llms, at)
+            return density(n_skills, *functions, cells, llms, at)[:2]
 
         derivatives = dict(leaves(value_and_derivatives(parameters)[1]))
         rng, step = np.random.default_rng(2), 1e-6
@@ -325,20 +328,51 @@ def test_the_log_determinant_of_the_loadings_and_its_derivative():
     )
 
 
-@pytest.mark.parametrize("mode", ["NUMBA", "FAST_COMPILE"])
-def test_kernels_are_operations_of_pytensor(mode):
-    loading = pt.dmatrix("loading")
-    total = 1.7 * log_gram(3, loading)
-    compiled = pytensor.function([loading], [total, pt.grad(total, loading)], mode=mode)
-    value = np.random.default_rng(3).normal(size=(7, 3))
-    found, derivative = compiled(value)
-    expected, slope = log_gram_and_slope((0, 0, 0), value)
-    np.testing.assert_allclose(found, 1.7 * expected)
-    np.testing.assert_allclose(derivative, 1.7 * slope)
+PRIORS = [
+    Prior("Normal", mu=0.3, sigma=0.7),
+    Prior("StudentT", nu=4, mu=0.3, sigma=0.7),
+    Prior("Laplace", mu=0.3, b=0.7),
+    Prior("LogNormal", mu=0.3, sigma=0.7),
+    Prior("HalfNormal", sigma=0.7),
+    Prior("HalfStudentT", nu=4, sigma=0.7),
+    Prior("HalfCauchy", beta=0.7),
+    Prior("Exponential", lam=0.7),
+    Prior("Gamma", alpha=2.5, beta=0.7),
+    Prior("InverseGamma", alpha=2.5, beta=0.7),
+    Prior("Beta", alpha=2.5, beta=0.7),
+]
 
 
-def test_derivatives_have_no_derivatives():
-    loading = pt.dmatrix("loading")
-    slope = pt.grad(log_gram(2, loading), loading)
-    with pytest.raises(NotImplementedError, match="first derivatives only"):
-        pt.grad(slope.sum(), loading)
+def test_every_distribution_of_a_prior_is_tried():
+    assert [prior.family for prior in PRIORS] == list(FAMILIES)
+
+
+@pytest.mark.parametrize("prior", PRIORS, ids=str)
+def test_the_density_of_a_prior_and_its_derivative(prior, monkeypatch):
+    uncompile(monkeypatch)
+    law, numbers = list(FAMILIES).index(prior.family), [value for _, value in prior.parameters]
+    numbers += [0.0] * (3 - len(numbers))
+    for x in (0.01, 0.4, 0.95) if prior.support == UNIT else (0.1, 0.31, 2.0):
+        value, slope = laws.log_density(law, *numbers, x)
+        np.testing.assert_allclose(value, scipy_of(prior).logpdf(x), rtol=1e-12)
+        ahead, behind = (laws.log_density(law, *numbers, x + s)[0] for s in (1e-6, -1e-6))
+        np.testing.assert_allclose(slope, (ahead - behind) / 2e-6, rtol=1e-6)
+
+
+@pytest.mark.parametrize("prior", [PRIORS[0], PRIORS[3], PRIORS[-1]], ids=str)
+def test_coordinates_of_a_prior_are_those_of_the_plain_graph(prior, monkeypatch):
+    uncompile(monkeypatch)
+    with pm.Model() as model:
+        rv = prior.declare("x", dims=None)
+    transform = model.rvs_to_transforms[rv]
+    support = laws.SUPPORTS.index(prior.support)
+    for x in (-2.0, 0.1, 3.0, 30.0, 40.0):
+        value, slope, log_jacobian, d_log_jacobian = laws.value_at(support, x)
+        expected, log_slope = x, 0.0
+        if transform is not None:
+            expected = transform.backward(pt.constant(np.float64(x))).eval()
+            log_slope = transform.log_jac_det(pt.constant(np.float64(x))).eval()
+        np.testing.assert_allclose(value, expected, rtol=1e-12)
+        np.testing.assert_allclose([np.log(slope), log_jacobian], log_slope, rtol=1e-9, atol=1e-12)
+        ahead, behind = (laws.value_at(support, x + s)[2] for s in (1e-6, -1e-6))
+        np.testing.assert_allclose(d_log_jacobian, (ahead - behind) / 2e-6, rtol=1e-6, atol=1e-7)

@@ -360,9 +360,9 @@ def test_draws_follow_their_distribution(prior):
 
 
 def test_every_distribution_that_a_prior_can_have_is_simulated():
-    from latentscale.priors import _FAMILIES
+    from latentscale.priors import FAMILIES
 
-    assert set(PRIORS) == set(_FAMILIES)
+    assert set(PRIORS) == set(FAMILIES)
     assert all(scipy_of(default.prior).support() for default in DEFAULTS.values())
 
 

@@ -2,22 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+import numpy as np
 import pytest
 from numba.core.dispatcher import Dispatcher
 
+from latentscale import ScalingModel
+from latentscale.coordinates import (
+    group_variables,
+    known_arrays,
+    middle_of_prior,
+    reported_variables,
+    shared_variables,
+)
 from latentscale.kernels import (
+    abilities,
+    benchmarks,
+    callbacks,
     deviations,
     gram,
+    laws,
     links,
     measuring,
-    operations,
     posterior,
     scatter,
     scoring,
     skills,
+    whole,
 )
 
-_MODULES = (deviations, gram, links, measuring, operations, posterior, scatter, scoring, skills)
+_MODULES = (
+    abilities, benchmarks, callbacks, deviations, gram, laws, links, measuring, posterior, scatter,
+    scoring, skills, whole,
+)  # fmt: skip
 
 
 def uncompile(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -28,6 +46,46 @@ def uncompile(monkeypatch: pytest.MonkeyPatch) -> None:
                 monkeypatch.setattr(module, name, value.py_func)
     for name, functions in scatter.FUNCTIONS.items():
         monkeypatch.setitem(scatter.FUNCTIONS, name, tuple(f.py_func for f in functions))
-    monkeypatch.setattr(operations, "_apart", lambda make, n, name: make(n, name)[0])
-    monkeypatch.setattr(operations, "numba_njit", lambda **settings: lambda function: function)
-    monkeypatch.setattr(operations, "_for_python", lambda op: op.kernel(for_python=True))
+
+
+class UncompiledDensity:
+    """The log density of a model in its coordinates, after :func:`uncompile`."""
+
+    def __init__(self, model: ScalingModel, **arrays: np.ndarray) -> None:
+        design, spec = model.design, model.spec
+        self.spec, self.reported = spec, reported_variables(design, spec)
+        known = {**known_arrays(design, spec, model.priors), **arrays}
+        self.known = callbacks.known_of(*(known[name] for name in callbacks.ARRAYS[:-2]))
+        self.middle = middle_of_prior(design, spec, model.priors)
+        self.parts: dict[str, slice] = {}
+        at = 0
+        for variable in (*shared_variables(design, spec), *group_variables(design, spec)):
+            self.parts[variable.name] = slice(at, at + variable.size)
+            at += variable.size
+        self.size = at
+
+    def somewhere(self, seed: int = 0, scale: float = 0.3) -> np.ndarray:
+        """Give a point in the middle of nowhere."""
+        point = scale * np.random.default_rng(seed).standard_normal(self.size)
+        point[: len(self.middle)] += self.middle
+        return point
+
+    def at(self, point: np.ndarray) -> tuple[float, np.ndarray]:
+        """Give the log density and its gradient."""
+        gradient = np.full(self.size, np.nan)
+        return self._evaluate(point, gradient, np.empty(0)), gradient
+
+    def report(self, point: np.ndarray) -> Mapping[str, np.ndarray]:
+        """Give the variables of the model."""
+        flat = np.full(sum(each.size for each in self.reported), np.nan)
+        self._evaluate(point, np.empty(self.size), flat)
+        parts = np.split(flat, np.cumsum([each.size for each in self.reported])[:-1])
+        return {
+            each.name: part.reshape(each.shape)
+            for each, part in zip(self.reported, parts, strict=True)
+        }
+
+    def _evaluate(self, point: np.ndarray, gradient: np.ndarray, reported: np.ndarray) -> float:
+        functions = scatter.FUNCTIONS[self.spec.likelihood]
+        n_skills = (0,) * self.spec.skills
+        return float(whole.evaluate(n_skills, *functions, self.known, point, gradient, reported))

@@ -1,19 +1,26 @@
-"""The log density of group effects and scores in coordinates, compiled by numba, with its gradient.
+"""The log density of the model in its coordinates, compiled by numba, with its gradient.
 
-Written in PyTensor's own operations, the density is some hundred passes over the scores, which take
-minutes to compile; here it is a handful of loops that follow the equations, each with its
-hand-derived reverse. They run over the scores that there are, so that missing ones cost nothing.
+Written in PyTensor's operations, the density is some hundred passes over the scores, which take
+minutes to compile, for every table anew. Here it is a handful of loops that follow the equations of
+:mod:`latentscale.graph`, each with its hand-derived reverse. They run over the scores that there
+are, so that missing ones cost nothing; and tables, features and priors are data to them, so that
+they are compiled once for a number of skills and a likelihood.
 
 ==============  ==================================================================================
+``arguments``   what the kernels take, by name
+``laws``        priors, and the coordinates of what they are about
+``benchmarks``  curves, difficulties, loadings and own slopes, relative to the middle of a curve
+``gram``        the volume of the loadings
+``abilities``   what features, tuning and the spread of groups make of abilities
 ``links``       the curve of a benchmark, and where it reaches a rough expectation
 ``scatter``     log densities of a score about its expectation, one for each likelihood
 ``measuring``   a score as a Normal measurement of its eta
 ``skills``      smoothing on the tree of families, recipes and LLMs: the effects on skills
 ``deviations``  the same, benchmark by benchmark: the deviations
 ``scoring``     from effects to expected scores and their log density
-``posterior``   all of it, in order and back
-``gram``        the volume of the loadings
-``operations``  the same as operations of PyTensor
+``posterior``   effects and scores: the four before in order, and back
+``whole``       all of it, in order and back
+``callbacks``   the same as functions that nutpie calls
 ==============  ==================================================================================
 
 Smoothing. Each node of the tree has a vector of K skills::

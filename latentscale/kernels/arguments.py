@@ -35,15 +35,130 @@ class Llms(NamedTuple):
     Attributes
     ----------
     x : dims (llm, feature)
+    x_slope : dims (llm, slope_feature)
+        The columns of ``x`` whose slopes differ between families.
     tuned : dims (llm,)
     recipe : int, dims (llm,)
     family_of_recipe : int, dims (recipe,)
     """
 
     x: Any
+    x_slope: Any
     tuned: Any
     recipe: Any
     family_of_recipe: Any
+
+
+class Suite(NamedTuple):
+    """What is known of benchmarks, dims (benchmark,) where nothing else is said.
+
+    Attributes
+    ----------
+    chance
+    mean
+        The mean score.
+    rough_slope
+        The slope, at the mean score, of a sigmoid from chance to one.
+    weights : dims (contrast, skill)
+        What a contrast adds to each loading.
+    anchored : int
+        The skill whose anchor it is, or -1.
+    placed : int, dims (3,)
+        Whether difficulties, total loadings and contrasts are sampled relative to the middle.
+    n_features : int
+    """
+
+    chance: Any
+    mean: Any
+    rough_slope: Any
+    weights: Any
+    anchored: Any
+    placed: Any
+    n_features: Any
+
+
+class Laws(NamedTuple):
+    """The priors of the shared parameters, one after the other, dims (variable,).
+
+    Attributes
+    ----------
+    start : int, dims (variable + 1,)
+        Where each begins among the shared parameters, and where the last ends.
+    law : int
+        As in :mod:`latentscale.kernels.laws`, or -1 where the density is not that of a prior.
+    support : int
+        Position in :data:`latentscale.kernels.laws.SUPPORTS`.
+    numbers : dims (variable, 3)
+        The parameters of the law.
+    """
+
+    start: Any
+    law: Any
+    support: Any
+    numbers: Any
+
+
+class Shared(NamedTuple):
+    """The parameters that all LLMs share, in the order of the sampler's coordinates.
+
+    Dims are those of the graph's variables; one that a model lacks has no rows. ``benchmark_slope``
+    has the free benchmarks, in features and last in tuning.
+    """
+
+    feature_slope: Any
+    tuning_shift: Any
+    family_scale: Any
+    recipe_ratio: Any
+    llm_ratio: Any
+    family_slope_ratio: Any
+    family_deviation_scale: Any
+    recipe_deviation_scale: Any
+    total_loading: Any
+    loading_contrast: Any
+    difficulty: Any
+    slope_scale: Any
+    tuning_scale: Any
+    floor_slack: Any
+    ceiling_share: Any
+    asymmetry: Any
+    precision: Any
+    tail: Any
+    benchmark_slope: Any
+
+
+class Groups(NamedTuple):
+    """The coordinates of the effects of groups, in the order of the sampler's coordinates.
+
+    Dims are (group, skill), of slopes (family and feature, skill), of deviations (group,
+    benchmark).
+    """
+
+    family: Any
+    recipe: Any
+    llm: Any
+    family_slope: Any
+    family_deviation: Any
+    recipe_deviation: Any
+
+
+class Known(NamedTuple):
+    """Everything that is not sampled.
+
+    Attributes
+    ----------
+    cells : Cells
+    llms : Llms
+    suite : Suite
+    laws : Laws
+    shapes : int, dims (variable, 2)
+        Rows and columns of every variable of :class:`Shared` and :class:`Groups`.
+    """
+
+    cells: Any
+    llms: Any
+    suite: Any
+    laws: Any
+    shapes: Any
 
 
 class Curve(NamedTuple):

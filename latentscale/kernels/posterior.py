@@ -64,30 +64,6 @@ def _forward(n_skills, information_of, cells, llms, parameters):
 
 
 @compiled
-def effects(n_skills, information_of, cells, llms, parameters):
-    """Give the values of all groups: their own effects with those of the groups above them.
-
-    Parameters
-    ----------
-    n_skills : tuple of K integers
-        One for each skill.
-    information_of : function
-        Of the likelihood, from :data:`latentscale.kernels.scatter.FUNCTIONS`.
-    cells : Cells
-    llms : Llms
-    parameters : Parameters
-
-    Returns
-    -------
-    tuple of arrays, dims (group, skill) and (group, benchmark)
-        On skills of families, recipes and LLMs; deviations of families and recipes.
-    """
-    on_skills, on_benchmarks, _ = _forward(n_skills, information_of, cells, llms, parameters)
-    (family, recipe, llm), (family_dev, recipe_dev) = on_skills[0], on_benchmarks[0]
-    return family, recipe, llm, family_dev, recipe_dev
-
-
-@compiled
 def _eta(n_skills, cells, parameters, of_llms, of_recipes, way):
     """Give eta, dims (obs,): features, skills and deviations."""
     eta = add_products(n_skills, cells, way.own, of_llms, parameters.benchmarks.loading, 1.0)
@@ -227,13 +203,25 @@ def density(n_skills, constant_of, density_of, information_of, cells, llms, para
     """Give the log density of coordinates and scores, and its derivatives.
 
     It is that of the effects and the scores in the plain model, plus the log Jacobian of the
-    effects by the coordinates w. Parameters are those of :func:`effects`, and the likelihood's
-    other two functions.
+    effects by the coordinates w.
+
+    Parameters
+    ----------
+    n_skills : tuple of K integers
+        One for each skill.
+    constant_of, density_of, information_of : functions
+        Of the likelihood, from :data:`latentscale.kernels.scatter.FUNCTIONS`.
+    cells : Cells
+    llms : Llms
+    parameters : Parameters
 
     Returns
     -------
     value : float
     derivatives : Parameters
+    effects : tuple of arrays, dims (group, skill) and (group, benchmark)
+        On skills of families, recipes and LLMs; deviations of families and recipes. Each has in it
+        those of the groups above.
     """
     found = _forward(n_skills, information_of, cells, llms, parameters)
     (values, log_skills, _), (dev_values, log_deviations, _), way = found
@@ -251,4 +239,4 @@ def density(n_skills, constant_of, density_of, information_of, cells, llms, para
     _pull_back(
         n_skills, information_of, cells, llms, parameters, found, d_eta, d_values, d_dev_values, d
     )
-    return value, d
+    return value, d, (values[0], values[1], values[2], dev_values[0], dev_values[1])

@@ -1,0 +1,130 @@
+"""What features, tuning and the spread of groups make of abilities; and back."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from latentscale.kernels.arguments import OfDeviations, OfSkills
+from latentscale.kernels.jit import compiled
+
+
+@compiled
+def skill_scales(shared):
+    """Give the spread of families, recipes and LLMs on each skill.
+
+    Those of recipes and LLMs are declared relative to that of families.
+    """
+    n = shared.family_scale.shape[0]
+    recipe, llm = np.empty(n), np.empty(n)
+    for k in range(n):
+        recipe[k] = shared.family_scale[k] * shared.recipe_ratio[k]
+        llm[k] = shared.family_scale[k] * shared.llm_ratio[k]
+    return OfSkills(shared.family_scale, recipe, llm)
+
+
+@compiled
+def pull_back_skill_scales(shared, precisions, d_precisions, d_shared):
+    """Reverse :func:`skill_scales` and :func:`precision` of them; adds to ``d_shared``."""
+    for k in range(shared.family_scale.shape[0]):
+        family, of_recipe, of_llm = (
+            shared.family_scale[k], shared.recipe_ratio[k], shared.llm_ratio[k],
+        )  # fmt: skip
+        # The derivative by the logarithm of each scale.
+        by_family = -2 * precisions.family[k] * d_precisions.family[k]
+        by_recipe = -2 * precisions.recipe[k] * d_precisions.recipe[k]
+        by_llm = -2 * precisions.llm[k] * d_precisions.llm[k]
+        d_shared.family_scale[k] += (by_family + by_recipe + by_llm) / family
+        d_shared.recipe_ratio[k] += by_recipe / of_recipe
+        d_shared.llm_ratio[k] += by_llm / of_llm
+
+
+@compiled
+def precision(scale):
+    """Give one over the square of each scale; a single one where there is no effect."""
+    if scale.shape[0] == 0:
+        return np.ones(1)
+    found = np.empty(scale.shape[0])
+    for k in range(found.shape[0]):
+        found[k] = 1 / (scale[k] * scale[k])
+    return found
+
+
+@compiled
+def deviation_precisions(shared):
+    """Give the precisions of the deviations of families and recipes, dims (benchmark,)."""
+    return OfDeviations(
+        precision(shared.family_deviation_scale), precision(shared.recipe_deviation_scale)
+    )
+
+
+@compiled
+def pull_back_deviation_precisions(shared, precisions, d_precisions, d_shared):
+    """Reverse :func:`deviation_precisions`; adds to ``d_shared``."""
+    family, recipe = shared.family_deviation_scale, shared.recipe_deviation_scale
+    d_family, d_recipe = d_shared.family_deviation_scale, d_shared.recipe_deviation_scale
+    for j in range(family.shape[0]):
+        d_family[j] -= 2 * precisions.family[j] / family[j] * d_precisions.family[j]
+        d_recipe[j] -= 2 * precisions.recipe[j] / recipe[j] * d_precisions.recipe[j]
+
+
+@compiled
+def family_slopes(shared, z):
+    """Give how slopes in some features differ between families, dims (family and feature, skill).
+
+    ``z`` are standard Normal, in the same dims.
+    """
+    n_features = shared.family_slope_ratio.shape[0]
+    slope = np.empty(z.shape)
+    for i in range(z.shape[0]):
+        for k in range(z.shape[1]):
+            ratio = shared.family_slope_ratio[i % n_features, k]
+            slope[i, k] = shared.family_scale[k] * ratio * z[i, k]
+    return slope
+
+
+@compiled
+def explained(llms, shared, family_slope):
+    """Give x_i B + tuned_i tuning_shift (+ x_i family_slope[f(i)]), dims (llm, skill)."""
+    x, x_slope = llms.x, llms.x_slope
+    total = np.empty((x.shape[0], shared.tuning_shift.shape[0]))
+    for i in range(total.shape[0]):
+        first = llms.family_of_recipe[llms.recipe[i]] * x_slope.shape[1]
+        for k in range(total.shape[1]):
+            value = llms.tuned[i] * shared.tuning_shift[k]
+            for p in range(x.shape[1]):
+                value += x[i, p] * shared.feature_slope[p, k]
+            for s in range(x_slope.shape[1]):
+                value += x_slope[i, s] * family_slope[first + s, k]
+            total[i, k] = value
+    return total
+
+
+@compiled
+def pull_back_explained(llms, d_explained, d_shared, d_family_slope):
+    """Reverse :func:`explained`; adds to ``d_shared`` and ``d_family_slope``."""
+    x, x_slope = llms.x, llms.x_slope
+    for i in range(d_explained.shape[0]):
+        first = llms.family_of_recipe[llms.recipe[i]] * x_slope.shape[1]
+        for k in range(d_explained.shape[1]):
+            d = d_explained[i, k]
+            d_shared.tuning_shift[k] += llms.tuned[i] * d
+            for p in range(x.shape[1]):
+                d_shared.feature_slope[p, k] += x[i, p] * d
+            for s in range(x_slope.shape[1]):
+                d_family_slope[first + s, k] += x_slope[i, s] * d
+
+
+@compiled
+def pull_back_family_slopes(shared, z, d_family_slope, d_z, d_shared):
+    """Reverse :func:`family_slopes` and give the log density of ``z``; adds to the derivatives."""
+    n_features, value = shared.family_slope_ratio.shape[0], 0.0
+    for i in range(z.shape[0]):
+        for k in range(z.shape[1]):
+            s = i % n_features
+            family, ratio = shared.family_scale[k], shared.family_slope_ratio[s, k]
+            d = d_family_slope[i, k]
+            value -= (z[i, k] * z[i, k] + np.log(2 * np.pi)) / 2
+            d_z[i, k] += family * ratio * d - z[i, k]
+            d_shared.family_scale[k] += ratio * z[i, k] * d
+            d_shared.family_slope_ratio[s, k] += family * z[i, k] * d
+    return value

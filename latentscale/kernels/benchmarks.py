@@ -1,0 +1,270 @@
+"""What benchmarks have of their own, from the coordinates that they are sampled in; and back.
+
+The data tell well at what ability a benchmark's mean score is reached, and by how much its score
+rises there. They tell less well how floor, ceiling and asymmetry share in that: a higher ceiling
+with a lower difficulty, or a steeper link with a smaller loading, gives nearly the same scores. So
+difficulties and loadings are sampled relative to this point of the curve, its middle, which then
+stays where it is while the rest of the curve moves::
+
+    difficulty = w + logit of the middle,   loading = w / steepness of the middle
+
+Benchmarks' own slopes are independent Normals, projected on what is orthogonal to the loadings.
+With the anchors first, loading = [I; F], so that is b = [-F' w; w] for any w, and its density is
+that of a Normal within the J - K dimensions that are left::
+
+    log p(w) = -|b|^2 / (2 scale^2) - (J - K) log(scale sqrt(2 pi)) + log det(I + F'F) / 2
+
+The plain coordinates have K more, along which only the prior acts, and a funnel: the data tell the
+slopes well, so they are better not scaled.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from latentscale.kernels.arguments import Curve
+from latentscale.kernels.gram import log_gram_and_slope
+from latentscale.kernels.jit import compiled
+from latentscale.kernels.links import line, pull_back_reach, reach
+
+# About how large benchmarks' own slopes are: chains start where this is not absurd.
+_SLOPE = 0.1
+_CONSTANT = float(np.log(2 * np.pi) / 2 - np.log(_SLOPE))
+
+# A mean score outside of these shares of the way up says little about where its logit is.
+LEAST, MOST = 0.02, 0.98
+
+# About how large a loading is: chains start there.
+_LOADING = 1.0
+
+
+@compiled
+def curves(suite, shared):
+    """Give floor, ceiling and asymmetry of every benchmark."""
+    n = suite.chance.shape[0]
+    floor, ceiling, asymmetry = np.empty(n), np.empty(n), np.empty(n)
+    for j in range(n):
+        chance = suite.chance[j]
+        share = shared.ceiling_share[j] if shared.ceiling_share.shape[0] > 0 else 1.0
+        floor[j] = chance * (1 - shared.floor_slack[j])
+        ceiling[j] = chance + (1 - chance) * share
+        asymmetry[j] = shared.asymmetry[j] if shared.asymmetry.shape[0] > 0 else 1.0
+    return Curve(floor, ceiling, asymmetry)
+
+
+@compiled
+def pull_back_curves(suite, d_curve, d_shared):
+    """Reverse :func:`curves`; adds to ``d_shared``."""
+    for j in range(suite.chance.shape[0]):
+        d_shared.floor_slack[j] -= suite.chance[j] * d_curve.floor[j]
+        if d_shared.ceiling_share.shape[0] > 0:
+            d_shared.ceiling_share[j] += (1 - suite.chance[j]) * d_curve.ceiling[j]
+        if d_shared.asymmetry.shape[0] > 0:
+            d_shared.asymmetry[j] += d_curve.asymmetry[j]
+
+
+@compiled
+def middles(suite, curve):
+    """Give the logit at which each benchmark reaches its mean score, and how steep it is there.
+
+    Steepness is relative to that of a sigmoid from chance to one, and for anchors, whose loadings
+    are fixed, it is one. Also gives what the reverse needs again, dims (benchmark, 4).
+    """
+    floor, ceiling, asymmetry = curve
+    steep, start, _, _ = line(asymmetry)
+    n = floor.shape[0]
+    logit, steepness, kept = np.empty(n), np.empty(n), np.empty((n, 4))
+    for j in range(n):
+        height = ceiling[j] - floor[j]
+        share = min(max((suite.mean[j] - floor[j]) / height, LEAST), MOST)
+        at, rate, log_left, v = reach(share, asymmetry[j], steep[j], start[j])
+        kept[j, 0], kept[j, 1], kept[j, 2], kept[j, 3] = at, rate, log_left, v
+        logit[j] = at
+        steepness[j] = 1.0 if suite.anchored[j] >= 0 else height * rate / suite.rough_slope[j]
+    return logit, steepness, kept
+
+
+@compiled
+def pull_back_middles(suite, curve, kept, d_logit, d_steepness, d_curve):
+    """Reverse :func:`middles`; adds to ``d_curve``."""
+    floor, ceiling, asymmetry = curve
+    steep, _, d_steep, d_start = line(asymmetry)
+    for j in range(floor.shape[0]):
+        height = ceiling[j] - floor[j]
+        free = (suite.mean[j] - floor[j]) / height
+        share = min(max(free, LEAST), MOST)
+        reached = (kept[j, 0], kept[j, 1], kept[j, 2], kept[j, 3])
+        d_relative = 0.0 if suite.anchored[j] >= 0 else d_steepness[j] / suite.rough_slope[j]
+        d_share, d_asymmetry = pull_back_reach(
+            share, asymmetry[j], steep[j], d_steep[j], d_start[j], reached, d_logit[j],
+            d_relative * height,
+        )  # fmt: skip
+        d_curve.asymmetry[j] += d_asymmetry
+        d_height = d_relative * reached[1]
+        if free == share:
+            d_curve.floor[j] -= d_share / height
+            d_height -= d_share * share / height
+        d_curve.ceiling[j] += d_height
+        d_curve.floor[j] -= d_height
+
+
+@compiled
+def place(suite, logit, steepness, shared):
+    """Write difficulties and loadings over their coordinates; gives the log Jacobian.
+
+    Those whose prior is not of real numbers have coordinates of their own, and stay.
+    """
+    log_jacobian, n_contrasts = 0.0, shared.loading_contrast.shape[1]
+    for j in range(logit.shape[0]):
+        if suite.placed[0] > 0:
+            shared.difficulty[j] += logit[j]
+        if suite.placed[1] > 0:
+            shared.total_loading[j] = (_LOADING + shared.total_loading[j]) / steepness[j]
+            log_jacobian -= np.log(steepness[j])
+        if suite.placed[2] > 0:
+            for c in range(n_contrasts):
+                shared.loading_contrast[j, c] /= steepness[j]
+            log_jacobian -= n_contrasts * np.log(steepness[j])
+    return log_jacobian
+
+
+@compiled
+def pull_back_place(suite, steepness, shared, d_shared):
+    """Reverse :func:`place`, log Jacobian included, in place.
+
+    Gives the derivatives by logit and steepness.
+    """
+    n, n_contrasts = steepness.shape[0], shared.loading_contrast.shape[1]
+    d_logit, d_steepness = np.zeros(n), np.zeros(n)
+    for j in range(n):
+        if suite.placed[0] > 0:
+            d_logit[j] = d_shared.difficulty[j]
+        if suite.placed[1] > 0:
+            d_shared.total_loading[j] /= steepness[j]
+            d_steepness[j] -= d_shared.total_loading[j] * shared.total_loading[j]
+            d_steepness[j] -= 1 / steepness[j]
+        if suite.placed[2] > 0:
+            for c in range(n_contrasts):
+                d_shared.loading_contrast[j, c] /= steepness[j]
+                d_steepness[j] -= d_shared.loading_contrast[j, c] * shared.loading_contrast[j, c]
+            d_steepness[j] -= n_contrasts / steepness[j]
+    return d_logit, d_steepness
+
+
+@compiled
+def loadings(n_skills, suite, shared):
+    """Give loadings, dims (benchmark, skill): total / K + contrasts, and of anchors 1 or 0."""
+    size = len(n_skills)
+    loading = np.empty((suite.anchored.shape[0], size))
+    for j in range(loading.shape[0]):
+        for k in range(size):
+            if suite.anchored[j] >= 0:
+                loading[j, k] = 1.0 if suite.anchored[j] == k else 0.0
+            else:
+                total = shared.total_loading[j] / size
+                for c in range(suite.weights.shape[0]):
+                    total += shared.loading_contrast[j, c] * suite.weights[c, k]
+                loading[j, k] = total
+    return loading
+
+
+@compiled
+def pull_back_loadings(n_skills, suite, d_loading, d_shared):
+    """Reverse :func:`loadings`; adds to ``d_shared``."""
+    size = len(n_skills)
+    for j in range(d_loading.shape[0]):
+        if suite.anchored[j] < 0:
+            for k in range(size):
+                d_shared.total_loading[j] += d_loading[j, k] / size
+                for c in range(suite.weights.shape[0]):
+                    d_shared.loading_contrast[j, c] += d_loading[j, k] * suite.weights[c, k]
+
+
+@compiled
+def _scale(shared, p):
+    """Give the scale of a column of slopes: the last is that in tuning."""
+    n = shared.slope_scale.shape[0]
+    return shared.slope_scale[p] if p < n else shared.tuning_scale[0]
+
+
+@compiled
+def own_slopes(n_skills, suite, shared, loading):
+    """Give benchmarks' own slopes in features and in tuning, and their log density."""
+    n, n_features = loading.shape[0], shared.slope_scale.shape[0]
+    slope, tuning = np.zeros((n, suite.n_features)), np.zeros(n)
+    if shared.benchmark_slope.shape[0] == 0:
+        return slope, tuning, 0.0
+    value = (n_features + 1) * log_gram_and_slope(n_skills, loading)[0] / 2
+    for p in range(n_features + 1):
+        of_anchors = np.zeros(len(n_skills))
+        free, squares = 0, 0.0
+        for j in range(n):
+            if suite.anchored[j] < 0:
+                own = _SLOPE * shared.benchmark_slope[free, p]
+                free += 1
+                squares += own * own
+                for k in range(len(n_skills)):
+                    of_anchors[k] -= loading[j, k] * own
+                _set_slope(slope, tuning, j, p, own)
+        for j in range(n):
+            if suite.anchored[j] >= 0:
+                own = of_anchors[suite.anchored[j]]
+                squares += own * own
+                _set_slope(slope, tuning, j, p, own)
+        scale = _scale(shared, p)
+        value -= squares / (2 * scale * scale) + free * (np.log(scale) + _CONSTANT)
+    return slope, tuning, value
+
+
+@compiled
+def _set_slope(slope, tuning, j, p, own):
+    if p < slope.shape[1]:
+        slope[j, p] = own
+    else:
+        tuning[j] = own
+
+
+@compiled
+def _get_slope(slope, tuning, j, p):
+    return slope[j, p] if p < slope.shape[1] else tuning[j]
+
+
+@compiled
+def pull_back_own_slopes(n_skills, suite, shared, benchmarks, d_benchmarks, d_shared):
+    """Reverse :func:`own_slopes`, log density included.
+
+    Adds to ``d_shared`` and to the derivatives by the loadings.
+    """
+    loading, d_loading = benchmarks.loading, d_benchmarks.loading
+    n, n_features = loading.shape[0], shared.slope_scale.shape[0]
+    if shared.benchmark_slope.shape[0] == 0:
+        return
+    volume = log_gram_and_slope(n_skills, loading)[1]
+    for j in range(n):
+        for k in range(len(n_skills)):
+            d_loading[j, k] += (n_features + 1) * volume[j, k] / 2
+    for p in range(n_features + 1):
+        scale = _scale(shared, p)
+        precision = 1 / (scale * scale)
+        d_anchors, squares = np.zeros(len(n_skills)), 0.0
+        for j in range(n):
+            own = _get_slope(benchmarks.slope, benchmarks.tuning, j, p)
+            squares += own * own
+            if suite.anchored[j] >= 0:
+                d_own = _get_slope(d_benchmarks.slope, d_benchmarks.tuning, j, p)
+                d_anchors[suite.anchored[j]] = d_own - own * precision
+        free = 0
+        for j in range(n):
+            if suite.anchored[j] < 0:
+                own = _get_slope(benchmarks.slope, benchmarks.tuning, j, p)
+                d_own = _get_slope(d_benchmarks.slope, d_benchmarks.tuning, j, p) - own * precision
+                for k in range(len(n_skills)):
+                    d_own -= loading[j, k] * d_anchors[k]
+                    d_loading[j, k] -= own * d_anchors[k]
+                d_shared.benchmark_slope[free, p] += _SLOPE * d_own
+                free += 1
+        d_scale = squares * precision / scale - free / scale
+        if p < n_features:
+            d_shared.slope_scale[p] += d_scale
+        else:
+            d_shared.tuning_scale[0] += d_scale

@@ -1,0 +1,201 @@
+"""The kernels as functions that nutpie calls, and the memory that they read.
+
+nutpie calls a C function with a point and an address. The address is that of a directory: where
+each of the arrays lies that are not sampled, and how large it is. So one compilation serves every
+table: of other LLMs, benchmarks and features, with other scores and priors.
+
+The shared parameters are few and strongly correlated, which nutpie's diagonal mass matrix cannot
+see and a mass matrix of everything would be too large for. So they alone are whitened: at a point y
+they are ``centre + root y``, and the rest of the point is as it is.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import numba
+import numpy as np
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from latentscale.kernels.arguments import Cells, Known, Laws, Llms, Suite
+from latentscale.kernels.jit import compiled
+from latentscale.kernels.scatter import FUNCTIONS
+from latentscale.kernels.whole import evaluate
+
+# The arrays in the directory, in its order; numbers, except where the name says integers.
+ARRAYS = (
+    "score", "trials", "guess", "llm", "benchmark", "x", "x_slope", "tuned", "recipe",
+    "family_of_recipe", "chance", "mean", "rough_slope", "weights", "anchored", "placed", "start",
+    "law", "support", "numbers", "shapes", "centre", "root",
+)  # fmt: skip
+INTEGERS = frozenset(
+    ("llm", "benchmark", "recipe", "family_of_recipe", "anchored", "placed", "start", "law",
+     "support", "shapes")
+)  # fmt: skip
+_AT = {name: position for position, name in enumerate(ARRAYS)}
+_FIELDS = 3  # address, rows, columns
+
+_CENTRE, _ROOT = _AT["centre"], _AT["root"]
+
+
+def directory_of(arrays: Sequence[np.ndarray]) -> np.ndarray:
+    """Write down where arrays lie, in the order of :data:`ARRAYS`; they must be kept alive."""
+    rows = [(array.ctypes.data, array.shape[0], array.size // max(1, array.shape[0]))
+            for array in arrays]  # fmt: skip
+    return np.array(rows, dtype=np.int64)
+
+
+@intrinsic
+def _to_pointer(typing_context: Any, address: Any) -> Any:
+    """Make a pointer of a number."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.inttoptr(arguments[0], cgutils.voidptr_t)
+
+    return types.voidptr(types.int64), generate
+
+
+_pointer: Any = _to_pointer
+
+
+@compiled
+def _numbers(directory, i):
+    """Give an array of numbers, dims (row,)."""
+    return numba.carray(_pointer(directory[i, 0]), (directory[i, 1],), np.float64)
+
+
+@compiled
+def _matrix(directory, i):
+    """Give a matrix of numbers, dims (row, column)."""
+    return numba.carray(_pointer(directory[i, 0]), (directory[i, 1], directory[i, 2]), np.float64)
+
+
+@compiled
+def _integers(directory, i):
+    """Give an array of integers, dims (row,)."""
+    return numba.carray(_pointer(directory[i, 0]), (directory[i, 1],), np.int64)
+
+
+@compiled
+def _integer_matrix(directory, i):
+    """Give a matrix of integers, dims (row, column)."""
+    return numba.carray(_pointer(directory[i, 0]), (directory[i, 1], directory[i, 2]), np.int64)
+
+
+@compiled
+def known_of(
+    score, trials, guess, llm, benchmark, x, x_slope, tuned, recipe, family_of_recipe, chance, mean,
+    rough_slope, weights, anchored, placed, start, law, support, numbers, shapes,
+):  # fmt: skip
+    """Name the arrays of :data:`ARRAYS`, up to the last two."""
+    return Known(
+        Cells(score, trials, guess, llm, benchmark),
+        Llms(x, x_slope, tuned, recipe, family_of_recipe),
+        Suite(chance, mean, rough_slope, weights, anchored, placed, x.shape[1]),
+        Laws(start, law, support, numbers),
+        shapes,
+    )
+
+
+@compiled
+def _known(d):
+    """Give the arrays of a directory, in the order of :data:`ARRAYS`."""
+    return known_of(
+        _numbers(d, 0), _numbers(d, 1), _numbers(d, 2), _integers(d, 3), _integers(d, 4),
+        _matrix(d, 5), _matrix(d, 6), _numbers(d, 7), _integers(d, 8), _integers(d, 9),
+        _numbers(d, 10), _numbers(d, 11), _numbers(d, 12), _matrix(d, 13), _integers(d, 14),
+        _integers(d, 15), _integers(d, 16), _integers(d, 17), _integers(d, 18), _matrix(d, 19),
+        _integer_matrix(d, 20),
+    )  # fmt: skip
+
+
+@compiled
+def _unwhitened(y, centre, root):
+    """Give the point that y stands for; the root is symmetric."""
+    x, n = np.empty(y.shape[0]), centre.shape[0]
+    for i in range(n):
+        x[i] = centre[i]
+    for i in range(n, y.shape[0]):
+        x[i] = y[i]
+    for j in range(n):
+        for i in range(n):  # along a row of the root, which is faster than along a column
+            x[i] += root[j, i] * y[j]
+    return x
+
+
+@compiled
+def _whiten_gradient(gradient, root):
+    """Write the gradient by y over that by the point."""
+    n = root.shape[0]
+    whitened = np.zeros(n)
+    for j in range(n):
+        for i in range(n):
+            whitened[i] += root[j, i] * gradient[j]
+    for i in range(n):
+        gradient[i] = whitened[i]
+
+
+class Callbacks(NamedTuple):
+    """Two C functions: for the log density and its gradient, and for the variables reported.
+
+    ``whole`` is what both call, and must live as long as they do.
+    """
+
+    density: Any
+    report: Any
+    whole: Any
+
+
+_number = types.CPointer(types.float64)
+_WHOLE = types.int64(types.uint64, types.uint64, _number, _number, _number, _number, types.voidptr)
+_DENSITY = types.int64(types.uint64, _number, _number, _number, types.voidptr)
+_REPORT = types.int64(types.uint64, types.uint64, _number, _number, types.voidptr)
+
+
+@lru_cache
+def callbacks(n_skills: int, likelihood: str) -> Callbacks:
+    """Compile the functions that nutpie calls: once for a number of skills and a likelihood.
+
+    Returns
+    -------
+    Callbacks
+        Zero says that all went well, anything else that the density is not finite.
+    """
+    skills, (constant_of, density_of, information_of) = (0,) * n_skills, FUNCTIONS[likelihood]
+    n_arrays = len(ARRAYS)
+
+    def whole(n, n_reported, y_, gradient_, value_, reported_, address):
+        directory = numba.carray(address, (n_arrays, _FIELDS), np.int64)
+        y, gradient = numba.carray(y_, (n,)), numba.carray(gradient_, (n,))
+        reported, value = numba.carray(reported_, (n_reported,)), numba.carray(value_, (1,))
+        root = _matrix(directory, _ROOT)
+        x = _unwhitened(y, _numbers(directory, _CENTRE), root)
+        value[0] = evaluate(
+            skills, constant_of, density_of, information_of, _known(directory), x, gradient,
+            reported,
+        )  # fmt: skip
+        _whiten_gradient(gradient, root)
+        total = value[0]
+        for i in range(n):
+            total += 0 * gradient[i]  # not a number if one is not finite
+        return 0 if np.isfinite(total) else 1
+
+    # Compiled apart and called by its address, so that both share it.
+    compiled_whole = numba.cfunc(_WHOLE, error_model="numpy")(whole)
+    call = compiled_whole.ctypes
+    call.restype = ctypes.c_int64
+
+    def density(n, y_, gradient_, value_, address):
+        return call(n, 0, y_, gradient_, value_, value_, address)
+
+    def report(n, n_reported, y_, reported_, address):
+        gradient, value = np.empty(n), np.empty(1)
+        call(n, n_reported, y_, gradient.ctypes, value.ctypes, reported_, address)
+        return 0
+
+    return Callbacks(numba.cfunc(_DENSITY)(density), numba.cfunc(_REPORT)(report), compiled_whole)
