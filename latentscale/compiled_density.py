@@ -14,6 +14,7 @@ import ctypes
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -65,7 +66,7 @@ class CompiledDensity:
         Neither is finite where the model is not defined.
         """
         point, gradient, value = np.array(point, dtype=float), np.empty(self.size), np.empty(())
-        directory, pointers = self._directory(), map(_pointer, (point, gradient, value))
+        directory, pointers = self._directory, map(_pointer, (point, gradient, value))
         self.functions.density.ctypes(self.size, *pointers, directory.ctypes.data)
         return float(value), gradient
 
@@ -76,7 +77,7 @@ class CompiledDensity:
         -------
         dict of str to numpy.ndarray, dims (point, ...)
         """
-        directory, n = self._directory(), self.n_reported
+        directory, n = self._directory, self.n_reported
         rows = np.empty((len(points), n))
         for point, row in zip(np.ascontiguousarray(points, dtype=float), rows, strict=True):
             self.functions.report.ctypes(
@@ -136,7 +137,7 @@ class CompiledDensity:
         import pandas as pd
         from nutpie.compile_pymc import CompiledPyMCModel
 
-        directory, names = self._directory(), [each.name for each in self.reported]
+        directory, names = self._directory, [each.name for each in self.reported]
         shapes = [each.shape for each in self.reported]
         labels: dict[str, Any] = {dim: pd.Index(values) for dim, values in self.coords.items()}
         labels["unconstrained_parameter"] = pd.RangeIndex(self.size)
@@ -158,6 +159,7 @@ class CompiledDensity:
             _coords=labels,
         )
 
+    @cached_property
     def _directory(self) -> np.ndarray:
         return directory_of([self.arrays[name] for name in ARRAYS])
 

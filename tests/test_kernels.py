@@ -11,7 +11,7 @@ import pytest
 from scipy import special, stats
 from uncompiled import uncompile
 
-from latentscale.kernels import deviations, gram, laws, posterior, scatter, skills
+from latentscale.kernels import deviations, elementary, gram, laws, posterior, scatter, skills
 from latentscale.kernels.arguments import (
     Benchmarks,
     Cells,
@@ -39,6 +39,8 @@ def callable_from_python(kernel):
 
 smooth_skills = callable_from_python(skills.smooth)
 smooth_deviations = callable_from_python(deviations.smooth)
+exp_all = callable_from_python(elementary.exp_all)
+log_all = callable_from_python(elementary.log_all)
 log_gram_and_slope = callable_from_python(gram.log_gram_and_slope)
 log_gamma_and_slope = callable_from_python(scatter.log_gamma_and_slope)
 log_cdf_and_slope = callable_from_python(scatter.log_cdf_and_slope)
@@ -307,6 +309,21 @@ def test_log_gamma_and_its_derivative():
         value, slope = log_gamma_and_slope(x)
         np.testing.assert_allclose(value, special.gammaln(x), rtol=1e-13, atol=1e-13)
         np.testing.assert_allclose(slope, special.digamma(x), rtol=1e-13)
+
+
+def test_exponentials_and_logarithms_of_arrays():
+    rng = np.random.default_rng(1)
+    x = np.concatenate([rng.normal(size=1000) * 100, [0.0, -0.0, -700.0, 700.0, 1e-12]])
+    expected, found = np.exp(x), x.copy()
+    exp_all(found)
+    np.testing.assert_allclose(found, expected, rtol=1e-15)
+    log_all(found)
+    np.testing.assert_allclose(found, np.log(expected), rtol=1e-15, atol=1e-15)
+    beyond = np.array([np.nan, -1e4, 1e4])
+    exp_all(beyond)
+    assert np.isnan(beyond[0])
+    assert 0 <= beyond[1] < 1e-300
+    assert beyond[2] > 1e300
 
 
 def test_the_log_tail_of_a_normal_and_its_derivative():

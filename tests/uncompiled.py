@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -21,6 +22,7 @@ from latentscale.kernels import (
     benchmarks,
     callbacks,
     deviations,
+    elementary,
     gram,
     laws,
     links,
@@ -33,8 +35,8 @@ from latentscale.kernels import (
 )
 
 _MODULES = (
-    abilities, benchmarks, callbacks, deviations, gram, laws, links, measuring, posterior, scatter,
-    scoring, skills, whole,
+    abilities, benchmarks, callbacks, deviations, elementary, gram, laws, links, measuring,
+    posterior, scatter, scoring, skills, whole,
 )  # fmt: skip
 
 
@@ -44,6 +46,10 @@ def uncompile(monkeypatch: pytest.MonkeyPatch) -> None:
         for name, value in vars(module).items():
             if isinstance(value, Dispatcher):
                 monkeypatch.setattr(module, name, value.py_func)
+    # What reads the bits of a number cannot run as Python.
+    for module in (elementary, scatter):
+        monkeypatch.setattr(module, "exp", math.exp, raising=False)
+        monkeypatch.setattr(module, "log", math.log)
     for name, functions in scatter.FUNCTIONS.items():
         monkeypatch.setitem(scatter.FUNCTIONS, name, tuple(f.py_func for f in functions))
 

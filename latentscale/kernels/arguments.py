@@ -239,7 +239,7 @@ class Way(NamedTuple):
     rest
         What is left less the effects on skills.
     recipe : int
-    reached : dims (obs, 4)
+    reached : tuple of arrays, dims (obs,)
         Where the curve reached the rough expectation.
     """
 

@@ -68,40 +68,36 @@ def middles(suite, curve):
     """Give the logit at which each benchmark reaches its mean score, and how steep it is there.
 
     Steepness is relative to that of a sigmoid from chance to one, and for anchors, whose loadings
-    are fixed, it is one. Also gives what the reverse needs again, dims (benchmark, 4).
+    are fixed, it is one. Also gives what the reverse needs again.
     """
     floor, ceiling, asymmetry = curve
-    steep, start, _, _ = line(asymmetry)
     n = floor.shape[0]
-    logit, steepness, kept = np.empty(n), np.empty(n), np.empty((n, 4))
+    share, steepness = np.empty(n), np.empty(n)
     for j in range(n):
-        height = ceiling[j] - floor[j]
-        share = min(max((suite.mean[j] - floor[j]) / height, LEAST), MOST)
-        at, rate, log_left, v = reach(share, asymmetry[j], steep[j], start[j])
-        kept[j, 0], kept[j, 1], kept[j, 2], kept[j, 3] = at, rate, log_left, v
-        logit[j] = at
-        steepness[j] = 1.0 if suite.anchored[j] >= 0 else height * rate / suite.rough_slope[j]
-    return logit, steepness, kept
+        free = (suite.mean[j] - floor[j]) / (ceiling[j] - floor[j])
+        share[j] = min(max(free, LEAST), MOST)
+    logit, rate, log_left, power = reach(share, np.arange(n), line(asymmetry))
+    for j in range(n):
+        relative = (ceiling[j] - floor[j]) * rate[j] / suite.rough_slope[j]
+        steepness[j] = 1.0 if suite.anchored[j] >= 0 else relative
+    return logit, steepness, (share, rate, log_left, power)
 
 
 @compiled
-def pull_back_middles(suite, curve, kept, d_logit, d_steepness, d_curve):
+def pull_back_middles(suite, curve, logit, kept, d_logit, d_steepness, d_curve):
     """Reverse :func:`middles`; adds to ``d_curve``."""
     floor, ceiling, asymmetry = curve
-    steep, _, d_steep, d_start = line(asymmetry)
+    shares, rate, log_left, power = kept
+    lines = line(asymmetry)
     for j in range(floor.shape[0]):
-        height = ceiling[j] - floor[j]
-        free = (suite.mean[j] - floor[j]) / height
-        share = min(max(free, LEAST), MOST)
-        reached = (kept[j, 0], kept[j, 1], kept[j, 2], kept[j, 3])
+        share, height = shares[j], ceiling[j] - floor[j]
         d_relative = 0.0 if suite.anchored[j] >= 0 else d_steepness[j] / suite.rough_slope[j]
         d_share, d_asymmetry = pull_back_reach(
-            share, asymmetry[j], steep[j], d_steep[j], d_start[j], reached, d_logit[j],
-            d_relative * height,
-        )  # fmt: skip
+            share, j, lines, logit[j], log_left[j], power[j], d_logit[j], d_relative * height
+        )
         d_curve.asymmetry[j] += d_asymmetry
-        d_height = d_relative * reached[1]
-        if free == share:
+        d_height = d_relative * rate[j]
+        if LEAST < share < MOST:
             d_curve.floor[j] -= d_share / height
             d_height -= d_share * share / height
         d_curve.ceiling[j] += d_height

@@ -18,6 +18,17 @@ _NEAREST = 0.005
 
 
 @compiled
+def _shares(guess, of, curve):
+    """Give how far on the way from floor to ceiling the rough expectations are."""
+    share = np.empty(guess.shape[0])
+    for o in range(share.shape[0]):
+        j = of[o]
+        free = (guess[o] - curve.floor[j]) / (curve.ceiling[j] - curve.floor[j])
+        share[o] = min(max(free, _NEAREST), 1 - _NEAREST)
+    return share
+
+
+@compiled
 def measure(information_of, cells, curve, scatter):
     """Give the measured eta and the information about it, dims (obs,).
 
@@ -26,58 +37,55 @@ def measure(information_of, cells, curve, scatter):
     """
     score, trials, guess, _, of = cells
     (floor, ceiling, asymmetry), (precision, tail) = curve, scatter
-    steep, start, _, _ = line(asymmetry)
+    share = _shares(guess, of, curve)
+    at, rate, log_left, power = reach(share, of, line(asymmetry))
     n = score.shape[0]
-    measured, information, kept = np.empty(n), np.empty(n), np.empty((n, 4))
+    measured, information = np.empty(n), np.empty(n)
     for o in range(n):
         j = of[o]
         height = ceiling[j] - floor[j]
-        share = min(max((guess[o] - floor[j]) / height, _NEAREST), 1 - _NEAREST)
-        expected = floor[j] + height * share
-        at, rate, log_left, v = reach(share, asymmetry[j], steep[j], start[j])
-        kept[o, 0], kept[o, 1], kept[o, 2], kept[o, 3] = at, rate, log_left, v
-        slope = height * rate
+        expected = floor[j] + height * share[o]
+        slope = height * rate[o]
         worth = information_of(trials[o], expected, precision[j], tail[0])[0]
-        measured[o] = at + (score[o] / trials[o] - expected) / slope
+        measured[o] = at[o] + (score[o] / trials[o] - expected) / slope
         information[o] = slope * slope * worth
-    return measured, information, kept
+    return measured, information, (share, at, rate, log_left, power)
 
 
 @compiled
 def pull_back_measure(
-    information_of, cells, curve, scatter, kept, d_measured, d_information, d_curve, d_scatter
+    information_of, cells, curve, scatter, reached, d_measured, d_information, d_curve, d_scatter
 ):
     """Reverse :func:`measure`; adds to ``d_curve`` and ``d_scatter``."""
-    score, trials, guess, _, of = cells
+    score, trials, _, _, of = cells
     (floor, ceiling, asymmetry), (precision, tail) = curve, scatter
     (d_floor, d_ceiling, d_asymmetry), (d_precision, d_tail) = d_curve, d_scatter
-    steep, _, d_steep, d_start = line(asymmetry)
+    shares, at, rates, log_left, power = reached
+    lines = line(asymmetry)
     for o in range(score.shape[0]):
         j = of[o]
-        a, b, height = asymmetry[j], steep[j], ceiling[j] - floor[j]
-        free = (guess[o] - floor[j]) / height
-        share = min(max(free, _NEAREST), 1 - _NEAREST)
+        share, rate, height = shares[o], rates[o], ceiling[j] - floor[j]
         expected = floor[j] + height * share
-        reached = (kept[o, 0], kept[o, 1], kept[o, 2], kept[o, 3])
-        rate = reached[1]
         slope = height * rate
+        per_slope = 1 / slope
         worth, worth_m, worth_p, worth_t = information_of(
             trials[o], expected, precision[j], tail[0]
         )
         d_worth = d_information[o] * slope * slope
         d_precision[j] += d_worth * worth_p
         d_tail[0] += d_worth * worth_t
-        gap = (score[o] / trials[o] - expected) / slope
-        d_slope = 2 * d_information[o] * slope * worth - d_measured[o] * gap / slope
-        d_expected = d_worth * worth_m - d_measured[o] / slope
+        gap = (score[o] / trials[o] - expected) * per_slope
+        d_gap = d_measured[o] * per_slope
+        d_slope = 2 * d_information[o] * slope * worth - d_gap * gap
+        d_expected = d_worth * worth_m - d_gap
         d_share, d_a = pull_back_reach(
-            share, a, b, d_steep[j], d_start[j], reached, d_measured[o], d_slope * height
+            share, j, lines, at[o], log_left[o], power[o], d_measured[o], d_slope * height
         )
         d_asymmetry[j] += d_a
         d_share += d_expected * height
         d_height = d_slope * rate + d_expected * share
         d_floor[j] += d_expected
-        if free == share:
+        if _NEAREST < share < 1 - _NEAREST:
             d_floor[j] -= d_share / height
             d_height -= d_share * share / height
         d_ceiling[j] += d_height

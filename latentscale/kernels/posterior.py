@@ -142,7 +142,7 @@ def _pull_back(
             d_dev_values[1][way.recipe[o], cells.benchmark[o]] += d_eta[o]
         of_cells, of_precisions, of_w = _pull_back_deviations(
             way.information, way.rest, parameters.deviation_precisions, parameters.deviation_w,
-            way.recipe, cells.benchmark, llms.family_of_recipe, dev_kept, d_dev_values,
+            way.recipe, cells.benchmark, llms.family_of_recipe, dev_values, dev_kept, d_dev_values,
         )  # fmt: skip
         _add(d_information, of_cells[0])
         _add(d_left, of_cells[1])

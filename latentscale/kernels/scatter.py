@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 
+from latentscale.kernels.elementary import log
 from latentscale.kernels.jit import compiled
 from latentscale.likelihoods import EDGE
 
@@ -71,18 +72,19 @@ def _normal_constant(precision, tail):
 def _normal(score, trials, mean, precision, tail, constant):
     """Give the log density inside (0, 1), the log tail mass at its ends."""
     q = mean * (1 - mean)
-    inverse = (1 + precision) / q
+    per_q = 1 / q
+    inverse = (1 + precision) * per_q
     if score <= 0 or score >= 1:
         sign = -1.0 if score <= 0 else 1.0
         root = math.sqrt(inverse)
         gap = sign * (mean - (1.0 if score >= 1 else 0.0))
         value, slope = log_cdf_and_slope(gap * root)
-        d_mean = slope * root * (sign - gap * (1 - 2 * mean) / (2 * q))
+        d_mean = slope * root * (sign - gap * (1 - 2 * mean) * per_q / 2)
         return value, d_mean, slope * gap * root / (2 * (1 + precision)), 0.0
     gap = score - mean
     half = gap * gap * inverse / 2
-    value = constant[0] - math.log(q) / 2 - half
-    d_mean = gap * inverse + (half - 0.5) * (1 - 2 * mean) / q
+    value = constant[0] - log(q) / 2 - half
+    d_mean = gap * inverse + (half - 0.5) * (1 - 2 * mean) * per_q
     # constant[1] is 0.5 / (1 + precision)
     return value, d_mean, constant[1] * (1 - 2 * half), 0.0
 
@@ -102,7 +104,7 @@ def _student_t(score, trials, mean, precision, tail, constant):
     gap = score - mean
     square = gap * gap * inverse / tail
     pull = (tail + 1) / (1 + square)  # minus twice the derivative by the square
-    value = constant[0] - math.log(q) / 2 - (tail + 1) / 2 * math.log1p(square)
+    value = constant[0] - log(q) / 2 - (tail + 1) / 2 * math.log1p(square)
     d_mean = pull * gap * inverse / tail + (pull * square - 1) * (1 - 2 * mean) / (2 * q)
     d_precision = constant[1] - pull * square / (2 * (1 + precision))
     d_tail = constant[2] - math.log1p(square) / 2 + pull * square / (2 * tail)

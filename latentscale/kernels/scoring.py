@@ -85,30 +85,37 @@ def score(constant_of, density_of, cells, eta, curve, scatter, d_curve, d_scatte
     """
     (floor, ceiling, asymmetry), (precision, tail) = curve, scatter
     (d_floor, d_ceiling, d_asymmetry), (d_precision, d_tail) = d_curve, d_scatter
-    steep, start, d_steep, d_start = line(asymmetry)
-    constants = np.empty((floor.shape[0], 3))
-    for j in range(floor.shape[0]):
-        constants[j, 0], constants[j, 1], constants[j, 2] = constant_of(precision[j], tail[0])
+    lines = line(asymmetry)
+    n = floor.shape[0]
+    constant, d_constant, tail_constant = np.empty(n), np.empty(n), np.empty(n)
+    for j in range(n):
+        constant[j], d_constant[j], tail_constant[j] = constant_of(precision[j], tail[0])
+    lefts, softplus, sigmoid = left_of_the_way(eta, cells.benchmark, lines)
     total, d_eta = 0.0, np.empty(eta.shape[0])
     for o in range(eta.shape[0]):
         j = cells.benchmark[o]
-        a, height = asymmetry[j], ceiling[j] - floor[j]
-        left, softplus, sigmoid = left_of_the_way(eta[o], a, steep[j], start[j])
+        left, height = lefts[o], ceiling[j] - floor[j]
         mean = ceiling[j] - height * left
         if not 0 < mean < 1:  # rounded to an end, where no likelihood is defined
             return -np.inf, np.zeros_like(eta)
         value, d_mean, of_precision, of_tail = density_of(
-            cells.score[o], cells.trials[o], mean, precision[j], tail[0], constants[j]
+            cells.score[o],
+            cells.trials[o],
+            mean,
+            precision[j],
+            tail[0],
+            (constant[j], d_constant[j], tail_constant[j]),
         )
         total += value
         d_precision[j] += of_precision
         d_tail[0] += of_tail
         d_floor[j] += d_mean * left
         d_ceiling[j] += d_mean * (1 - left)
-        d_softplus = d_mean * height * left / a
-        d_u = d_softplus * sigmoid
-        d_asymmetry[j] += d_u * (eta[o] * d_steep[j] + d_start[j]) - d_softplus * softplus / a
-        d_eta[o] = d_u * steep[j]
+        d_softplus = d_mean * height * left * lines.per_a[j]
+        d_u = d_softplus * sigmoid[o]
+        d_asymmetry[j] += d_u * (eta[o] * lines.d_steep[j] + lines.d_start[j])
+        d_asymmetry[j] -= d_softplus * softplus[o] * lines.per_a[j]
+        d_eta[o] = d_u * lines.steep[j]
     return total, d_eta
 
 

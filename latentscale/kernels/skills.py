@@ -10,9 +10,12 @@ import numpy as np
 
 from latentscale.kernels.jit import compiled
 
+# The helpers take whole arrays and the row that is meant: to cut the row out costs more than the
+# arithmetic on it.
+
 
 @compiled
-def invert_factor(skills, q, inverse):
+def invert_factor(skills, q, inverse, row):
     """Write the inverse of the lower Cholesky factor of q."""
     n = len(skills)
     factor = np.empty((n, n))
@@ -20,62 +23,68 @@ def invert_factor(skills, q, inverse):
         total = q[j, j]
         for k in range(j):
             total -= factor[j, k] * factor[j, k]
-        factor[j, j] = np.sqrt(total)
+        inverse[row, j, j] = 1 / np.sqrt(total)
         for i in range(j + 1, n):
             total = q[i, j]
             for k in range(j):
                 total -= factor[i, k] * factor[j, k]
-            factor[i, j] = total / factor[j, j]
-    _invert_lower(skills, factor, inverse)
-
-
-@compiled
-def _invert_lower(skills, lower, inverse):
-    """Write the inverse of a lower triangular matrix."""
-    n = len(skills)
+            factor[i, j] = total * inverse[row, j, j]
     for j in range(n):
         for i in range(j):
-            inverse[i, j] = 0.0
-        inverse[j, j] = 1 / lower[j, j]
+            inverse[row, i, j] = 0.0
         for i in range(j + 1, n):
             total = 0.0
             for k in range(j, i):
-                total += lower[i, k] * inverse[k, j]
-            inverse[i, j] = -total / lower[i, i]
+                total += factor[i, k] * inverse[row, k, j]
+            inverse[row, i, j] = -total * inverse[row, i, i]
 
 
 @compiled
-def fill_covariance(skills, inverse, out):
+def _factor_of(skills, inverse, row, factor):
+    """Write the Cholesky factor, the inverse of its inverse."""
+    n = len(skills)
+    for j in range(n):
+        factor[j, j] = 1 / inverse[row, j, j]
+    for j in range(n):
+        for i in range(j + 1, n):
+            total = 0.0
+            for k in range(j, i):
+                total += inverse[row, i, k] * factor[k, j]
+            factor[i, j] = -total * factor[i, i]
+
+
+@compiled
+def fill_covariance(skills, inverse, row, out):
     """Write Q^-1 = C^-T C^-1."""
     n = len(skills)
     for a in range(n):
         for b in range(a + 1):
             total = 0.0
             for k in range(a, n):
-                total += inverse[k, a] * inverse[k, b]
+                total += inverse[row, k, a] * inverse[row, k, b]
             out[a, b] = total
             out[b, a] = total
 
 
 @compiled
-def _times_lower(skills, inverse, v, out):
+def _times_lower(skills, inverse, row, v, v_row, out, out_row):
     """Write C^-1 v."""
     for a in range(len(skills)):
         total = 0.0
         for b in range(a + 1):
-            total += inverse[a, b] * v[b]
-        out[a] = total
+            total += inverse[row, a, b] * v[v_row, b]
+        out[out_row, a] = total
 
 
 @compiled
-def _times_upper(skills, inverse, v, out):
+def _times_upper(skills, inverse, row, v, v_row, out, out_row):
     """Write C^-T v."""
     n = len(skills)
     for a in range(n):
         total = 0.0
         for k in range(a, n):
-            total += inverse[k, a] * v[k]
-        out[a] = total
+            total += inverse[row, k, a] * v[v_row, k]
+        out[out_row, a] = total
 
 
 @compiled
@@ -89,7 +98,7 @@ def _factor_level(skills, known, precision):
             for b in range(size):
                 q[a, b] = known[i, a, b]
             q[a, a] += precision[a]
-        invert_factor(skills, q, inverse[i])
+        invert_factor(skills, q, inverse, i)
     return inverse
 
 
@@ -105,7 +114,7 @@ def _pass_up(skills, inverse, pull, precision, parent, n_parents):
     cov = np.empty((size, size))
     for i in range(n):
         p = parent[i]
-        fill_covariance(skills, inverse[i], cov)
+        fill_covariance(skills, inverse, i, cov)
         for a in range(size):
             mean = 0.0
             for b in range(size):
@@ -120,9 +129,9 @@ def _pass_up(skills, inverse, pull, precision, parent, n_parents):
 def _set_target(skills, pull, precision, parent, above, i, target):
     """Write precision parent + pull of node i; the top level has nothing above it."""
     for a in range(len(skills)):
-        target[a] = pull[i, a]
+        target[0, a] = pull[i, a]
         if above.shape[0] > 0:
-            target[a] += precision[a] * above[parent[i], a]
+            target[0, a] += precision[a] * above[parent[i], a]
 
 
 @compiled
@@ -130,16 +139,17 @@ def _pass_down(skills, inverse, pull, precision, parent, above, w):
     """Give the values of a level from those of its parents; and its log Jacobian."""
     n, size = pull.shape[0], len(skills)
     values = np.empty((n, size))
-    whitened = np.empty(size)
-    target = np.empty(size)
+    whitened, target = np.empty((1, size)), np.empty((1, size))
     log_jacobian = 0.0
     for i in range(n):
         _set_target(skills, pull, precision, parent, above, i, target)
-        _times_lower(skills, inverse[i], target, whitened)
+        _times_lower(skills, inverse, i, target, 0, whitened, 0)
+        determinant = 1.0
         for a in range(size):
-            whitened[a] += w[i, a]
-            log_jacobian += np.log(inverse[i, a, a])
-        _times_upper(skills, inverse[i], whitened, values[i])
+            whitened[0, a] += w[i, a]
+            determinant *= inverse[i, a, a]
+        log_jacobian += np.log(determinant)
+        _times_upper(skills, inverse, i, whitened, 0, values, i)
     return values, log_jacobian
 
 
@@ -156,37 +166,37 @@ def _pull_back_down(skills, inverse, pull, precision, parent, above, w, d_values
     d_pull = np.empty((n, size))
     d_w = np.empty((n, size))
     d_precision = np.zeros(size)
-    target, whitened, mean, spread = np.empty(size), np.empty(size), np.empty(size), np.empty(size)
+    target, whitened = np.empty((1, size)), np.empty((1, size))
+    mean, spread = np.empty((1, size)), np.empty((1, size))
     factor, phi = np.empty((size, size)), np.empty((size, size))
     for i in range(n):
-        inv = inverse[i]
         _set_target(skills, pull, precision, parent, above, i, target)
-        _times_lower(skills, inv, target, whitened)
-        _times_upper(skills, inv, whitened, mean)
-        _times_upper(skills, inv, w[i], spread)
-        _times_lower(skills, inv, d_values[i], d_w[i])
-        _times_upper(skills, inv, d_w[i], d_pull[i])
+        _times_lower(skills, inverse, i, target, 0, whitened, 0)
+        _times_upper(skills, inverse, i, whitened, 0, mean, 0)
+        _times_upper(skills, inverse, i, w, i, spread, 0)
+        _times_lower(skills, inverse, i, d_values, i, d_w, i)
+        _times_upper(skills, inverse, i, d_w, i, d_pull, i)
         if above.shape[0] > 0:
             for a in range(size):
                 d_above[parent[i], a] += precision[a] * d_pull[i, a]
                 d_precision[a] += above[parent[i], a] * d_pull[i, a]
-        _invert_lower(skills, inv, factor)
+        _factor_of(skills, inverse, i, factor)
         for a in range(size):
             for b in range(a + 1):
                 total = 0.0
                 for k in range(a, size):
-                    total -= factor[k, a] * spread[k] * d_w[i, b]
+                    total -= factor[k, a] * spread[0, k] * d_w[i, b]
                 phi[a, b] = total
             phi[a, a] = (phi[a, a] - 1) / 2
         for a in range(size):
             for b in range(size):
-                d_q[i, a, b] = -(d_pull[i, a] * mean[b] + mean[a] * d_pull[i, b]) / 2
+                d_q[i, a, b] = -(d_pull[i, a] * mean[0, b] + mean[0, a] * d_pull[i, b]) / 2
         for a in range(size):
             for b in range(size):
                 total = 0.0
                 for p in range(a, size):
                     for q in range(b, p + 1):
-                        total += inv[p, a] * phi[p, q] * inv[q, b]
+                        total += inverse[i, p, a] * phi[p, q] * inverse[i, q, b]
                 d_q[i, a, b] += total / 2
                 d_q[i, b, a] += total / 2
     return d_q, d_pull, d_w, d_precision
@@ -201,7 +211,7 @@ def _pull_back_up(
     cov, d_cov, half = np.empty((size, size)), np.empty((size, size)), np.empty((size, size))
     for i in range(n):
         p = parent[i]
-        fill_covariance(skills, inverse[i], cov)
+        fill_covariance(skills, inverse, i, cov)
         for a in range(size):
             up = precision[a] * d_pull_up[p, a]
             mean = 0.0

@@ -194,7 +194,7 @@ def evaluate(n_skills, constant_of, density_of, information_of, known, x, gradie
     _pull_back_loadings(n_skills, suite, d.benchmarks.loading, d_shared)
     _add(d.benchmarks.difficulty, d_shared.difficulty)
     d_logit, d_steepness = _pull_back_place(suite, steepness, shared, d_shared)
-    _pull_back_middles(suite, curve, middle, d_logit, d_steepness, d.curve)
+    _pull_back_middles(suite, curve, logit, middle, d_logit, d_steepness, d.curve)
     _pull_back_curves(suite, d.curve, d_shared)
     for i in range(values.shape[0]):
         gradient[i] = d_values[i] * slopes[i] + d_x[i]
