@@ -9,6 +9,7 @@ shared, and the peak of memory is its own.
 from __future__ import annotations
 
 import argparse
+import ctypes
 import json
 import resource
 import time
@@ -35,6 +36,7 @@ COMPARED = (
     "recipe_deviation_scale",
 )  # fmt: skip
 _POINTS = 300
+_DOUBLES = ctypes.POINTER(ctypes.c_double)
 
 
 def main() -> None:
@@ -63,14 +65,14 @@ def _package(model: ls.ScalingModel, draws: int, tune: int | None, seed: int) ->
     fit = model.fit(draws=draws, tune=tune or 300, random_seed=seed, progressbar=False)
     sample_s = time.perf_counter() - start
     middle = middle_of_prior(model.design, model.spec, model.priors)
-    start_at = np.concatenate([middle, np.zeros(density.size - density.n_shared)])
+    point = np.concatenate([middle, np.zeros(density.size - density.n_shared)])
     return {
         "posterior": fit.posterior,
         "steps": fit.idata["sample_stats"]["n_steps"].to_numpy(),
         "compile_s": compile_s,
         "sample_s": sample_s,
         "gradient": density.at,
-        "point": start_at,
+        "point": point,
     }
 
 
@@ -84,35 +86,37 @@ def _direct(model: ls.ScalingModel, draws: int, tune: int | None, seed: int) -> 
         compiled, draws=draws, tune=tune or 1000, chains=4, seed=seed, progress_bar=False,
         save_warmup=False,
     )  # fmt: skip
+    sample_s = time.perf_counter() - start
     return {
         "posterior": tree["posterior"].to_dataset(),
         "steps": tree["sample_stats"]["n_steps"].to_numpy(),
         "compile_s": compile_s,
-        "sample_s": time.perf_counter() - start,
-        "compiled": compiled,
+        "sample_s": sample_s,
+        "gradient": _gradient_of(compiled),
+        "point": compiled.initial_point_func(seed),
     }
 
 
 CONTENDERS: dict[str, Callable[..., dict[str, Any]]] = {"package": _package, "direct": _direct}
 
 
-class _Clock:
-    """A function that remembers how long it took and what it gave."""
+def _gradient_of(compiled: Any) -> Callable[[np.ndarray], Any]:
+    """Give the density that nutpie compiled as a function of the point."""
+    function, data, n = compiled.compiled_logp_func.ctypes, compiled.user_data, compiled.n_dim
+    out, value = np.empty(n), np.empty(())
 
-    def __init__(self, function: Callable[..., Any]) -> None:
-        self.function, self.seconds, self.result = function, 0.0, None
+    def gradient(point: np.ndarray) -> None:
+        pointers = [array.ctypes.data_as(_DOUBLES) for array in (point, out, value)]
+        function(n, *pointers, data.ctypes.data)
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        start = time.perf_counter()
-        self.result = self.function(*args, **kwargs)
-        self.seconds += time.perf_counter() - start
-        return self.result
+    return gradient
 
 
 def _figures(run: dict[str, Any]) -> dict[str, Any]:
     posterior: xr.Dataset = run["posterior"][list(COMPARED)]
     with np.errstate(invalid="ignore", divide="ignore"):  # loadings of anchors do not vary
         found = {"ess": az.ess(posterior, method="bulk"), "r_hat": az.rhat(posterior)}
+        found |= {f"error_of_{what}": az.mcse(posterior, method=what) for what in ("mean", "sd")}
     found |= {"mean": posterior.mean(("chain", "draw")), "sd": posterior.std(("chain", "draw"))}
     lists = {
         what: {name: np.ravel(values[name]).tolist() for name in COMPARED}
@@ -127,21 +131,17 @@ def _figures(run: dict[str, Any]) -> dict[str, Any]:
         "median_ess": float(np.median(flat["ess"][varies])),
         "worst_r_hat": float(flat["r_hat"][varies].max()),
         "gradients_per_draw": float(run["steps"].mean()),
-        "us_per_gradient": _microseconds(run["compiled"]),
+        "us_per_gradient": _microseconds(run["gradient"], run["point"]),
         "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
-        **{what: lists[what] for what in ("mean", "sd", "ess")},
+        **{what: lists[what] for what in ("mean", "sd", "ess", "error_of_mean", "error_of_sd")},
     }
 
 
-def _microseconds(compiled: Any) -> float:
-    """Time one gradient, the best of three rounds."""
-    from latentscale.compiled_density import gradient_of
-
-    gradient = gradient_of(compiled)
-    point = np.random.default_rng(0).normal(size=compiled.n_dim) * 0.1
+def _microseconds(gradient: Callable[[np.ndarray], Any], point: np.ndarray) -> float:
+    """Time one gradient, called from Python, the best of seven rounds."""
     gradient(point)
     rounds = []
-    for _ in range(3):
+    for _ in range(7):
         start = time.perf_counter()
         for _ in range(_POINTS):
             gradient(point)

@@ -5,8 +5,9 @@
 Every contender runs in a process of its own, with empty caches of compiled code, one after the
 other on the same machine; what counts are the ratios. ``ess`` is the bulk effective sample size
 over the parameters that all contenders report, per second of sampling (tuning and approximation
-included, compiling not). ``gap`` is the largest difference of posterior means between the package
-and the contender, in standard errors of that difference.
+included, compiling not). Gaps are the largest differences of posterior means and sds between the
+package and the contender, in standard errors of that difference: of some 200 that agree, the
+largest is about 3.
 """
 
 from __future__ import annotations
@@ -34,15 +35,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("-o", "--output", default="speed.json", help="where figures are kept")
     asked = parser.parse_args(arguments)
-    figures = {
-        likelihood: {name: run(name, likelihood, asked.draws, asked.seed) for name in CONTENDERS}
-        for likelihood in asked.likelihoods
-    }
+    figures = {}
     Path(asked.output).parent.mkdir(parents=True, exist_ok=True)
-    record = {"cores": os.cpu_count(), "draws": asked.draws, "figures": figures}
-    Path(asked.output).write_text(json.dumps(record, indent=1), encoding="utf-8")
-    for likelihood, of_contenders in figures.items():
-        print(f"{likelihood} likelihood, {os.cpu_count()} cores\n{report(of_contenders)}\n")
+    for likelihood in asked.likelihoods:
+        of = {name: run(name, likelihood, asked.draws, asked.seed) for name in CONTENDERS}
+        figures[likelihood] = of
+        record = {"cores": os.cpu_count(), "draws": asked.draws, "figures": figures}
+        Path(asked.output).write_text(json.dumps(record, indent=1), encoding="utf-8")
+        print(f"{likelihood} likelihood, {os.cpu_count()} cores\n{report(of)}\n", flush=True)
     return 0
 
 
@@ -74,7 +74,8 @@ def report(figures: dict[str, dict[str, Any]]) -> str:
             "gradients/draw": of["gradients_per_draw"],
             "us/gradient": of["us_per_gradient"],
             "peak MB": of["peak_mb"],
-            "gap": largest_gap(of, figures["package"]),
+            "gap of means": largest_gap(of, figures["package"], "mean"),
+            "gap of sds": largest_gap(of, figures["package"], "sd"),
         }
     frame = pd.DataFrame.from_dict(rows, orient="index")
     ratio = frame["worst ess/s"] / frame.loc["direct", "worst ess/s"]
@@ -82,18 +83,17 @@ def report(figures: dict[str, dict[str, Any]]) -> str:
     return frame.to_string(float_format=lambda value: f"{value:.3g}")
 
 
-def largest_gap(one: dict[str, Any], other: dict[str, Any]) -> float:
-    """Give the largest difference of means, in its standard error."""
+def largest_gap(one: dict[str, Any], other: dict[str, Any], what: str) -> float:
+    """Give the largest difference of means, or of sds, in its standard error."""
     gaps = []
-    for name in one["mean"]:
-        sd, ess = (
-            [np.array(figures[what][name], dtype=float) for figures in (one, other)]
-            for what in ("sd", "ess")
+    for name in one[what]:
+        values, errors, sds = (
+            [np.array(figures[key][name], dtype=float) for figures in (one, other)]
+            for key in (what, f"error_of_{what}", "sd")
         )
-        error = np.sqrt(sd[0] ** 2 / ess[0] + sd[1] ** 2 / ess[1])
-        varies = (sd[0] > 1e-12) & (error > 0)
-        gap = np.abs(np.array(one["mean"][name]) - np.array(other["mean"][name]))
-        gaps += (gap[varies] / error[varies]).tolist()
+        varies = (sds[0] > 1e-12) & (sds[1] > 1e-12)
+        error = np.sqrt(errors[0] ** 2 + errors[1] ** 2)[varies]
+        gaps += (np.abs(values[0] - values[1])[varies] / error).tolist()
     return float(max(gaps))
 
 
