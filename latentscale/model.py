@@ -73,6 +73,16 @@ class ScalingModel:
     family_slopes : sequence of str, default ()
         Columns of the design (such as ``"log(params_b)"``) whose slopes differ between families.
 
+    Attributes
+    ----------
+    spec : ModelSpec
+        The settings, with the anchors that were chosen.
+    design : Design
+        The rows of the table that are fitted.
+    whole : ScalingModel or None
+        The model that :meth:`with_table` made this one of, if both have the same benchmarks and
+        features: fits start from an approximation of its posterior.
+
     Raises
     ------
     SpecError, FeatureError, PriorError

@@ -1,8 +1,9 @@
 """Products of small matrices in a PyTensor graph, without PyTensor's own ``dot``.
 
 Its numba version takes ten seconds to compile for every combination of memory layouts: for a model
-of ten products, minutes. The matrices here have a handful of columns, for which a sum of products
-is as fast; and taken at the observed cells alone, missing ones cost nothing.
+of ten products, minutes for whoever samples the graph by hand. The matrices here have a handful of
+columns, for which a sum of products is as fast; and taken at the observed cells alone, missing ones
+cost nothing.
 """
 
 from __future__ import annotations
