@@ -365,7 +365,8 @@ class TestDemo:
         out = tmp_path / "results" / "out"
         assert cli.main(["demo", "--out", str(out), "--seed", "4"]) == 0
         assert "qwen2" not in asked.pop("model").table.family_names
-        assert asked == {"random_seed": 4, "draws": 2000, "tune": 300, "chains": 4}
+        settings = {"draws": 2000, "tune": 300, "chains": 4, "target_accept": 0.9}
+        assert asked == {"random_seed": 4, **settings}
         text = capsys.readouterr().out
         told = [
             "The leaderboard without the family 'qwen2':",
