@@ -59,20 +59,19 @@ def main() -> None:
 def _package(model: ls.ScalingModel, draws: int, tune: int | None, seed: int) -> dict[str, Any]:
     """Fit as a user does, having compiled before."""
     start = time.perf_counter()
-    density = compile_density(model.design, model.spec, model.priors)
+    density = compile_density(model)
     compile_s = time.perf_counter() - start
     start = time.perf_counter()
     fit = model.fit(draws=draws, tune=tune or 300, random_seed=seed, progressbar=False)
     sample_s = time.perf_counter() - start
-    middle = middle_of_prior(model.design, model.spec, model.priors)
-    point = np.concatenate([middle, np.zeros(density.size - density.n_shared)])
+    point = np.zeros(density.size)
+    point[: density.n_shared] = middle_of_prior(model.design, model.spec, model.priors)
     return {
         "posterior": fit.posterior,
         "steps": fit.idata["sample_stats"]["n_steps"].to_numpy(),
         "compile_s": compile_s,
         "sample_s": sample_s,
-        "gradient": density.at,
-        "point": point,
+        "compiled": density.for_nutpie(lambda seed: point),
     }
 
 
@@ -92,24 +91,11 @@ def _direct(model: ls.ScalingModel, draws: int, tune: int | None, seed: int) -> 
         "steps": tree["sample_stats"]["n_steps"].to_numpy(),
         "compile_s": compile_s,
         "sample_s": sample_s,
-        "gradient": _gradient_of(compiled),
-        "point": compiled.initial_point_func(seed),
+        "compiled": compiled,
     }
 
 
 CONTENDERS: dict[str, Callable[..., dict[str, Any]]] = {"package": _package, "direct": _direct}
-
-
-def _gradient_of(compiled: Any) -> Callable[[np.ndarray], Any]:
-    """Give the density that nutpie compiled as a function of the point."""
-    function, data, n = compiled.compiled_logp_func.ctypes, compiled.user_data, compiled.n_dim
-    out, value = np.empty(n), np.empty(())
-
-    def gradient(point: np.ndarray) -> None:
-        pointers = [array.ctypes.data_as(_DOUBLES) for array in (point, out, value)]
-        function(n, *pointers, data.ctypes.data)
-
-    return gradient
 
 
 def _figures(run: dict[str, Any]) -> dict[str, Any]:
@@ -131,20 +117,22 @@ def _figures(run: dict[str, Any]) -> dict[str, Any]:
         "median_ess": float(np.median(flat["ess"][varies])),
         "worst_r_hat": float(flat["r_hat"][varies].max()),
         "gradients_per_draw": float(run["steps"].mean()),
-        "us_per_gradient": _microseconds(run["gradient"], run["point"]),
+        "us_per_gradient": _microseconds(run["compiled"]),
         "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
         **{what: lists[what] for what in ("mean", "sd", "ess", "error_of_mean", "error_of_sd")},
     }
 
 
-def _microseconds(gradient: Callable[[np.ndarray], Any], point: np.ndarray) -> float:
-    """Time one gradient, called from Python, the best of seven rounds."""
-    gradient(point)
+def _microseconds(compiled: Any) -> float:
+    """Time one gradient as nutpie computes it, from Python, the best of seven rounds."""
+    function, data, n = compiled.compiled_logp_func.ctypes, compiled.user_data, compiled.n_dim
+    arrays = (compiled.initial_point_func(1), np.empty(n), np.empty(()))
+    pointers = [array.ctypes.data_as(_DOUBLES) for array in arrays]
     rounds = []
     for _ in range(7):
         start = time.perf_counter()
         for _ in range(_POINTS):
-            gradient(point)
+            function(n, *pointers, data.ctypes.data)
         rounds.append((time.perf_counter() - start) / _POINTS)
     return 1e6 * min(rounds)
 

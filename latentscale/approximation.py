@@ -30,7 +30,7 @@ import numpy as np
 from scipy.optimize import minimize
 
 from latentscale.compiled_density import CompiledDensity, compile_density
-from latentscale.coordinates import first_guess, known_arrays, middle_of_prior
+from latentscale.coordinates import first_guess, middle_of_prior
 from latentscale.errors import SamplingError
 from latentscale.forward import Draws, expected_of_cells, fitted_members
 from latentscale.priors import LOOK_AT_PRIORS
@@ -83,7 +83,9 @@ class Approximation:
 _recent: Recent[Approximation] = Recent(3)
 
 
-def approximation_of(model: ScalingModel, cores: int | None = None) -> Approximation:
+def approximation_of(
+    model: ScalingModel, density: CompiledDensity, cores: int | None = None
+) -> Approximation:
     """Approximate the posterior of a model, or take the approximation that is known already.
 
     That of a part of a table starts from that of the whole table, whose root it keeps.
@@ -91,6 +93,8 @@ def approximation_of(model: ScalingModel, cores: int | None = None) -> Approxima
     Parameters
     ----------
     model : ScalingModel
+    density : CompiledDensity
+        Of the model.
     cores : int, optional
         Threads to use; default: as many as there are cores.
 
@@ -104,21 +108,25 @@ def approximation_of(model: ScalingModel, cores: int | None = None) -> Approxima
     SamplingError
         The density is not finite near the middle of the prior.
     """
-    if model.whole is not None:
-        return approximate(model, cores=cores, start=approximation_of(model.whole))
-    return _recent.get(_fingerprint(model), lambda: approximate(model, cores=cores))
+    if model.whole is None:
+        return _recent.get(
+            _fingerprint(model, density), lambda: approximate(model, density, cores=cores)
+        )
+    start = approximation_of(model.whole, compile_density(model.whole))
+    return approximate(model, density, cores=cores, start=start)
 
 
-def _fingerprint(model: ScalingModel) -> str:
+def _fingerprint(model: ScalingModel, density: CompiledDensity) -> str:
     """Tell models apart by all that their posterior depends on."""
     found = hashlib.sha256(model.spec.to_json().encode())
-    for name, array in known_arrays(model.design, model.spec, model.priors).items():
-        found.update(f"{name} {array.shape} {array.dtype}".encode() + array.tobytes())
+    for name, array in density.arrays.items():
+        found.update(f"{name} {array.shape}".encode() + array.tobytes())
     return found.hexdigest()
 
 
 def approximate(
     model: ScalingModel,
+    density: CompiledDensity,
     *,
     seed: int = 0,
     cores: int | None = None,
@@ -129,6 +137,8 @@ def approximate(
     Parameters
     ----------
     model : ScalingModel
+    density : CompiledDensity
+        Of the model.
     seed : int
         The same seed gives the same approximation.
     cores : int or None
@@ -146,15 +156,14 @@ def approximate(
     SamplingError
         The density is not finite near the middle of the prior.
     """
-    rng, design = np.random.default_rng(seed), model.design
-    density = compile_density(design, model.spec, model.priors)
+    rng = np.random.default_rng(seed)
     with ThreadPoolExecutor(cores or os.cpu_count()) as pool:
         target = _Target(density, model, pool)
         if start is None:
             best = min((target.explore(rng) for _ in range(_STARTS)), key=lambda end: end[0])[1]
             least = _LEAST_INFORMATION
         else:
-            best, least = replace(start, guess=first_guess(design)), None
+            best, least = replace(start, guess=first_guess(model.design)), None
         noise = target.noise(rng, _POINTS)
         for _ in range(_ROUNDS):
             last, (_, best) = best, target.improve(best, noise, least)

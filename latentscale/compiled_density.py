@@ -15,16 +15,16 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from latentscale import coordinates
 from latentscale.coordinates import Variable
-from latentscale.design import Design
 from latentscale.kernels.callbacks import ARRAYS, INTEGERS, Callbacks, callbacks, directory_of
-from latentscale.priors import Prior
-from latentscale.spec import ModelSpec
+
+if TYPE_CHECKING:
+    from latentscale.model import ScalingModel
 
 # Step of the finite differences, in units of a coordinate of unit scale.
 _STEP = 1e-4
@@ -41,8 +41,6 @@ class CompiledDensity:
     functions : Callbacks
     arrays : dict of str to numpy.ndarray
         What they read, by the names of their directory.
-    size, n_shared : int
-        Number of coordinates, and how many of them are shared by all LLMs.
     reported : list of Variable
         What the posterior reports.
     coords : dict of str to list of str
@@ -51,10 +49,18 @@ class CompiledDensity:
 
     functions: Callbacks
     arrays: Mapping[str, np.ndarray]
-    size: int
-    n_shared: int
     reported: list[Variable]
     coords: Mapping[str, list[str]]
+
+    @cached_property
+    def size(self) -> int:
+        """Number of coordinates."""
+        return int(self.arrays["shapes"].prod(axis=1).sum())
+
+    @property
+    def n_shared(self) -> int:
+        """How many of the coordinates are shared by all LLMs."""
+        return len(self.arrays["centre"])
 
     def with_arrays(self, **arrays: np.ndarray) -> CompiledDensity:
         """Give the same with other arrays."""
@@ -164,30 +170,22 @@ class CompiledDensity:
         return directory_of([self.arrays[name] for name in ARRAYS])
 
 
-def compile_density(
-    design: Design, spec: ModelSpec, priors: Mapping[str, Prior]
-) -> CompiledDensity:
+def compile_density(model: ScalingModel) -> CompiledDensity:
     """Compile the density of a model, or take what is compiled already, and give it its data.
 
     Parameters
     ----------
-    design : Design
-    spec : ModelSpec
-    priors : mapping of str to Prior
+    model : ScalingModel
 
     Returns
     -------
     CompiledDensity
         About rough expectations from the scores alone, and not whitened.
     """
-    shared = coordinates.shared_variables(design, spec)
-    groups = coordinates.group_variables(design, spec)
-    n_shared = sum(each.size for each in shared)
+    design, spec = model.design, model.spec
     return CompiledDensity(
         functions=callbacks(spec.skills, spec.likelihood),
-        arrays=_prepared(coordinates.known_arrays(design, spec, priors)),
-        size=n_shared + sum(each.size for each in groups),
-        n_shared=n_shared,
+        arrays=_prepared(coordinates.known_arrays(design, spec, model.priors)),
         reported=coordinates.reported_variables(design, spec),
         coords=coordinates.coords(design, spec),
     )

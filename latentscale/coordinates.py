@@ -36,39 +36,14 @@ from latentscale.kernels.laws import SUPPORTS
 from latentscale.likelihoods import likelihood_of
 from latentscale.priors import FAMILIES, REAL, UNIT, Prior
 from latentscale.spec import ModelSpec
-from latentscale.story import scipy_of
-from latentscale.transforms import BEND
+from latentscale.story import DRAWN, is_in, scipy_of
+from latentscale.transforms import bent_coordinate
 
-# Dims of the variables that have coordinates, as in the graph; those of groups are of the effect.
-_SHARED_DIMS = Shared(
-    feature_slope=("feature", "skill"),
-    tuning_shift=("skill",),
-    family_scale=("skill",),
-    recipe_ratio=("skill",),
-    llm_ratio=("skill",),
-    family_slope_ratio=("slope_feature", "skill"),
-    family_deviation_scale=("benchmark",),
-    recipe_deviation_scale=("benchmark",),
-    total_loading=("benchmark",),
-    loading_contrast=("benchmark", "contrast"),
-    difficulty=("benchmark",),
-    slope_scale=("feature",),
-    tuning_scale=(),
-    floor_slack=("benchmark",),
-    ceiling_share=("benchmark",),
-    asymmetry=("benchmark",),
-    precision=("benchmark",),
-    tail=(),
-    benchmark_slope=("free benchmark", "column"),
-)
-_GROUP_DIMS = Groups(
-    family=("family", "skill"),
-    recipe=("recipe", "skill"),
-    llm=("llm", "skill"),
-    family_slope=("family", "slope_feature", "skill"),
-    family_deviation=("family", "benchmark"),
-    recipe_deviation=("recipe", "benchmark"),
-)
+# Dims of the variables that have coordinates; those of groups are dims of the effect.
+_SHARED_DIMS: Mapping[str, tuple[str, ...]] = {
+    name: DRAWN.get(name, ("free benchmark", "column")) for name in Shared._fields
+}
+_GROUP_DIMS: Mapping[str, tuple[str, ...]] = {name: DRAWN[f"{name}_z"] for name in Groups._fields}
 
 # What the kernels report beside the values of the shared parameters, in their order.
 _REPORTED_DIMS: Mapping[str, tuple[str, ...]] = {
@@ -118,11 +93,7 @@ def shared_variables(design: Design, spec: ModelSpec) -> list[Variable]:
 
     All of :class:`latentscale.kernels.arguments.Shared`; one that the model lacks has no rows.
     """
-    absent = _absent(spec)
-    return [
-        _variable(name, dims, name in absent, design, spec)
-        for name, dims in _SHARED_DIMS._asdict().items()
-    ]
+    return _variables(_SHARED_DIMS, design, spec)
 
 
 def group_variables(design: Design, spec: ModelSpec) -> list[Variable]:
@@ -130,59 +101,28 @@ def group_variables(design: Design, spec: ModelSpec) -> list[Variable]:
 
     All of :class:`latentscale.kernels.arguments.Groups`; one that the model lacks has no rows.
     """
-    absent = _absent(spec)
-    return [
-        _variable(name, dims, name in absent, design, spec)
-        for name, dims in _GROUP_DIMS._asdict().items()
-    ]
+    return _variables(_GROUP_DIMS, design, spec)
 
 
 def reported_variables(design: Design, spec: ModelSpec) -> list[Variable]:
     """Give what the posterior reports, in the order in which the kernels write it."""
-    absent = _absent(spec)
     values = [each for each in shared_variables(design, spec) if each.name != "benchmark_slope"]
-    others = [
-        _variable(name, dims, name in absent, design, spec) for name, dims in _REPORTED_DIMS.items()
-    ]
+    others = _variables(_REPORTED_DIMS, design, spec)
     return [each for each in (*values, *others) if each.size > 0]
 
 
-def _absent(spec: ModelSpec) -> set[str]:
-    """Name the variables that a model lacks."""
-    by_setting = {
-        "family_slope_ratio family_slope_scale family_slope": not spec.family_slopes,
-        "family_deviation_scale recipe_deviation_scale": not spec.deviations,
-        "family_deviation recipe_deviation": not spec.deviations,
-        "loading_contrast": spec.skills == 1,
-        "slope_scale tuning_scale benchmark_slope benchmark_tuning": not spec.benchmark_slopes,
-        "ceiling_share": not spec.ceiling,
-        "asymmetry": spec.link != "asymmetric",
-        "precision": spec.likelihood == "binomial",
-        "tail": not likelihood_of(spec.likelihood).has_tail,
-    }
-    return {name for names, is_absent in by_setting.items() if is_absent for name in names.split()}
-
-
-def _variable(
-    name: str, dims: tuple[str, ...], is_absent: bool, design: Design, spec: ModelSpec
-) -> Variable:
-    n_features, n_benchmarks = len(design.encoding.names), len(design.benchmarks)
-    sizes = {
-        "family": len(design.families),
-        "recipe": len(design.recipes),
-        "llm": len(design.llms),
-        "benchmark": n_benchmarks,
-        "skill": spec.skills,
-        "contrast": spec.skills - 1,
-        "feature": n_features,
-        "slope_feature": len(spec.family_slopes),
-        "free benchmark": n_benchmarks - spec.skills,
-        "column": n_features + 1,
-    }
-    shape = tuple(sizes[dim] for dim in dims)
-    if is_absent:
-        shape = (0, *shape[1:])
-    return Variable(name, dims, shape)
+def _variables(
+    dims_of: Mapping[str, tuple[str, ...]], design: Design, spec: ModelSpec
+) -> list[Variable]:
+    """Give variables with their shapes; one that the model lacks has no rows."""
+    sizes = {dim: len(labels) for dim, labels in coords(design, spec).items()}
+    sizes["free benchmark"] = sizes["benchmark"] - spec.skills
+    sizes["column"] = sizes["feature"] + 1  # the last is tuning
+    found = []
+    for name, dims in dims_of.items():
+        shape = tuple(sizes[dim] for dim in dims)
+        found.append(Variable(name, dims, shape if is_in(name, spec) else (0, *shape[1:])))
+    return found
 
 
 def first_guess(design: Design) -> np.ndarray:
@@ -259,8 +199,13 @@ def _suite(design: Design, spec: ModelSpec, priors: Mapping[str, Prior]) -> dict
         "rough_slope": height * share * (1 - share),
         "weights": weights,  # orthonormal, each row sums to zero
         "anchored": np.array(anchored),
-        "placed": np.array([priors[name].support == REAL for name in _PLACED]),
+        "placed": np.array([_is_placed(name, priors) for name in _PLACED]),
     }
+
+
+def _is_placed(name: str, priors: Mapping[str, Prior]) -> bool:
+    """Say whether a variable is sampled relative to the middle of a curve."""
+    return name in _PLACED and priors[name].support == REAL
 
 
 def _laws(shared: list[Variable], priors: Mapping[str, Prior]) -> dict[str, np.ndarray]:
@@ -285,9 +230,8 @@ def middle_of_prior(design: Design, spec: ModelSpec, priors: Mapping[str, Prior]
     """
     parts = []
     for variable in shared_variables(design, spec):
-        prior = priors.get(variable.name)
-        placed = variable.name in _PLACED and prior is not None and prior.support == REAL
-        at = 0.0 if prior is None or placed else _coordinate(prior)
+        name = variable.name
+        at = 0.0 if name not in priors or _is_placed(name, priors) else _coordinate(priors[name])
         parts.append(np.full(variable.size, at))
     return np.concatenate(parts)
 
@@ -298,7 +242,7 @@ def _coordinate(prior: Prior) -> float:
     if prior.support == REAL:
         return median
     if prior.support == UNIT:
-        return float(np.log(np.expm1(median / BEND)) - np.log(-np.expm1((median - 1) / BEND)))
+        return float(bent_coordinate(median))
     return float(np.log(median))
 
 

@@ -82,8 +82,8 @@ def _with_nutpie(model: ScalingModel, **settings: Any) -> xr.DataTree:
     from latentscale.approximation import approximation_of
     from latentscale.compiled_density import compile_density
 
-    near = approximation_of(model, settings["cores"])
-    density = compile_density(model.design, model.spec, model.priors)
+    density = compile_density(model)
+    near = approximation_of(model, density, settings["cores"])
     density = density.with_arrays(guess=near.guess, centre=near.mean, root=near.root)
     tree = _nutpie_run(density.for_nutpie(_StandardNormal(density.size)), settings)
     groups = {name: tree[name].to_dataset() for name in ("posterior", "sample_stats")}

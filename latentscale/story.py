@@ -58,7 +58,7 @@ def draw_parameters(
     """Draw every random variable from its prior, except those that are given."""
     spec = model.spec
     coords = model.design.coords(spec.skill_names, spec.family_slopes)
-    wanted = {name: dims for name, dims in DRAWN.items() if _is_in(name, spec)}
+    wanted = {name: dims for name, dims in DRAWN.items() if is_in(name, spec)}
     unknown = [str(name) for name in truth if name not in wanted]
     if unknown:
         raise SpecError(
@@ -75,13 +75,13 @@ def draw_parameters(
     return xr.Dataset(drawn, coords={dim: coords[dim] for dim in coords if dim in used})
 
 
-def _is_in(name: str, spec: ModelSpec) -> bool:
-    """Say whether a model of these settings has a random variable."""
+def is_in(name: str, spec: ModelSpec) -> bool:
+    """Say whether a model of these settings has a variable."""
     if name.startswith("family_slope"):
         return bool(spec.family_slopes)
     if name.startswith(("slope_scale", "tuning_scale", "benchmark_")):
         return spec.benchmark_slopes
-    if "_deviation_" in name:
+    if "_deviation" in name:
         return spec.deviations
     if name == "loading_contrast":
         return spec.skills > 1

@@ -17,6 +17,11 @@ ENDS = 1 / BEND
 LOG_SLOPE = float(np.log(BEND) + np.log1p(-np.exp(-ENDS)))
 
 
+def bent_coordinate(share: Any, xp: Any = np) -> Any:
+    """Give the coordinate of a share, as numbers or, with ``xp=pytensor.tensor``, in a graph."""
+    return xp.log(xp.expm1(share / BEND)) - xp.log(-xp.expm1((share - 1) / BEND))
+
+
 class Bent(Transform):
     """share = a straight line in the coordinate, bent to stay inside (0, 1).
 
@@ -34,7 +39,7 @@ class Bent(Transform):
 
     def forward(self, value: Any, *inputs: Any) -> Any:
         """Give the coordinate."""
-        return pt.log(pt.expm1(value / BEND)) - pt.log(-pt.expm1((value - 1) / BEND))
+        return bent_coordinate(value, pt)
 
     def log_jac_det(self, value: Any, *inputs: Any) -> Any:
         """Give the logarithm of d (sigmoid(t) - sigmoid(t - 1 / d))."""

@@ -37,9 +37,8 @@ class FakeDensity:
 
 @dataclass(frozen=True)
 class FakeModel:
-    """Stands for a model of that density."""
+    """Stands for a model: what is asked of it is exchanged."""
 
-    density: FakeDensity
     design: None = None
     spec: None = None
     priors: None = None
@@ -59,18 +58,11 @@ def density(monkeypatch):
     return FakeDensity(mean, precision)
 
 
-@pytest.fixture
-def approximated(monkeypatch):
-    """Approximate a density."""
-
-    def run(density, **settings):
-        monkeypatch.setattr(approximation, "compile_density", lambda *_: density)
-        return approximate(FakeModel(density), **{"seed": 1, "cores": 1, **settings})
-
-    return run
+def approximated(density, **settings):
+    return approximate(FakeModel(), density, **{"seed": 1, "cores": 1, **settings})
 
 
-def test_a_normal_posterior_is_found_exactly(density, approximated):
+def test_a_normal_posterior_is_found_exactly(density):
     near = approximated(density)
     np.testing.assert_allclose(near.mean, density.mean[:SHARED], atol=1e-4)
     covariance = np.linalg.inv(density.precision[:SHARED, :SHARED])
@@ -78,13 +70,13 @@ def test_a_normal_posterior_is_found_exactly(density, approximated):
     assert near.guess == [0.5]
 
 
-def test_a_seed_settles_it(density, approximated):
+def test_a_seed_settles_it(density):
     one, same, other = (approximated(density, seed=seed) for seed in (1, 1, 2))
     np.testing.assert_array_equal(one.mean, same.mean)
     assert (one.mean != other.mean).any()
 
 
-def test_a_start_nearby_takes_a_single_round(density, approximated, monkeypatch):
+def test_a_start_nearby_takes_a_single_round(density, monkeypatch):
     near = approximated(density)
     improve, rounds = approximation._Target.improve, []
 
@@ -99,7 +91,7 @@ def test_a_start_nearby_takes_a_single_round(density, approximated, monkeypatch)
     assert rounds[0][0].guess == [0.4]  # that of the data at hand, not that of the start
 
 
-def test_of_two_modes_the_one_of_more_mass_is_kept(density, approximated):
+def test_of_two_modes_the_one_of_more_mass_is_kept(density):
     """Modes at -3 and 3, the first less probable; some starts end in it, some in the other."""
     apart = density.mean.copy()
     apart[0] = -3.0
@@ -115,7 +107,7 @@ def test_of_two_modes_the_one_of_more_mass_is_kept(density, approximated):
     assert np.mean(np.array(ends) > 2.9) >= 0.7  # of single starts, about half
 
 
-def test_a_density_that_is_nowhere_finite_is_an_error(density, approximated):
+def test_a_density_that_is_nowhere_finite_is_an_error(density):
     with pytest.raises(SamplingError) as caught:
         approximated(replace(density, offset=np.nan))
     assert str(caught.value) == (

@@ -14,7 +14,7 @@ from graph_points import small
 from uncompiled import UncompiledDensity, uncompile
 
 import latentscale as ls
-from latentscale.compiled_density import CompiledDensity, compile_density
+from latentscale.compiled_density import compile_density
 from latentscale.coordinates import middle_of_prior
 
 pytestmark = pytest.mark.slow  # they compile the kernels, and sample
@@ -25,13 +25,9 @@ def simulation():
     return small(skills=1, likelihood="normal")
 
 
-def density_of(model: ls.ScalingModel) -> CompiledDensity:
-    return compile_density(model.design, model.spec, model.priors)
-
-
 @pytest.fixture(scope="module")
 def density(simulation):
-    return density_of(simulation.model)
+    return compile_density(simulation.model)
 
 
 def somewhere(density, model, seed=1):
@@ -59,7 +55,7 @@ def test_other_tables_and_priors_compile_nothing(simulation, density, monkeypatc
         skills=1, benchmarks=5, n_families=3, random_seed=8, link="logistic", ceiling=False,
         priors={"precision": ls.Prior("Gamma", alpha=3, beta=0.01)},
     )  # fmt: skip
-    found = density_of(other.model)
+    found = compile_density(other.model)
     assert found.functions is density.functions
     at = somewhere(found, other.model)
     value, gradient = found.at(at)

@@ -71,15 +71,16 @@ def pull_back_deviation_precisions(shared, precisions, d_precisions, d_shared):
 def family_slopes(shared, z):
     """Give how slopes in some features differ between families, dims (family and feature, skill).
 
-    ``z`` are standard Normal, in the same dims.
+    ``z`` are standard Normal, in the same dims; with it comes their log density.
     """
-    n_features = shared.family_slope_ratio.shape[0]
+    n_features, value = shared.family_slope_ratio.shape[0], 0.0
     slope = np.empty(z.shape)
     for i in range(z.shape[0]):
         for k in range(z.shape[1]):
             ratio = shared.family_slope_ratio[i % n_features, k]
             slope[i, k] = shared.family_scale[k] * ratio * z[i, k]
-    return slope
+            value -= (z[i, k] * z[i, k] + np.log(2 * np.pi)) / 2
+    return slope, value
 
 
 @compiled
@@ -116,15 +117,13 @@ def pull_back_explained(llms, d_explained, d_shared, d_family_slope):
 
 @compiled
 def pull_back_family_slopes(shared, z, d_family_slope, d_z, d_shared):
-    """Reverse :func:`family_slopes` and give the log density of ``z``; adds to the derivatives."""
-    n_features, value = shared.family_slope_ratio.shape[0], 0.0
+    """Reverse :func:`family_slopes`, log density included; adds to the derivatives."""
+    n_features = shared.family_slope_ratio.shape[0]
     for i in range(z.shape[0]):
         for k in range(z.shape[1]):
             s = i % n_features
             family, ratio = shared.family_scale[k], shared.family_slope_ratio[s, k]
             d = d_family_slope[i, k]
-            value -= (z[i, k] * z[i, k] + np.log(2 * np.pi)) / 2
             d_z[i, k] += family * ratio * d - z[i, k]
             d_shared.family_scale[k] += ratio * z[i, k] * d
             d_shared.family_slope_ratio[s, k] += family * z[i, k] * d
-    return value

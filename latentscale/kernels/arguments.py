@@ -239,7 +239,7 @@ class Way(NamedTuple):
     rest
         What is left less the effects on skills.
     recipe : int
-    reached : tuple of arrays, dims (obs,)
+    reached : tuple
         Where the curve reached the rough expectation.
     """
 
@@ -249,3 +249,23 @@ class Way(NamedTuple):
     rest: Any
     recipe: Any
     reached: Any
+
+
+class Start(NamedTuple):
+    """What leads from coordinates to parameters; the reverse needs it again.
+
+    Attributes
+    ----------
+    logit, steepness : dims (benchmark,)
+        The middle of each curve.
+    middle : tuple
+        Where the curve was reached there.
+    scales : OfSkills
+    family_slope : dims (family and feature, skill)
+    """
+
+    logit: Any
+    steepness: Any
+    middle: Any
+    scales: Any
+    family_slope: Any

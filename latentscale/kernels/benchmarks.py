@@ -76,19 +76,19 @@ def middles(suite, curve):
     for j in range(n):
         free = (suite.mean[j] - floor[j]) / (ceiling[j] - floor[j])
         share[j] = min(max(free, LEAST), MOST)
-    logit, rate, log_left, power = reach(share, np.arange(n), line(asymmetry))
+    lines = line(asymmetry)
+    logit, rate, log_left, power = reach(share, np.arange(n), lines)
     for j in range(n):
         relative = (ceiling[j] - floor[j]) * rate[j] / suite.rough_slope[j]
         steepness[j] = 1.0 if suite.anchored[j] >= 0 else relative
-    return logit, steepness, (share, rate, log_left, power)
+    return logit, steepness, (lines, share, rate, log_left, power)
 
 
 @compiled
 def pull_back_middles(suite, curve, logit, kept, d_logit, d_steepness, d_curve):
     """Reverse :func:`middles`; adds to ``d_curve``."""
-    floor, ceiling, asymmetry = curve
-    shares, rate, log_left, power = kept
-    lines = line(asymmetry)
+    floor, ceiling, _ = curve
+    lines, shares, rate, log_left, power = kept
     for j in range(floor.shape[0]):
         share, height = shares[j], ceiling[j] - floor[j]
         d_relative = 0.0 if suite.anchored[j] >= 0 else d_steepness[j] / suite.rough_slope[j]

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numba
@@ -26,6 +25,8 @@ from latentscale.kernels.arguments import Cells, Known, Laws, Llms, Suite
 from latentscale.kernels.jit import compiled
 from latentscale.kernels.scatter import FUNCTIONS
 from latentscale.kernels.whole import evaluate
+from latentscale.recent import Recent
+from latentscale.spec import MAX_SKILLS
 
 # The arrays in the directory, in its order; numbers, except where the name says integers.
 ARRAYS = (
@@ -157,15 +158,21 @@ _DENSITY = types.int64(types.uint64, _number, _number, _number, types.voidptr)
 _REPORT = types.int64(types.uint64, types.uint64, _number, _number, types.voidptr)
 
 
-@lru_cache
+_compiled: Recent[Callbacks] = Recent(MAX_SKILLS * len(FUNCTIONS))  # all there are
+
+
 def callbacks(n_skills: int, likelihood: str) -> Callbacks:
-    """Compile the functions that nutpie calls: once for a number of skills and a likelihood.
+    """Give the functions that nutpie calls, compiled once for a number of skills and a likelihood.
 
     Returns
     -------
     Callbacks
         Zero says that all went well, anything else that the density is not finite.
     """
+    return _compiled.get(f"{n_skills} {likelihood}", lambda: _compile(n_skills, likelihood))
+
+
+def _compile(n_skills: int, likelihood: str) -> Callbacks:
     skills, (constant_of, density_of, information_of) = (0,) * n_skills, FUNCTIONS[likelihood]
     n_arrays = len(ARRAYS)
 

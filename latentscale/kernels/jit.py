@@ -11,3 +11,7 @@ import numba
 _SETTINGS: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 
 compiled: Callable[..., Any] = numba.njit(error_model="numpy", **_SETTINGS)
+
+# For a function with a single caller: a part of it with a name. Compiled apart, all that it calls
+# would be optimised once more, which takes seconds.
+inlined: Callable[..., Any] = numba.njit(error_model="numpy", inline="always", **_SETTINGS)

@@ -38,7 +38,8 @@ def measure(information_of, cells, curve, scatter):
     score, trials, guess, _, of = cells
     (floor, ceiling, asymmetry), (precision, tail) = curve, scatter
     share = _shares(guess, of, curve)
-    at, rate, log_left, power = reach(share, of, line(asymmetry))
+    lines = line(asymmetry)
+    at, rate, log_left, power = reach(share, of, lines)
     n = score.shape[0]
     measured, information = np.empty(n), np.empty(n)
     for o in range(n):
@@ -49,7 +50,7 @@ def measure(information_of, cells, curve, scatter):
         worth = information_of(trials[o], expected, precision[j], tail[0])[0]
         measured[o] = at[o] + (score[o] / trials[o] - expected) / slope
         information[o] = slope * slope * worth
-    return measured, information, (share, at, rate, log_left, power)
+    return measured, information, (lines, share, at, rate, log_left, power)
 
 
 @compiled
@@ -58,10 +59,9 @@ def pull_back_measure(
 ):
     """Reverse :func:`measure`; adds to ``d_curve`` and ``d_scatter``."""
     score, trials, _, _, of = cells
-    (floor, ceiling, asymmetry), (precision, tail) = curve, scatter
+    (floor, ceiling, _), (precision, tail) = curve, scatter
     (d_floor, d_ceiling, d_asymmetry), (d_precision, d_tail) = d_curve, d_scatter
-    shares, at, rates, log_left, power = reached
-    lines = line(asymmetry)
+    lines, shares, at, rates, log_left, power = reached
     for o in range(score.shape[0]):
         j = of[o]
         share, rate, height = shares[o], rates[o], ceiling[j] - floor[j]

@@ -104,18 +104,18 @@ def _of_deviations(values, llms, parameters, d_values, d):
 
 
 @compiled
-def _add(total, part):
-    """Add an array to another, element by element."""
+def add(total, part):
+    """Add an array to another that is as long, or to nothing."""
     flat, more = total.ravel(), part.ravel()
     for i in range(flat.shape[0]):
         flat[i] += more[i]
 
 
 @compiled
-def _add_level(total, parts):
+def add_level(total, parts):
     """Add the arrays of each level of a tree."""
     for level in range(len(parts)):
-        _add(total[level], parts[level])
+        add(total[level], parts[level])
 
 
 @compiled
@@ -144,22 +144,22 @@ def _pull_back(
             way.information, way.rest, parameters.deviation_precisions, parameters.deviation_w,
             way.recipe, cells.benchmark, llms.family_of_recipe, dev_values, dev_kept, d_dev_values,
         )  # fmt: skip
-        _add(d_information, of_cells[0])
-        _add(d_left, of_cells[1])
-        _add_level(d.deviation_precisions, of_precisions)
-        _add_level(d.deviation_w, of_w)
+        add(d_information, of_cells[0])
+        add(d_left, of_cells[1])
+        add_level(d.deviation_precisions, of_precisions)
+        add_level(d.deviation_w, of_w)
         d_rest = -of_cells[1]
         pull_back_products(n_skills, cells, of_llms, loading, d_rest, d_llm, d.benchmarks.loading)
     of_cells, of_precisions, of_w = _pull_back_skills(
         n_skills, way.information, way.left, loading, _blur(parameters), parameters.precisions,
         parameters.w, cells, llms, values, kept, d_values,
     )  # fmt: skip
-    _add(d_information, of_cells[0])
-    _add(d_left, of_cells[1])
-    _add(d.benchmarks.loading, of_cells[2])
+    add(d_information, of_cells[0])
+    add(d_left, of_cells[1])
+    add(d.benchmarks.loading, of_cells[2])
     _pull_back_blur(parameters, of_cells[3], d)
-    _add_level(d.precisions, of_precisions)
-    _add_level(d.w, of_w)
+    add_level(d.precisions, of_precisions)
+    add_level(d.w, of_w)
     pull_back_measure(
         information_of, cells, parameters.curve, parameters.scatter, way.reached, d_left,
         d_information, d.curve, d.scatter,

@@ -13,8 +13,9 @@ from latentscale.kernels.arguments import (
     Parameters,
     Scatter,
     Shared,
+    Start,
 )
-from latentscale.kernels.jit import compiled
+from latentscale.kernels.jit import compiled, inlined
 from latentscale.kernels.laws import log_density, value_at
 
 _curves, _pull_back_curves = benchmarks.curves, benchmarks.pull_back_curves
@@ -28,7 +29,7 @@ _pull_back_deviation_precisions = abilities.pull_back_deviation_precisions
 _family_slopes, _explained = abilities.family_slopes, abilities.explained
 _pull_back_explained = abilities.pull_back_explained
 _pull_back_family_slopes = abilities.pull_back_family_slopes
-_density = posterior.density
+_density, add, add_level = posterior.density, posterior.add, posterior.add_level
 
 # The first of the groups among all variables.
 _N_SHARED = len(Shared._fields)
@@ -104,19 +105,69 @@ def _or_ones(array, n):
     return array if array.shape[0] > 0 else np.ones(n)
 
 
-@compiled
-def _copy(part, to):
-    """Write a matrix over another."""
-    for i in range(part.shape[0]):
-        for j in range(part.shape[1]):
-            to[i, j] = part[i, j]
+@inlined
+def _parameters(n_skills, known, shared, groups):
+    """Give what the density of effects and scores takes, and the log density of what leads there.
+
+    Difficulties and loadings in ``shared`` are written over their coordinates.
+    """
+    suite = known.suite
+    curve = _curves(suite, shared)
+    logit, steepness, middle = _middles(suite, curve)
+    value = _place(suite, logit, steepness, shared)
+    loading = _loadings(n_skills, suite, shared)
+    slope, tuning, log_slopes = _own_slopes(n_skills, suite, shared, loading)
+    scales = _skill_scales(shared)
+    family_slope, log_family_slopes = _family_slopes(shared, groups.family_slope)
+    parameters = Parameters(
+        curve,
+        Scatter(_or_ones(shared.precision, loading.shape[0]), _or_ones(shared.tail, 1)),
+        Benchmarks(shared.difficulty, slope, tuning, loading),
+        _explained(known.llms, shared, family_slope),
+        OfSkills(_precision(scales.family), _precision(scales.recipe), _precision(scales.llm)),
+        OfSkills(groups.family, groups.recipe, groups.llm),
+        _deviation_precisions(shared),
+        OfDeviations(groups.family_deviation, groups.recipe_deviation),
+    )
+    value += log_slopes + log_family_slopes
+    return value, parameters, Start(logit, steepness, middle, scales, family_slope)
+
+
+@inlined
+def _pull_back(n_skills, known, shared, groups, parameters, start, d, d_shared, d_groups):
+    """Reverse :func:`_parameters`, in the opposite order; adds to the last three."""
+    suite = known.suite
+    add_level((d_groups.family_deviation, d_groups.recipe_deviation), d.deviation_w)
+    add_level((d_groups.family, d_groups.recipe, d_groups.llm), d.w)
+    _pull_back_deviation_precisions(
+        shared, parameters.deviation_precisions, d.deviation_precisions, d_shared
+    )
+    _pull_back_skill_scales(shared, parameters.precisions, d.precisions, d_shared)
+    d_family_slope = np.zeros(start.family_slope.shape)
+    _pull_back_explained(known.llms, d.explained, d_shared, d_family_slope)
+    _pull_back_family_slopes(
+        shared, groups.family_slope, d_family_slope, d_groups.family_slope, d_shared
+    )
+    add(d_shared.tail, d.scatter.tail)
+    add(d_shared.precision, d.scatter.precision)
+    add(d_shared.difficulty, d.benchmarks.difficulty)
+    _pull_back_own_slopes(n_skills, suite, shared, parameters.benchmarks, d.benchmarks, d_shared)
+    _pull_back_loadings(n_skills, suite, d.benchmarks.loading, d_shared)
+    d_logit, d_steepness = _pull_back_place(suite, start.steepness, shared, d_shared)
+    _pull_back_middles(
+        suite, parameters.curve, start.logit, start.middle, d_logit, d_steepness, d.curve
+    )
+    _pull_back_curves(suite, d.curve, d_shared)
 
 
 @compiled
-def _add(part, to):
-    """Add a vector to one that is as long, or to nothing."""
-    for i in range(to.shape[0]):
-        to[i] += part[i]
+def _starts_of_groups(laws, shapes):
+    """Give where the variables of groups begin: after the shared parameters."""
+    starts, at = np.empty(shapes.shape[0], dtype=np.int64), laws.start[_N_SHARED]
+    for v in range(_N_SHARED, shapes.shape[0]):
+        starts[v] = at
+        at += shapes[v, 0] * shapes[v, 1]
+    return starts
 
 
 @compiled
@@ -139,70 +190,27 @@ def evaluate(n_skills, constant_of, density_of, information_of, known, x, gradie
     -------
     float
     """
-    laws, suite, llms, shapes = known.laws, known.suite, known.llms, known.shapes
-    n = laws.start[laws.law.shape[0]]
+    laws, shapes = known.laws, known.shapes
+    n, starts = laws.start[_N_SHARED], _starts_of_groups(laws, shapes)
     values, slopes, d_x, d_values = np.empty(n), np.empty(n), np.empty(n), np.zeros(n)
-    value = _to_values(laws, x, values, slopes, d_x)
-    shared, d_shared = _shared(values, shapes, laws.start), _shared(d_values, shapes, laws.start)
-    # Where the variables of the groups begin.
-    at = np.empty(shapes.shape[0], dtype=np.int64)
-    for v in range(_N_SHARED, shapes.shape[0]):
-        at[v] = n
-        n += shapes[v, 0] * shapes[v, 1]
-    groups, d_groups = _groups(x, shapes, at), _groups(gradient, shapes, at)
-
-    curve = _curves(suite, shared)
-    logit, steepness, middle = _middles(suite, curve)
-    value += _place(suite, logit, steepness, shared)
-    value += _log_prior(laws, values, d_values)
-    loading = _loadings(n_skills, suite, shared)
-    slope, tuning, log_slopes = _own_slopes(n_skills, suite, shared, loading)
-    scales = _skill_scales(shared)
-    family_slope = _family_slopes(shared, groups.family_slope)
-    parameters = Parameters(
-        curve,
-        Scatter(_or_ones(shared.precision, loading.shape[0]), _or_ones(shared.tail, 1)),
-        Benchmarks(shared.difficulty, slope, tuning, loading),
-        _explained(llms, shared, family_slope),
-        OfSkills(_precision(scales.family), _precision(scales.recipe), _precision(scales.llm)),
-        OfSkills(groups.family, groups.recipe, groups.llm),
-        _deviation_precisions(shared),
-        OfDeviations(groups.family_deviation, groups.recipe_deviation),
-    )
-    log_scores, d, effects = _density(
-        n_skills, constant_of, density_of, information_of, known.cells, llms, parameters
-    )
-    value += log_slopes + log_scores
-    if reported.shape[0] > 0:
-        _report(values, laws.start[_N_SHARED - 1], scales, family_slope, parameters, effects, known,
-                shared, reported)  # fmt: skip
-
-    _add(d.scatter.precision, d_shared.precision)
-    _add(d.scatter.tail, d_shared.tail)
-    _pull_back_skill_scales(shared, parameters.precisions, d.precisions, d_shared)
-    _pull_back_deviation_precisions(
-        shared, parameters.deviation_precisions, d.deviation_precisions, d_shared
-    )
-    for i in range(laws.start[_N_SHARED], gradient.shape[0]):
+    for i in range(gradient.shape[0]):
         gradient[i] = 0.0
-    d_family_slope = np.zeros(family_slope.shape)
-    _pull_back_explained(llms, d.explained, d_shared, d_family_slope)
-    value += _pull_back_family_slopes(
-        shared, groups.family_slope, d_family_slope, d_groups.family_slope, d_shared
+    shared, d_shared = _shared(values, shapes, laws.start), _shared(d_values, shapes, laws.start)
+    groups, d_groups = _groups(x, shapes, starts), _groups(gradient, shapes, starts)
+
+    value = _to_values(laws, x, values, slopes, d_x)
+    log_start, parameters, start = _parameters(n_skills, known, shared, groups)
+    value += log_start + _log_prior(laws, values, d_values)
+    log_scores, d, effects = _density(
+        n_skills, constant_of, density_of, information_of, known.cells, known.llms, parameters
     )
-    _pull_back_own_slopes(n_skills, suite, shared, parameters.benchmarks, d.benchmarks, d_shared)
-    _pull_back_loadings(n_skills, suite, d.benchmarks.loading, d_shared)
-    _add(d.benchmarks.difficulty, d_shared.difficulty)
-    d_logit, d_steepness = _pull_back_place(suite, steepness, shared, d_shared)
-    _pull_back_middles(suite, curve, logit, middle, d_logit, d_steepness, d.curve)
-    _pull_back_curves(suite, d.curve, d_shared)
-    for i in range(values.shape[0]):
+    value += log_scores
+    if reported.shape[0] > 0:
+        _report(values, known, shared, start, parameters, effects, reported)
+
+    _pull_back(n_skills, known, shared, groups, parameters, start, d, d_shared, d_groups)
+    for i in range(n):
         gradient[i] = d_values[i] * slopes[i] + d_x[i]
-    _copy(d.w.family, d_groups.family)
-    _copy(d.w.recipe, d_groups.recipe)
-    _copy(d.w.llm, d_groups.llm)
-    _copy(d.deviation_w.family, d_groups.family_deviation)
-    _copy(d.deviation_w.recipe, d_groups.recipe_deviation)
     return value
 
 
@@ -226,20 +234,20 @@ def _append_difference(part, parents, parent, out, at):
 
 
 @compiled
-def _report(values, n_values, scales, family_slope, parameters, effects, known, shared, out):
+def _report(values, known, shared, start, parameters, effects, out):
     """Write the variables, in the order of :func:`latentscale.coordinates.reported_variables`."""
     family, recipe, llm, family_deviation, recipe_deviation = effects
     llms, curve, benchmarks = known.llms, parameters.curve, parameters.benchmarks
-    at = 0
-    for i in range(n_values):
+    scales, at = start.scales, known.laws.start[_N_SHARED - 1]
+    for i in range(at):  # all but the coordinates of the own slopes, which come last
         out[i] = values[i]
-    at = _append(scales.recipe, out, n_values)
+    at = _append(scales.recipe, out, at)
     at = _append(scales.llm, out, at)
     for s in range(shared.family_slope_ratio.shape[0]):
         for k in range(scales.family.shape[0]):
             out[at] = scales.family[k] * shared.family_slope_ratio[s, k]
             at += 1
-    at = _append(family_slope, out, at)
+    at = _append(start.family_slope, out, at)
     at = _append(benchmarks.loading, out, at)
     if shared.tuning_scale.shape[0] > 0:
         at = _append(benchmarks.slope, out, at)
