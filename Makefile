@@ -32,8 +32,11 @@ lint: $(INSTALLED) ## check style and types
 notebooks: $(INSTALLED) ## run the notebooks again, in place
 	$(BIN)/jupyter execute --inplace notebooks/*.ipynb
 
-bench: $(INSTALLED) ## compare speed with a direct transcription of the model
-	$(BIN)/python benchmarks/speed.py -o out/speed.json
+bench: $(INSTALLED) ## measure speed, beside direct transcriptions in PyMC and numpyro: an hour or more
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,gpu]' -c constraints.txt
+	$(BIN)/python benchmarks/waits.py -o out/waits.json
+	$(BIN)/python benchmarks/speed.py --draws 500 -o out/speed.json
+	$(BIN)/python benchmarks/scaling.py -o out/scaling.json
 
 wheel-test: $(INSTALLED) ## build the wheel and try it in a clean environment elsewhere
 	tools/wheel_test.sh $(BIN)/python

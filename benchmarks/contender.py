@@ -15,14 +15,14 @@ import resource
 import time
 import warnings
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import arviz as az
 import numpy as np
-import nutpie
 import xarray as xr
-from direct import direct_model
 
 import latentscale as ls
 from latentscale.compiled_density import compile_density
@@ -53,10 +53,39 @@ def main() -> None:
     warnings.simplefilter("ignore", ls.errors.ConvergenceWarning)
     model = ls.ScalingModel(ls.load_leaderboard(), likelihood=asked.likelihood)
     run = CONTENDERS[asked.contender](model, asked.draws, asked.tune, asked.seed)
-    Path(asked.output).write_text(json.dumps(_figures(run), indent=1), encoding="utf-8")
+    figures = {
+        **(_of_posterior(run) if run.posterior is not None else {}),
+        "compile_s": run.compile_s,
+        "us_per_gradient": run.us_per_gradient(),
+        "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+    }
+    Path(asked.output).write_text(json.dumps(figures, indent=1), encoding="utf-8")
 
 
-def _package(model: ls.ScalingModel, draws: int, tune: int | None, seed: int) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Run:
+    """What a contender did.
+
+    Attributes
+    ----------
+    compile_s
+    us_per_gradient : callable
+        Times a gradient, in microseconds.
+    posterior : xarray.Dataset, optional
+        None if it does not sample.
+    steps : numpy.ndarray, optional
+        Gradients of each kept draw.
+    sample_s : float
+    """
+
+    compile_s: float
+    us_per_gradient: Callable[[], float]
+    posterior: xr.Dataset | None = None
+    steps: np.ndarray | None = None
+    sample_s: float = np.nan
+
+
+def _package(model: ls.ScalingModel, draws: int, tune: int | None, seed: int) -> Run:
     """Fit as a user does, having compiled before."""
     start = time.perf_counter()
     density = compile_density(model)
@@ -66,17 +95,16 @@ def _package(model: ls.ScalingModel, draws: int, tune: int | None, seed: int) ->
     sample_s = time.perf_counter() - start
     point = np.zeros(density.size)
     point[: density.n_shared] = middle_of_prior(model.design, model.spec, model.priors)
-    return {
-        "posterior": fit.posterior,
-        "steps": fit.idata["sample_stats"]["n_steps"].to_numpy(),
-        "compile_s": compile_s,
-        "sample_s": sample_s,
-        "compiled": density.for_nutpie(lambda seed: point),
-    }
+    compiled = density.for_nutpie(lambda seed: point)
+    steps = fit.idata["sample_stats"]["n_steps"].to_numpy()
+    return Run(compile_s, partial(_microseconds, compiled), fit.posterior, steps, sample_s)
 
 
-def _direct(model: ls.ScalingModel, draws: int, tune: int | None, seed: int) -> dict[str, Any]:
+def _direct(model: ls.ScalingModel, draws: int, tune: int | None, seed: int) -> Run:
     """Sample the direct transcription with nutpie's defaults."""
+    import nutpie
+    from direct import direct_model
+
     start = time.perf_counter()
     compiled = nutpie.compile_pymc_model(direct_model(model))
     compile_s = time.perf_counter() - start
@@ -86,20 +114,55 @@ def _direct(model: ls.ScalingModel, draws: int, tune: int | None, seed: int) -> 
         save_warmup=False,
     )  # fmt: skip
     sample_s = time.perf_counter() - start
-    return {
-        "posterior": tree["posterior"].to_dataset(),
-        "steps": tree["sample_stats"]["n_steps"].to_numpy(),
-        "compile_s": compile_s,
-        "sample_s": sample_s,
-        "compiled": compiled,
-    }
+    posterior, steps = tree["posterior"].to_dataset(), tree["sample_stats"]["n_steps"].to_numpy()
+    return Run(compile_s, partial(_microseconds, compiled), posterior, steps, sample_s)
 
 
-CONTENDERS: dict[str, Callable[..., dict[str, Any]]] = {"package": _package, "direct": _direct}
+def _numpyro(model: ls.ScalingModel, draws: int, tune: int | None, seed: int) -> Run:
+    """Sample the direct transcription in numpyro, with its defaults, a chain on a device."""
+    import numpyro
+
+    numpyro.enable_x64()
+    numpyro.set_host_device_count(4)  # before JAX starts
+    import jax
+    from in_numpyro import numpyro_model
+    from numpyro.infer import MCMC, NUTS
+
+    compiling: list[float] = []
+    jax.monitoring.register_event_duration_secs_listener(
+        lambda event, seconds, **_: compiling.append(seconds if "compile" in event else 0.0)
+    )
+    in_numpyro = numpyro_model(model)
+    chains = MCMC(
+        NUTS(in_numpyro), num_warmup=tune or 1000, num_samples=draws, num_chains=4,
+        progress_bar=False,
+    )  # fmt: skip
+    start = time.perf_counter()
+    chains.run(jax.random.key(seed), extra_fields=("num_steps",))
+    steps = np.asarray(chains.get_extra_fields(group_by_chain=True)["num_steps"])
+    whole_s, compile_s = time.perf_counter() - start, sum(compiling)
+    posterior = az.from_numpyro(chains)["posterior"].to_dataset()
+    time_it = partial(_microseconds_in_jax, in_numpyro)
+    return Run(compile_s, time_it, posterior, steps, whole_s - compile_s)
 
 
-def _figures(run: dict[str, Any]) -> dict[str, Any]:
-    posterior: xr.Dataset = run["posterior"][list(COMPARED)]
+def _handwritten(model: ls.ScalingModel, draws: int, tune: int | None, seed: int) -> Run:
+    """Compile the hand-written density of the direct transcription, which is not sampled."""
+    from handwritten import microseconds
+
+    start = time.perf_counter()
+    microseconds(model, points=1, rounds=1)
+    return Run(time.perf_counter() - start, partial(microseconds, model))
+
+
+CONTENDERS: dict[str, Callable[..., Run]] = {
+    "package": _package, "direct": _direct, "numpyro": _numpyro, "handwritten": _handwritten,
+}  # fmt: skip
+
+
+def _of_posterior(run: Run) -> dict[str, Any]:
+    """Give how good a sample is, and what it says of the parameters."""
+    posterior = run.posterior[list(COMPARED)]
     with np.errstate(invalid="ignore", divide="ignore"):  # loadings of anchors do not vary
         found = {"ess": az.ess(posterior, method="bulk"), "r_hat": az.rhat(posterior)}
         found |= {f"error_of_{what}": az.mcse(posterior, method=what) for what in ("mean", "sd")}
@@ -111,14 +174,11 @@ def _figures(run: dict[str, Any]) -> dict[str, Any]:
     flat = {what: np.concatenate(list(values.values())) for what, values in lists.items()}
     varies = flat["sd"] > 1e-12
     return {
-        "compile_s": run["compile_s"],
-        "sample_s": run["sample_s"],
+        "sample_s": run.sample_s,
         "worst_ess": float(flat["ess"][varies].min()),
         "median_ess": float(np.median(flat["ess"][varies])),
         "worst_r_hat": float(flat["r_hat"][varies].max()),
-        "gradients_per_draw": float(run["steps"].mean()),
-        "us_per_gradient": _microseconds(run["compiled"]),
-        "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "gradients_per_draw": float(run.steps.mean()),
         **{what: lists[what] for what in ("mean", "sd", "ess", "error_of_mean", "error_of_sd")},
     }
 
@@ -133,6 +193,27 @@ def _microseconds(compiled: Any) -> float:
         start = time.perf_counter()
         for _ in range(_POINTS):
             function(n, *pointers, data.ctypes.data)
+        rounds.append((time.perf_counter() - start) / _POINTS)
+    return 1e6 * min(rounds)
+
+
+def _microseconds_in_jax(in_numpyro: Callable[[], None]) -> float:
+    """Time one gradient within a compiled loop, the best of seven rounds."""
+    import jax
+    from numpyro.infer.util import initialize_model
+
+    start_of = initialize_model(jax.random.key(0), in_numpyro)
+    gradient = jax.grad(start_of.potential_fn)
+
+    def onwards(_: int, point: Any) -> Any:  # each point needs the one before
+        return jax.tree.map(lambda x, slope: x - 1e-9 * slope, point, gradient(point))
+
+    many = jax.jit(lambda point: jax.lax.fori_loop(0, _POINTS, onwards, point))
+    point = jax.block_until_ready(many(start_of.param_info.z))
+    rounds = []
+    for _ in range(7):
+        start = time.perf_counter()
+        jax.block_until_ready(many(point))
         rounds.append((time.perf_counter() - start) / _POINTS)
     return 1e6 * min(rounds)
 

@@ -15,7 +15,7 @@ from scipy.linalg import helmert
 from latentscale.model import ScalingModel
 
 # A Beta has no density at 0 and 1: the package reads them as half an item of 1,000.
-_EDGE = 5e-4
+EDGE = 5e-4
 
 
 def direct_model(model: ScalingModel) -> pm.Model:
@@ -83,7 +83,7 @@ def direct_model(model: ScalingModel) -> pm.Model:
         expected = (floor + (ceiling - floor) * risen)[i, j]
         precision = pm.LogNormal("precision", 5.7, 0.7, dims="benchmark")[j]
         if spec.likelihood == "beta":
-            score = design.score.clip(_EDGE, 1 - _EDGE)
+            score = design.score.clip(EDGE, 1 - EDGE)
             alpha, beta = expected * precision, (1 - expected) * precision
             pm.Beta("score", alpha, beta, observed=score)
         else:

@@ -42,7 +42,10 @@ if TYPE_CHECKING:
 # Several starts, because skills can trade their anchors: a mode of little mass that NUTS does not
 # leave. Two rounds tell which start is best; then rounds go on until the mean stays.
 _STARTS, _START_ROUNDS, _START_POINTS = 3, 2, 4
-_ROUNDS, _POINTS = 6, 16
+_ROUNDS, _POINTS, _LEAST_POINTS = 6, 16, 4
+
+# A point averages over the effects of all LLMs: with more scores than these, fewer points do.
+_SCORES = 2_500
 
 # The mean stays when no coordinate moves by this many standard deviations in a round.
 _STAYS = 0.5
@@ -164,13 +167,18 @@ def approximate(
             least = _LEAST_INFORMATION
         else:
             best, least = replace(start, guess=first_guess(model.design)), None
-        noise = target.noise(rng, _POINTS)
+        noise = target.noise(rng, points_for(len(best.guess)))
         for _ in range(_ROUNDS):
             last, (_, best) = best, target.improve(best, noise, least)
             moved = np.linalg.solve(best.root, best.mean - last.mean)
             if np.abs(moved).max() < _STAYS:
                 break
     return best
+
+
+def points_for(n_obs: int) -> int:
+    """Give how many points to average over, in pairs: an even number."""
+    return max(_LEAST_POINTS, 2 * (min(_POINTS, _POINTS * _SCORES // n_obs) // 2))
 
 
 @dataclass(frozen=True, eq=False)

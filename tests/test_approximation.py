@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from latentscale import approximation
-from latentscale.approximation import approximate, inverse_root
+from latentscale.approximation import approximate, inverse_root, points_for
 from latentscale.errors import SamplingError
 
 N, SHARED = 7, 3
@@ -120,3 +120,8 @@ def test_a_density_that_is_nowhere_finite_is_an_error(density):
 def test_the_inverse_root_is_bounded_where_nothing_is_known():
     root = inverse_root(np.diag([4.0, 0.0, -1.0]))
     np.testing.assert_allclose(root, np.diag([0.5, 2.0, 2.0]), atol=1e-12)
+
+
+@pytest.mark.parametrize(("n_obs", "n"), [(100, 16), (2_500, 16), (3_000, 12), (90_000, 4)])
+def test_the_more_scores_the_fewer_points(n_obs, n):
+    assert points_for(n_obs) == n

@@ -1,0 +1,323 @@
+"""The limit: the density of the direct transcription and its gradient, written by hand in numba.
+
+The coordinates are those of PyMC for :func:`direct.direct_model`: a scale and standard Normals for
+every effect, logarithms of what is positive. Nothing is solved or smoothed, so no gradient of this
+model costs much less. Derivatives go through the same lines backwards. The likelihood of the scores
+given their eta is the package's own kernel, which is as fast as we can make it.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any, NamedTuple
+
+import numba
+import numpy as np
+from scipy.linalg import helmert
+
+from latentscale.kernels.arguments import Cells, Curve, Scatter
+from latentscale.kernels.scatter import FUNCTIONS, log_gamma_and_slope
+from latentscale.kernels.scoring import score
+from latentscale.model import ScalingModel
+
+_HALF_LOG_2_PI = float(np.log(2 * np.pi)) / 2
+
+
+class Table(NamedTuple):
+    """All that is not sampled; the last column of ``x`` says who is tuned."""
+
+    cells: Any
+    x: Any
+    family: Any
+    recipe: Any
+    n_families: int
+    n_recipes: int
+    chance: Any
+    anchored: Any
+    weights: Any
+
+
+def table_of(model: ScalingModel) -> Table:
+    """Lay the data of a model out for the kernel."""
+    design, spec = model.design, model.spec
+    anchored = [spec.anchors.index(j) if j in spec.anchors else -1 for j in design.benchmarks]
+    cells = Cells(
+        design.score, np.ones(design.n_obs), design.score, design.llm_of_obs,
+        design.benchmark_of_obs,
+    )  # fmt: skip
+    return Table(
+        cells, np.column_stack([design.x, design.tuned]), design.family_of_llm,
+        design.recipe_of_llm, len(design.families), len(design.recipes), design.chance,
+        np.array(anchored), helmert(spec.skills),
+    )  # fmt: skip
+
+
+def microseconds(model: ScalingModel, points: int = 300, rounds: int = 7) -> float:
+    """Time one density with its gradient, the best of some rounds."""
+    density, n = hand_written(model.spec.likelihood), n_coordinates(model)
+    table, gradient, point = table_of(model), np.empty(n), np.zeros(n)
+    skills = (0,) * model.spec.skills
+    best = np.inf
+    for _ in range(rounds):
+        start = time.perf_counter()
+        _many(points, density, skills, table, point, gradient)
+        best = min(best, (time.perf_counter() - start) / points)
+    return 1e6 * best
+
+
+def n_coordinates(model: ScalingModel) -> int:
+    """Count the coordinates."""
+    d, k = model.design, model.spec.skills
+    (n, p), m = d.x.shape, len(d.benchmarks)
+    groups = len(d.families) + len(d.recipes)
+    return p * k + 4 * k + (groups + n) * k + m * (k + 1) + (p + 1) * (m + 1) + m * (6 + groups)
+
+
+@numba.njit
+def _many(points, density, skills, table, point, gradient):
+    total = 0.0
+    for _ in range(points):
+        total += density(skills, table, point, gradient)
+    return total
+
+
+@numba.njit(error_model="numpy")
+def _next(flat, at, rows, columns):
+    """Cut the next variable out, as a matrix; gives where it ends."""
+    end = at + rows * columns
+    return flat[at:end].reshape((rows, columns)), end
+
+
+@numba.njit(error_model="numpy")
+def _variables(flat, t, size):
+    """Name the parts of a point, or of its gradient, in PyMC's order."""
+    p, m, n = t.x.shape[1] - 1, t.chance.shape[0], t.x.shape[0]
+    feature_slope, at = _next(flat, 0, p, size)
+    tuning_shift, at = _next(flat, at, 1, size)
+    scales, at = _next(flat, at, 3, size)  # family, recipe / family, LLM / family
+    family, at = _next(flat, at, t.n_families, size)
+    recipe, at = _next(flat, at, t.n_recipes, size)
+    llm, at = _next(flat, at, n, size)
+    total, at = _next(flat, at, 1, m)
+    contrast, at = _next(flat, at, m, size - 1)
+    difficulty, at = _next(flat, at, 1, m)
+    own_scale, at = _next(flat, at, 1, p + 1)  # tuning last
+    own, at = _next(flat, at, m, p)
+    own_tuning, at = _next(flat, at, m, 1)
+    spread, at = _next(flat, at, 2, m)  # of the deviations of families and recipes
+    family_deviation, at = _next(flat, at, t.n_families, m)
+    recipe_deviation, at = _next(flat, at, t.n_recipes, m)
+    slack_and_share, at = _next(flat, at, 2, m)
+    asymmetry, at = _next(flat, at, 1, m)
+    precision, at = _next(flat, at, 1, m)
+    return (
+        feature_slope, tuning_shift, scales, family, recipe, llm, total, contrast, difficulty,
+        own_scale, own, own_tuning, spread, family_deviation, recipe_deviation, slack_and_share,
+        asymmetry, precision,
+    )  # fmt: skip
+
+
+@numba.njit(error_model="numpy")
+def _normal(x, d, mean, sd):
+    """Give the log density of independent Normals; adds to the derivatives."""
+    total = 0.0
+    for i in range(x.shape[0]):
+        for k in range(x.shape[1]):
+            z = (x[i, k] - mean) / sd
+            total -= z * z / 2 + np.log(sd) + _HALF_LOG_2_PI
+            d[i, k] -= z / sd
+    return total
+
+
+@numba.njit(error_model="numpy")
+def _beta(x, d, a, b):
+    """Give the log density of the log odds of a Beta variable; adds to the derivatives."""
+    log_beta = log_gamma_and_slope(a)[0] + log_gamma_and_slope(b)[0] - log_gamma_and_slope(a + b)[0]
+    total = 0.0
+    for i in range(x.shape[0]):
+        p = 1 / (1 + np.exp(-x[i]))
+        total += a * np.log(p) + b * np.log1p(-p) - log_beta
+        d[i] += a - (a + b) * p
+    return total
+
+
+@numba.njit(error_model="numpy")
+def _add_effects(ability, of, scale, z):
+    for i in range(ability.shape[0]):
+        for k in range(ability.shape[1]):
+            ability[i, k] += scale[k] * z[of[i], k]
+
+
+@numba.njit(error_model="numpy")
+def _pull_back_effects(d_ability, of, scale, z, d_z):
+    """Reverse :func:`_add_effects`; gives the derivatives by the logarithms of the scales."""
+    d_log_scale = np.zeros(scale.shape[0])
+    for i in range(d_ability.shape[0]):
+        for k in range(scale.shape[0]):
+            d = d_ability[i, k] * scale[k]
+            d_z[of[i], k] += d
+            d_log_scale[k] += d * z[of[i], k]
+    return d_log_scale
+
+
+@numba.njit(error_model="numpy")
+def _loadings(t, total, contrast, size):
+    loading = np.zeros((total.shape[1], size))
+    for j in range(loading.shape[0]):
+        for k in range(size):
+            if t.anchored[j] >= 0:
+                loading[j, k] = 1.0 if t.anchored[j] == k else 0.0
+            else:
+                loading[j, k] = total[0, j] / size
+                for c in range(size - 1):
+                    loading[j, k] += contrast[j, c] * t.weights[c, k]
+    return loading
+
+
+@numba.njit(error_model="numpy")
+def _pull_back_loadings(t, d_loading, d_total, d_contrast):
+    size = d_loading.shape[1]
+    for j in range(d_loading.shape[0]):
+        if t.anchored[j] < 0:
+            for k in range(size):
+                d_total[0, j] += d_loading[j, k] / size
+                for c in range(size - 1):
+                    d_contrast[j, c] += d_loading[j, k] * t.weights[c, k]
+
+
+@numba.njit(error_model="numpy")
+def _etas(t, ability, loading, difficulty, own, spread, family_z, recipe_z):
+    eta = np.empty(t.cells.llm.shape[0])
+    for o in range(eta.shape[0]):
+        i, j = t.cells.llm[o], t.cells.benchmark[o]
+        value = difficulty[0, j]
+        for k in range(ability.shape[1]):
+            value += ability[i, k] * loading[j, k]
+        for p in range(own.shape[1]):
+            value += t.x[i, p] * own[j, p]
+        value += spread[0, j] * family_z[t.family[i], j] + spread[1, j] * recipe_z[t.recipe[i], j]
+        eta[o] = value
+    return eta
+
+
+@numba.njit(error_model="numpy")
+def _pull_back_etas(
+    t, ability, loading, spread, family_z, recipe_z, d_eta, d_ability, d_loading, d_difficulty,
+    d_own, d_log_spread, d_family_z, d_recipe_z,
+):  # fmt: skip
+    for o in range(d_eta.shape[0]):
+        i, j, d = t.cells.llm[o], t.cells.benchmark[o], d_eta[o]
+        d_difficulty[0, j] += d
+        for k in range(ability.shape[1]):
+            d_ability[i, k] += d * loading[j, k]
+            d_loading[j, k] += d * ability[i, k]
+        for p in range(d_own.shape[1]):
+            d_own[j, p] += d * t.x[i, p]
+        f, r = t.family[i], t.recipe[i]
+        of_family, of_recipe = d * spread[0, j], d * spread[1, j]
+        d_family_z[f, j] += of_family
+        d_recipe_z[r, j] += of_recipe
+        d_log_spread[0, j] += of_family * family_z[f, j]
+        d_log_spread[1, j] += of_recipe * recipe_z[r, j]
+
+
+def hand_written(likelihood: str) -> Any:
+    """Give the function of (skills, table, point, gradient) that writes the gradient."""
+    constant_of, density_of, _ = FUNCTIONS[likelihood]
+
+    @numba.njit(error_model="numpy")
+    def density(skills, t, x, gradient):
+        size, m = len(skills), t.chance.shape[0]
+        gradient[:] = 0.0
+        (
+            B, shift, scales, zf, zr, zi, total, contrast, difficulty, own_scale, own_z, tuning_z,
+            spread, dev_f, dev_r, slack_share, asymmetry, precision,
+        ) = _variables(x, t, size)  # fmt: skip
+        (
+            d_B, d_shift, d_scales, d_zf, d_zr, d_zi, d_total, d_contrast, d_difficulty,
+            d_own_scale, d_own_z, d_tuning_z, d_spread, d_dev_f, d_dev_r, d_slack_share,
+            d_asymmetry, d_precision,
+        ) = _variables(gradient, t, size)  # fmt: skip
+
+        # Priors, those of logarithms in what is sampled.
+        value = _normal(B, d_B, 0, 1) + _normal(shift, d_shift, 0, 1)
+        value += _normal(scales[:1], d_scales[:1], -0.5, 0.7)
+        value += _normal(scales[1:], d_scales[1:], -1, 0.5)
+        value += _normal(zf, d_zf, 0, 1) + _normal(zr, d_zr, 0, 1) + _normal(zi, d_zi, 0, 1)
+        value += _normal(total, d_total, 1, 0.7) + _normal(contrast, d_contrast, 0, 0.5)
+        value += _normal(difficulty, d_difficulty, -0.5, 1.5)
+        n_own = own_scale.shape[1] - 1
+        value += _normal(own_scale[:, :n_own], d_own_scale[:, :n_own], -2.3, 0.7)
+        value += _normal(own_scale[:, n_own:], d_own_scale[:, n_own:], -1.5, 0.7)
+        value += _normal(own_z, d_own_z, 0, 1) + _normal(tuning_z, d_tuning_z, 0, 1)
+        value += _normal(spread, d_spread, -1.9, 0.5)
+        value += _normal(dev_f, d_dev_f, 0, 1) + _normal(dev_r, d_dev_r, 0, 1)
+        value += _beta(slack_share[0], d_slack_share[0], 1, 20)
+        value += _beta(slack_share[1], d_slack_share[1], 5, 1)
+        value += _normal(asymmetry, d_asymmetry, 0, 1) + _normal(precision, d_precision, 5.7, 0.7)
+
+        # Abilities.
+        scale = np.exp(scales)
+        scale[1] *= scale[0]
+        scale[2] *= scale[0]
+        slopes = np.vstack((B, shift))
+        ability = np.dot(t.x, slopes)
+        llms = np.arange(t.x.shape[0])
+        _add_effects(ability, t.family, scale[0], zf)
+        _add_effects(ability, t.recipe, scale[1], zr)
+        _add_effects(ability, llms, scale[2], zi)
+        # Benchmarks.
+        loading = _loadings(t, total, contrast, size)
+        raw = np.exp(own_scale) * np.hstack((own_z, tuning_z))
+        gram = np.dot(loading.T, loading)
+        along = np.linalg.solve(gram, np.dot(loading.T, raw))
+        own = raw - np.dot(loading, along)
+        sd = np.exp(spread)
+        eta = _etas(t, ability, loading, difficulty, own, sd, dev_f, dev_r)
+        # Scores.
+        odds = 1 / (1 + np.exp(-slack_share))
+        floor = t.chance * (1 - odds[0])
+        curve = Curve(floor, t.chance + (1 - t.chance) * odds[1], np.exp(asymmetry[0]))
+        scatter = Scatter(np.exp(precision[0]), np.ones(1))
+        d_curve = Curve(np.zeros(m), np.zeros(m), np.zeros(m))
+        d_scatter = Scatter(np.zeros(m), np.zeros(1))
+        log_scores, d_eta = score(
+            constant_of, density_of, t.cells, eta, curve, scatter, d_curve, d_scatter
+        )
+        value += log_scores
+
+        # And back.
+        d_precision[0] += d_scatter.precision * scatter.precision
+        d_asymmetry[0] += d_curve.asymmetry * curve.asymmetry
+        d_slack_share[0] -= d_curve.floor * t.chance * odds[0] * (1 - odds[0])
+        d_slack_share[1] += d_curve.ceiling * (1 - t.chance) * odds[1] * (1 - odds[1])
+        d_ability, d_loading = np.zeros(ability.shape), np.zeros(loading.shape)
+        d_own = np.zeros(own.shape)
+        _pull_back_etas(
+            t, ability, loading, sd, dev_f, dev_r, d_eta, d_ability, d_loading, d_difficulty,
+            d_own, d_spread, d_dev_f, d_dev_r,
+        )  # fmt: skip
+        # own = raw - L G^-1 L' raw with G = L' L.
+        d_along = np.linalg.solve(gram, -np.dot(loading.T, d_own))
+        d_raw = d_own + np.dot(loading, d_along)
+        d_gram = -np.dot(d_along, along.T)
+        d_loading += np.dot(raw, d_along.T) - np.dot(d_own, along.T)
+        d_loading += np.dot(loading, d_gram + d_gram.T)
+        d_z = d_raw * np.exp(own_scale)
+        d_own_z += d_z[:, :n_own]
+        d_tuning_z += d_z[:, n_own:]
+        for p in range(n_own + 1):
+            d_own_scale[0, p] += np.sum(d_raw[:, p] * raw[:, p])
+        _pull_back_loadings(t, d_loading, d_total, d_contrast)
+        d_slopes = np.dot(t.x.T, d_ability)
+        d_B += d_slopes[:n_own]
+        d_shift += d_slopes[n_own:]
+        by_recipe = _pull_back_effects(d_ability, t.recipe, scale[1], zr, d_zr)
+        by_llm = _pull_back_effects(d_ability, llms, scale[2], zi, d_zi)
+        by_family = _pull_back_effects(d_ability, t.family, scale[0], zf, d_zf)
+        d_scales[0] += by_family + by_recipe + by_llm
+        d_scales[1] += by_recipe
+        d_scales[2] += by_llm
+        return value
+
+    return density

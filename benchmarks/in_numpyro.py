@@ -1,0 +1,96 @@
+"""The direct transcription once more, in numpyro: compiled by JAX, sampled by its NUTS."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import jax.numpy as jnp
+import numpy as np
+import numpyro
+import numpyro.distributions as dist
+from direct import EDGE
+from jax.scipy.stats import norm
+from scipy.linalg import helmert
+
+from latentscale.model import ScalingModel
+
+
+def numpyro_model(model: ScalingModel) -> Callable[[], None]:
+    """Write a model with default priors, all of its options on, as numpyro code."""
+    design, spec = model.design, model.spec
+    n_skills, n_benchmarks, n_features = spec.skills, len(design.benchmarks), design.x.shape[1]
+    i, j = design.llm_of_obs, design.benchmark_of_obs
+    anchors = np.array([design.benchmarks.index(name) for name in spec.anchors])
+    x = np.column_stack([design.x, design.tuned])
+    low, high = design.score <= 0, design.score >= 1
+    inside = ~(low | high)
+
+    def normal(
+        name: str, shape: tuple[int, ...], mean: float = 0.0, sd: float = 1.0
+    ) -> jnp.ndarray:
+        return numpyro.sample(name, dist.Normal(mean, sd).expand(shape).to_event(len(shape)))
+
+    def positive(name: str, shape: tuple[int, ...], mean: float, sd: float) -> jnp.ndarray:
+        return numpyro.sample(name, dist.LogNormal(mean, sd).expand(shape).to_event(len(shape)))
+
+    def unit(name: str, a: float, b: float) -> jnp.ndarray:
+        return numpyro.sample(name, dist.Beta(a, b).expand((n_benchmarks,)).to_event(1))
+
+    def in_numpyro() -> None:
+        # Abilities.
+        slope = normal("feature_slope", (n_features, n_skills))
+        shift = normal("tuning_shift", (n_skills,))
+        family_scale = positive("family_scale", (n_skills,), -0.5, 0.7)
+        recipe_scale = family_scale * positive("recipe_ratio", (n_skills,), -1, 0.5)
+        llm_scale = family_scale * positive("llm_ratio", (n_skills,), -1, 0.5)
+        family = family_scale * normal("family_z", (len(design.families), n_skills))
+        recipe = recipe_scale * normal("recipe_z", (len(design.recipes), n_skills))
+        llm = llm_scale * normal("llm_z", (len(design.llms), n_skills))
+        ability = (
+            x @ jnp.vstack([slope, shift])
+            + family[design.family_of_llm]
+            + recipe[design.recipe_of_llm]
+            + llm
+        )
+        # Benchmarks.
+        total = normal("total_loading", (n_benchmarks,), 1, 0.7)
+        contrast = normal("loading_contrast", (n_benchmarks, n_skills - 1), 0, 0.5)
+        loading = total[:, None] / n_skills + contrast @ helmert(n_skills)
+        loading = jnp.asarray(loading).at[anchors].set(jnp.eye(n_skills))
+        numpyro.deterministic("loading", loading)
+        difficulty = normal("difficulty", (n_benchmarks,), -0.5, 1.5)
+        slope_scale = positive("slope_scale", (n_features,), -2.3, 0.7)
+        tuning_scale = positive("tuning_scale", (), -1.5, 0.7)
+        own_slope = slope_scale * normal("benchmark_slope_z", (n_benchmarks, n_features))
+        own_tuning = tuning_scale * normal("benchmark_tuning_z", (n_benchmarks,))
+        own = jnp.concatenate([own_slope, own_tuning[:, None]], axis=1)
+        own = own - loading @ jnp.linalg.solve(loading.T @ loading, loading.T @ own)
+        # Deviations.
+        eta = difficulty + ability @ loading.T + x @ own.T
+        for name, n, of in (
+            ("family_deviation", len(design.families), design.family_of_llm),
+            ("recipe_deviation", len(design.recipes), design.recipe_of_llm),
+        ):
+            scale = positive(f"{name}_scale", (n_benchmarks,), -1.9, 0.5)
+            eta = eta + (scale * normal(f"{name}_z", (n, n_benchmarks)))[of]
+        # Scores.
+        chance = design.chance
+        floor = chance * (1 - unit("floor_slack", 1, 20))
+        ceiling = chance + (1 - chance) * unit("ceiling_share", 5, 1)
+        numpyro.deterministic("ceiling", ceiling)
+        a = positive("asymmetry", (n_benchmarks,), 0, 1)
+        steepness = a / (2 * (1 - 2.0**-a))
+        risen = 1 - (1 + (2**a - 1) * jnp.exp(steepness * eta)) ** (-1 / a)
+        expected = (floor + (ceiling - floor) * risen)[i, j]
+        precision = positive("precision", (n_benchmarks,), 5.7, 0.7)[j]
+        if spec.likelihood == "beta":
+            score = design.score.clip(EDGE, 1 - EDGE)
+            beta = dist.Beta(expected * precision, (1 - expected) * precision)
+            numpyro.sample("score", beta, obs=score)
+        else:
+            sd = jnp.sqrt(expected * (1 - expected) / (1 + precision))
+            numpyro.sample("score", dist.Normal(expected, sd).mask(inside), obs=design.score)
+            numpyro.factor("at 0", jnp.where(low, norm.logcdf(-expected / sd), 0).sum())
+            numpyro.factor("at 1", jnp.where(high, norm.logcdf((expected - 1) / sd), 0).sum())
+
+    return in_numpyro
