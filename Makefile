@@ -4,6 +4,7 @@ SHELL := bash
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+RIVALS := $(VENV)/.installed-rivals
 WORKERS ?= 2
 # Test workers and chains share the cores already: more BLAS threads only slow each other down.
 PYTEST := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest
@@ -32,8 +33,7 @@ lint: $(INSTALLED) ## check style and types
 notebooks: $(INSTALLED) ## run the notebooks again, in place
 	$(BIN)/jupyter execute --inplace notebooks/*.ipynb
 
-bench: $(INSTALLED) ## measure speed, beside direct transcriptions in PyMC and numpyro: an hour or more
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,gpu]' -c constraints.txt
+bench: $(RIVALS) ## measure speed, beside direct transcriptions in PyMC and numpyro: an hour or more
 	$(BIN)/python benchmarks/waits.py -o out/waits.json
 	$(BIN)/python benchmarks/speed.py --draws 500 -o out/speed.json
 	$(BIN)/python benchmarks/scaling.py -o out/scaling.json
@@ -50,4 +50,8 @@ $(INSTALLED): pyproject.toml constraints.txt
 	  || { python=$$(tools/find_python.sh) && "$$python" -m venv --clear $(VENV); }
 	@echo "Installing latentscale and its tools into $(VENV): a minute or two, once."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]' -c constraints.txt
+	@touch $@
+
+$(RIVALS): $(INSTALLED)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,gpu]' -c constraints.txt
 	@touch $@

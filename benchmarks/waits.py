@@ -22,7 +22,7 @@ from typing import Any
 
 from fresh import figures_of, keep, options
 
-_FAMILY = "Qwen2"
+_FAMILY = "qwen2"
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -12,13 +12,7 @@ import json
 import os
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import (
-    BrokenExecutor,
-    Executor,
-    Future,
-    ThreadPoolExecutor,
-    as_completed,
-)
+from concurrent.futures import BrokenExecutor, Executor, Future
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
@@ -32,6 +26,7 @@ import xarray as xr
 from latentscale.errors import BacktestError, ExtrapolationWarning, MissingFeatureWarning
 from latentscale.metrics import score_cells, summarise_cells
 from latentscale.netcdf import temporary_beside
+from latentscale.parallel import run_each
 from latentscale.progress import counted
 from latentscale.splits import Split, Splits
 from latentscale.wording import count
@@ -174,20 +169,15 @@ def backtest(
     _require_usable(usable, splits)
     waiting = [position for position in usable if not keep.has(position)]
     failed: dict[str, BaseException] = {}
-    runner = ThreadPoolExecutor(os.cpu_count()) if executor is None else nullcontext(executor)
     done = len(usable) - len(waiting)
     bar = counted(splits.name, done, len(usable)) if progressbar else nullcontext(_nothing)
-    with _quiet(), runner as pool, bar as advance:
-        futures = {pool.submit(_run, folds[position]): position for position in waiting}
-        try:
-            for future in as_completed(futures):
-                position = futures[future]
-                _collect(future, keep, position, splits[position].name, failed)
-                advance()
-        except BaseException:
-            for future in futures:
-                future.cancel()
-            raise
+
+    def collect(at: int, future: Future[xr.Dataset]) -> None:
+        _collect(future, keep, waiting[at], splits[waiting[at]].name, failed)
+        advance()
+
+    with _quiet(), bar as advance:
+        run_each(_run, [folds[position] for position in waiting], collect, executor)
     _require_all(failed, keep, len(usable))
     finished = tuple(keep.read(position) for position in usable)
     return Backtest(splits.name, finished, _left_out(splits, finished))

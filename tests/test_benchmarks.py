@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,8 @@ from graph_points import MODE, small, total_log_density
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 
+import recovery
+import scaling
 from direct import direct_model
 from handwritten import hand_written, n_coordinates, table_of
 from speed import largest_gap, report
@@ -47,6 +50,37 @@ def test_the_report_gives_ratios_to_the_package():
         ["direct", "10", "100", "1", "8", "9", "2", "1.01", "31", "400", "1", "900", "2.12", "0"],
         ["handwritten", "20", "100", "4", "500"],
     ]
+
+
+def test_a_simulation_study_goes_on_where_it_stopped(tmp_path, monkeypatch, capsys):
+    done, path = [], tmp_path / "recovery.json"
+
+    def fit_one(table, settings):
+        done.append(table)
+        if table == 2 and len(done) < 4:
+            raise RuntimeError("a worker was lost")
+        of = {"n": {"loading": 10}, "covered": {"loading": 9}, "r_hat": {"loading": 1.0}}
+        return {"table": table, "divergences": 0, "seconds": 1.0, "what": "a table", **of}
+
+    monkeypatch.setattr(recovery, "fit_one", fit_one)
+    with ThreadPoolExecutor(1) as pool, pytest.raises(RuntimeError, match="a worker was lost"):
+        recovery.study(3, {"seed": 1}, path, pool)
+    results = recovery.study(3, {"seed": 1}, path)
+    assert done == [0, 1, 2, 2]
+    assert [result["table"] for result in results] == [0, 1, 2]
+    assert "table 3: 90.0% covered" in capsys.readouterr().out
+    with pytest.raises(SystemExit, match=r"holds results of other settings \(seed\)"):
+        recovery.study(3, {"seed": 2}, path)
+
+
+def test_the_exponent_is_the_slope_of_time_over_cells():
+    rows = [
+        {"cells": cells, "seconds": 0.01 * cells**1.5, "median_ess": 100.0, "worst_ess": 10.0}
+        for cells in (100, 1_000, 10_000)
+    ]
+    shown = scaling.report(rows).splitlines()
+    assert shown[-2] == "exponent of seconds per effective draw (median): 1.50"
+    assert shown[-1] == "exponent of seconds per effective draw (worst): 1.50"
 
 
 @pytest.mark.slow
