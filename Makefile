@@ -34,6 +34,7 @@ notebooks: $(INSTALLED) ## run the notebooks again, in place
 	$(BIN)/jupyter execute --inplace notebooks/*.ipynb
 
 bench: $(RIVALS) ## measure speed, beside direct transcriptions in PyMC and numpyro: an hour or more
+	rm -f out/waits.json out/speed.json out/scaling.json  # figures of earlier code
 	$(BIN)/python benchmarks/waits.py -o out/waits.json
 	$(BIN)/python benchmarks/speed.py --draws 500 -o out/speed.json
 	$(BIN)/python benchmarks/scaling.py -o out/scaling.json

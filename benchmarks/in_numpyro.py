@@ -89,7 +89,9 @@ def numpyro_model(model: ScalingModel) -> Callable[[], None]:
             numpyro.sample("score", beta, obs=score)
         else:
             sd = jnp.sqrt(expected * (1 - expected) / (1 + precision))
-            numpyro.sample("score", dist.Normal(expected, sd).mask(inside), obs=design.score)
+            # Where everything starts, before it is moved to possible values, sd may not be defined.
+            normals = dist.Normal(expected, sd, validate_args=False).mask(inside)
+            numpyro.sample("score", normals, obs=design.score)
             numpyro.factor("at 0", jnp.where(low, norm.logcdf(-expected / sd), 0).sum())
             numpyro.factor("at 1", jnp.where(high, norm.logcdf((expected - 1) / sd), 0).sum())
 

@@ -7,7 +7,8 @@ PyMC (``direct``) and in numpyro (``numpyro``), and for the limit of a gradient 
 written by hand in numba (``handwritten``), which is not sampled.
 
 Every contender runs in a process of its own, with empty caches of compiled code, one after the
-other on the same machine; what counts are the ratios. ``ess`` is the bulk effective sample size
+other on the same machine; what counts are the ratios. Figures are written contender by contender:
+the same command continues where it stopped. ``ess`` is the bulk effective sample size
 over the parameters that all contenders report, per second of sampling (tuning and approximation
 included, compiling not). Gaps are the largest differences of posterior means and sds between the
 package and the contender, in standard errors of that difference: of some 200 that agree, the
@@ -17,6 +18,7 @@ largest is about 3.
 from __future__ import annotations
 
 import argparse
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -37,14 +39,32 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("-o", "--output", default="speed.json", help="where figures are kept")
     asked = parser.parse_args(arguments)
-    figures = {}
+    settings = {"draws": asked.draws, "seed": asked.seed}
+    path = Path(asked.output)
+    figures = known(path, settings)
     for likelihood in asked.likelihoods:
-        settings = options(likelihood=likelihood, draws=asked.draws, seed=asked.seed)
-        of = {name: figures_of("contender.py", [name, *settings]) for name in asked.contenders}
-        figures[likelihood] = of
-        keep(Path(asked.output), {"draws": asked.draws, "figures": figures})
+        of = figures.setdefault(likelihood, {})
+        for name in asked.contenders:
+            if name not in of:
+                words = [name, *options(likelihood=likelihood, **settings)]
+                of[name] = figures_of("contender.py", words)
+                keep(path, {**settings, "figures": figures})
         print(f"{likelihood} likelihood, {os.cpu_count()} cores\n{report(of)}\n", flush=True)
     return 0
+
+
+def known(path: Path, settings: dict[str, Any]) -> dict[str, Any]:
+    """Give the figures that an earlier run left, if it had the same settings."""
+    if not path.exists():
+        return {}
+    held = json.loads(path.read_text(encoding="utf-8"))
+    if any(held[name] != value for name, value in settings.items()):
+        raise SystemExit(
+            f"{path} holds figures of other settings, which cannot be compared with these. Give "
+            "another -o, or delete the file."
+        )
+    figures: dict[str, Any] = held["figures"]
+    return figures
 
 
 def report(figures: dict[str, dict[str, Any]]) -> str:

@@ -70,14 +70,17 @@ def measure(asked: argparse.Namespace) -> dict[str, Any]:
         backtest = ls.backtest(model, folds, folder=folder, progressbar=False)
     return {
         "seconds": took,
-        "worst_ess": {
-            name: float(fit.diagnose().summary["ess_bulk"].min())
-            for name, fit in (("first fit", first), ("fit of a part", again))
-        },
+        "worst_ess": {"first fit": _worst(first), "fit of a part": _worst(again)},
         "draws": {"first fit": 4 * asked.draws, "fit of a part": 4 * asked.draws},
         "folds": len(backtest.folds),
         "backtest": repr(backtest),
     }
+
+
+def _worst(fit: Any) -> tuple[str, float]:
+    """Give the smallest bulk effective sample size, and of which variable it is."""
+    ess = fit.diagnose().summary["ess_bulk"]
+    return str(ess.idxmin()), float(ess.min())
 
 
 def report(figures: dict[str, Any]) -> str:
@@ -85,7 +88,8 @@ def report(figures: dict[str, Any]) -> str:
     seconds, lines = figures["seconds"], []
     for name, value in seconds.items():
         ess = figures["worst_ess"].get(name)
-        more = "" if ess is None else f"  worst ESS {ess:.0f} of {figures['draws'][name]} draws"
+        of = figures["draws"].get(name)
+        more = "" if ess is None else f"  worst ESS {ess[1]:.0f} ({ess[0]}) of {of} draws"
         lines.append(f"{name:<24}{value:8.2f} s{more}")
     cold = seconds["import"] + seconds["first fit"]
     return "\n".join(

@@ -47,7 +47,7 @@ def uncompile(monkeypatch: pytest.MonkeyPatch) -> None:
             if isinstance(value, Dispatcher):
                 monkeypatch.setattr(module, name, value.py_func)
     # What reads the bits of a number cannot run as Python.
-    for module in (elementary, scatter):
+    for module in (elementary, scatter, skills):
         monkeypatch.setattr(module, "exp", math.exp, raising=False)
         monkeypatch.setattr(module, "log", math.log)
     for name, functions in scatter.FUNCTIONS.items():

@@ -135,7 +135,6 @@ def _pull_back(
     """Reverse :func:`_forward` and :func:`_eta`, in the opposite order; adds to ``d``."""
     (values, _, kept), (dev_values, _, dev_kept), way = found
     loading, of_llms, d_llm = parameters.benchmarks.loading, values[2], d_values[2]
-    pull_back_products(n_skills, cells, of_llms, loading, d_eta, d_llm, d.benchmarks.loading)
     d_information, d_left = np.zeros(d_eta.shape[0]), np.zeros(d_eta.shape[0])
     if dev_values[0].shape[0] > 0:
         for o in range(d_eta.shape[0]):
@@ -148,8 +147,9 @@ def _pull_back(
         add(d_left, of_cells[1])
         add_level(d.deviation_precisions, of_precisions)
         add_level(d.deviation_w, of_w)
-        d_rest = -of_cells[1]
-        pull_back_products(n_skills, cells, of_llms, loading, d_rest, d_llm, d.benchmarks.loading)
+    # The products are in eta, and taken from what is left for the deviations.
+    d_products = d_eta - d_left
+    pull_back_products(n_skills, cells, of_llms, loading, d_products, d_llm, d.benchmarks.loading)
     of_cells, of_precisions, of_w = _pull_back_skills(
         n_skills, way.information, way.left, loading, _blur(parameters), parameters.precisions,
         parameters.w, cells, llms, values, kept, d_values,

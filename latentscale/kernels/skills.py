@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from latentscale.kernels.elementary import log
 from latentscale.kernels.jit import compiled
 
 # The helpers take whole arrays and the row that is meant: to cut the row out costs more than the
@@ -95,7 +96,7 @@ def _factor_level(skills, known, precision):
     q = np.empty((size, size))
     for i in range(n):
         for a in range(size):
-            for b in range(size):
+            for b in range(a + 1):
                 q[a, b] = known[i, a, b]
             q[a, a] += precision[a]
         invert_factor(skills, q, inverse, i)
@@ -106,6 +107,7 @@ def _factor_level(skills, known, precision):
 def _pass_up(skills, inverse, pull, precision, parent, n_parents):
     """Integrate a level out: what its measurements say about its parents.
 
+    Of the symmetric ``known`` only the lower triangles are written, and read, here and below.
     known' = precision - precision Q^-1 precision, pull' = precision Q^-1 pull, in sum.
     """
     n, size = pull.shape[0], len(skills)
@@ -119,6 +121,7 @@ def _pass_up(skills, inverse, pull, precision, parent, n_parents):
             mean = 0.0
             for b in range(size):
                 mean += cov[a, b] * pull[i, b]
+            for b in range(a + 1):
                 known_up[p, a, b] -= precision[a] * cov[a, b] * precision[b]
             known_up[p, a, a] += precision[a]
             pull_up[p, a] += precision[a] * mean
@@ -148,7 +151,7 @@ def _pass_down(skills, inverse, pull, precision, parent, above, w):
         for a in range(size):
             whitened[0, a] += w[i, a]
             determinant *= inverse[i, a, a]
-        log_jacobian += np.log(determinant)
+        log_jacobian += log(determinant)
         _times_upper(skills, inverse, i, whitened, 0, values, i)
     return values, log_jacobian
 
@@ -261,7 +264,7 @@ def _pool(skills, information, left, loading, blur, llm_of_obs, benchmark_of_obs
         for a in range(size):
             part = worth * loading[j, a]
             pull[i, a] += part * left[o]
-            for b in range(size):
+            for b in range(a + 1):
                 known[i, a, b] += part * loading[j, b]
     return known, pull
 
