@@ -16,13 +16,13 @@ import time
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import arviz as az
 import numpy as np
 import xarray as xr
+from rounds import microseconds
 
 import latentscale as ls
 from latentscale.compiled_density import compile_density
@@ -35,7 +35,6 @@ COMPARED = (
     "family_scale", "slope_scale", "tuning_scale", "family_deviation_scale",
     "recipe_deviation_scale",
 )  # fmt: skip
-_POINTS = 300
 _DOUBLES = ctypes.POINTER(ctypes.c_double)
 
 
@@ -56,7 +55,7 @@ def main() -> None:
     figures = {
         **(_of_posterior(run) if run.posterior is not None else {}),
         "compile_s": run.compile_s,
-        "us_per_gradient": run.us_per_gradient(),
+        "us_per_gradient": microseconds(run.gradients),
         "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
     }
     Path(asked.output).write_text(json.dumps(figures, indent=1), encoding="utf-8")
@@ -69,8 +68,8 @@ class Run:
     Attributes
     ----------
     compile_s
-    us_per_gradient : callable
-        Times a gradient, in microseconds.
+    gradients : callable
+        Computes as many gradients as it is told.
     posterior : xarray.Dataset, optional
         None if it does not sample.
     steps : numpy.ndarray, optional
@@ -79,7 +78,7 @@ class Run:
     """
 
     compile_s: float
-    us_per_gradient: Callable[[], float]
+    gradients: Callable[[int], Any]
     posterior: xr.Dataset | None = None
     steps: np.ndarray | None = None
     sample_s: float = np.nan
@@ -97,7 +96,7 @@ def _package(model: ls.ScalingModel, draws: int, tune: int | None, seed: int) ->
     point[: density.n_shared] = middle_of_prior(model.design, model.spec, model.priors)
     compiled = density.for_nutpie(lambda seed: point)
     steps = fit.idata["sample_stats"]["n_steps"].to_numpy()
-    return Run(compile_s, partial(_microseconds, compiled), fit.posterior, steps, sample_s)
+    return Run(compile_s, _gradients(compiled), fit.posterior, steps, sample_s)
 
 
 def _direct(model: ls.ScalingModel, draws: int, tune: int | None, seed: int) -> Run:
@@ -115,7 +114,7 @@ def _direct(model: ls.ScalingModel, draws: int, tune: int | None, seed: int) -> 
     )  # fmt: skip
     sample_s = time.perf_counter() - start
     posterior, steps = tree["posterior"].to_dataset(), tree["sample_stats"]["n_steps"].to_numpy()
-    return Run(compile_s, partial(_microseconds, compiled), posterior, steps, sample_s)
+    return Run(compile_s, _gradients(compiled), posterior, steps, sample_s)
 
 
 def _numpyro(model: ls.ScalingModel, draws: int, tune: int | None, seed: int) -> Run:
@@ -142,17 +141,17 @@ def _numpyro(model: ls.ScalingModel, draws: int, tune: int | None, seed: int) ->
     steps = np.asarray(chains.get_extra_fields(group_by_chain=True)["num_steps"])
     whole_s, compile_s = time.perf_counter() - start, sum(compiling)
     posterior = az.from_numpyro(chains)["posterior"].to_dataset()
-    time_it = partial(_microseconds_in_jax, in_numpyro)
-    return Run(compile_s, time_it, posterior, steps, whole_s - compile_s)
+    return Run(compile_s, _gradients_in_jax(in_numpyro), posterior, steps, whole_s - compile_s)
 
 
 def _handwritten(model: ls.ScalingModel, draws: int, tune: int | None, seed: int) -> Run:
     """Compile the hand-written density of the direct transcription, which is not sampled."""
-    from handwritten import microseconds
+    from handwritten import repeated
 
     start = time.perf_counter()
-    microseconds(model, points=1, rounds=1)
-    return Run(time.perf_counter() - start, partial(microseconds, model))
+    repeat = repeated(model)
+    repeat(1)
+    return Run(time.perf_counter() - start, repeat)
 
 
 CONTENDERS: dict[str, Callable[..., Run]] = {
@@ -183,22 +182,23 @@ def _of_posterior(run: Run) -> dict[str, Any]:
     }
 
 
-def _microseconds(compiled: Any) -> float:
-    """Time one gradient as nutpie computes it, from Python, the best of seven rounds."""
+def _gradients(compiled: Any) -> Callable[[int], None]:
+    """Give what computes gradients as nutpie does, from Python."""
     function, data, n = compiled.compiled_logp_func.ctypes, compiled.user_data, compiled.n_dim
     arrays = (compiled.initial_point_func(1), np.empty(n), np.empty(()))
     pointers = [array.ctypes.data_as(_DOUBLES) for array in arrays]
-    rounds = []
-    for _ in range(7):
-        start = time.perf_counter()
-        for _ in range(_POINTS):
-            function(n, *pointers, data.ctypes.data)
-        rounds.append((time.perf_counter() - start) / _POINTS)
-    return 1e6 * min(rounds)
+    address = data.ctypes.data
+
+    def many(points: int) -> None:
+        assert arrays  # they live as long as what points to them
+        for _ in range(points):
+            function(n, *pointers, address)
+
+    return many
 
 
-def _microseconds_in_jax(in_numpyro: Callable[[], None]) -> float:
-    """Time one gradient within a compiled loop, the best of seven rounds."""
+def _gradients_in_jax(in_numpyro: Callable[[], None]) -> Callable[[int], None]:
+    """Give what computes gradients within a compiled loop."""
     import jax
     from numpyro.infer.util import initialize_model
 
@@ -208,14 +208,8 @@ def _microseconds_in_jax(in_numpyro: Callable[[], None]) -> float:
     def onwards(_: int, point: Any) -> Any:  # each point needs the one before
         return jax.tree.map(lambda x, slope: x - 1e-9 * slope, point, gradient(point))
 
-    many = jax.jit(lambda point: jax.lax.fori_loop(0, _POINTS, onwards, point))
-    point = jax.block_until_ready(many(start_of.param_info.z))
-    rounds = []
-    for _ in range(7):
-        start = time.perf_counter()
-        jax.block_until_ready(many(point))
-        rounds.append((time.perf_counter() - start) / _POINTS)
-    return 1e6 * min(rounds)
+    loop = jax.jit(lambda points, point: jax.lax.fori_loop(0, points, onwards, point))
+    return lambda points: jax.block_until_ready(loop(points, start_of.param_info.z))
 
 
 if __name__ == "__main__":

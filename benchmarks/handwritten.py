@@ -8,15 +8,18 @@ given their eta is the package's own kernel, which is as fast as we can make it.
 
 from __future__ import annotations
 
-import time
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numba
 import numpy as np
 from scipy.linalg import helmert
 
+from latentscale.coordinates import known_arrays
 from latentscale.kernels.arguments import Cells, Curve, Scatter
-from latentscale.kernels.scatter import FUNCTIONS, log_gamma_and_slope
+from latentscale.kernels.callbacks import ARRAYS
+from latentscale.kernels.links import lines
+from latentscale.kernels.scatter import LIKELIHOODS, log_gamma_and_slope
 from latentscale.kernels.scoring import score
 from latentscale.model import ScalingModel
 
@@ -41,10 +44,8 @@ def table_of(model: ScalingModel) -> Table:
     """Lay the data of a model out for the kernel."""
     design, spec = model.design, model.spec
     anchored = [spec.anchors.index(j) if j in spec.anchors else -1 for j in design.benchmarks]
-    cells = Cells(
-        design.score, np.ones(design.n_obs), design.score, design.llm_of_obs,
-        design.benchmark_of_obs,
-    )  # fmt: skip
+    known = known_arrays(design, spec, model.priors)
+    cells = Cells(*(known[name] for name in ARRAYS[: len(Cells._fields)]))
     return Table(
         cells, np.column_stack([design.x, design.tuned]), design.family_of_llm,
         design.recipe_of_llm, len(design.families), len(design.recipes), design.chance,
@@ -52,17 +53,12 @@ def table_of(model: ScalingModel) -> Table:
     )  # fmt: skip
 
 
-def microseconds(model: ScalingModel, points: int = 300, rounds: int = 7) -> float:
-    """Time one density with its gradient, the best of some rounds."""
+def repeated(model: ScalingModel) -> Callable[[int], Any]:
+    """Give what computes the density and its gradient many times."""
     density, n = hand_written(model.spec.likelihood), n_coordinates(model)
     table, gradient, point = table_of(model), np.empty(n), np.zeros(n)
     skills = (0,) * model.spec.skills
-    best = np.inf
-    for _ in range(rounds):
-        start = time.perf_counter()
-        _many(points, density, skills, table, point, gradient)
-        best = min(best, (time.perf_counter() - start) / points)
-    return 1e6 * best
+    return lambda points: _many(points, density, skills, table, point, gradient)
 
 
 def n_coordinates(model: ScalingModel) -> int:
@@ -188,15 +184,17 @@ def _pull_back_loadings(t, d_loading, d_total, d_contrast):
 @numba.njit(error_model="numpy")
 def _etas(t, ability, loading, difficulty, own, spread, family_z, recipe_z):
     eta = np.empty(t.cells.llm.shape[0])
-    for o in range(eta.shape[0]):
-        i, j = t.cells.llm[o], t.cells.benchmark[o]
-        value = difficulty[0, j]
-        for k in range(ability.shape[1]):
-            value += ability[i, k] * loading[j, k]
-        for p in range(own.shape[1]):
-            value += t.x[i, p] * own[j, p]
-        value += spread[0, j] * family_z[t.family[i], j] + spread[1, j] * recipe_z[t.recipe[i], j]
-        eta[o] = value
+    for j in range(loading.shape[0]):
+        for o in range(t.cells.start[j], t.cells.start[j + 1]):
+            i = t.cells.llm[o]
+            value = difficulty[0, j]
+            for k in range(ability.shape[1]):
+                value += ability[i, k] * loading[j, k]
+            for p in range(own.shape[1]):
+                value += t.x[i, p] * own[j, p]
+            value += spread[0, j] * family_z[t.family[i], j]
+            value += spread[1, j] * recipe_z[t.recipe[i], j]
+            eta[o] = value
     return eta
 
 
@@ -205,25 +203,26 @@ def _pull_back_etas(
     t, ability, loading, spread, family_z, recipe_z, d_eta, d_ability, d_loading, d_difficulty,
     d_own, d_log_spread, d_family_z, d_recipe_z,
 ):  # fmt: skip
-    for o in range(d_eta.shape[0]):
-        i, j, d = t.cells.llm[o], t.cells.benchmark[o], d_eta[o]
-        d_difficulty[0, j] += d
-        for k in range(ability.shape[1]):
-            d_ability[i, k] += d * loading[j, k]
-            d_loading[j, k] += d * ability[i, k]
-        for p in range(d_own.shape[1]):
-            d_own[j, p] += d * t.x[i, p]
-        f, r = t.family[i], t.recipe[i]
-        of_family, of_recipe = d * spread[0, j], d * spread[1, j]
-        d_family_z[f, j] += of_family
-        d_recipe_z[r, j] += of_recipe
-        d_log_spread[0, j] += of_family * family_z[f, j]
-        d_log_spread[1, j] += of_recipe * recipe_z[r, j]
+    for j in range(loading.shape[0]):
+        for o in range(t.cells.start[j], t.cells.start[j + 1]):
+            i, d = t.cells.llm[o], d_eta[o]
+            d_difficulty[0, j] += d
+            for k in range(ability.shape[1]):
+                d_ability[i, k] += d * loading[j, k]
+                d_loading[j, k] += d * ability[i, k]
+            for p in range(d_own.shape[1]):
+                d_own[j, p] += d * t.x[i, p]
+            f, r = t.family[i], t.recipe[i]
+            of_family, of_recipe = d * spread[0, j], d * spread[1, j]
+            d_family_z[f, j] += of_family
+            d_recipe_z[r, j] += of_recipe
+            d_log_spread[0, j] += of_family * family_z[f, j]
+            d_log_spread[1, j] += of_recipe * recipe_z[r, j]
 
 
 def hand_written(likelihood: str) -> Any:
     """Give the function of (skills, table, point, gradient) that writes the gradient."""
-    constant_of, density_of, _ = FUNCTIONS[likelihood]
+    of_scores = LIKELIHOODS[likelihood]
 
     @numba.njit(error_model="numpy")
     def density(skills, t, x, gradient):
@@ -282,7 +281,7 @@ def hand_written(likelihood: str) -> Any:
         d_curve = Curve(np.zeros(m), np.zeros(m), np.zeros(m))
         d_scatter = Scatter(np.zeros(m), np.zeros(1))
         log_scores, d_eta = score(
-            constant_of, density_of, t.cells, eta, curve, scatter, d_curve, d_scatter
+            of_scores, t.cells, eta, curve, lines(curve.asymmetry), scatter, d_curve, d_scatter
         )
         value += log_scores
 

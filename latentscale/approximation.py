@@ -221,7 +221,7 @@ class _Target:
         Without a least information the root stays. Gives with them the divergence from the
         posterior, up to a constant.
         """
-        density = self.density.with_arrays(guess=old.guess)
+        density = self.density.about(old.guess)
         mean, minus_density = self._improve_mean(density, old, noise)
         root = old.root
         if least is not None:

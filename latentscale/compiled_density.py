@@ -41,6 +41,8 @@ class CompiledDensity:
     functions : Callbacks
     arrays : dict of str to numpy.ndarray
         What they read, by the names of their directory.
+    order : numpy.ndarray of int, dims (obs,)
+        The kernels' order of the scores of the design.
     reported : list of Variable
         What the posterior reports.
     coords : dict of str to list of str
@@ -49,6 +51,7 @@ class CompiledDensity:
 
     functions: Callbacks
     arrays: Mapping[str, np.ndarray]
+    order: np.ndarray
     reported: list[Variable]
     coords: Mapping[str, list[str]]
 
@@ -62,8 +65,15 @@ class CompiledDensity:
         """How many of the coordinates are shared by all LLMs."""
         return len(self.arrays["centre"])
 
-    def with_arrays(self, **arrays: np.ndarray) -> CompiledDensity:
-        """Give the same with other arrays."""
+    def about(self, guess: np.ndarray) -> CompiledDensity:
+        """Give the same in coordinates about other rough expectations, dims (obs,)."""
+        return self._with(guess=guess[self.order])
+
+    def whitened(self, centre: np.ndarray, root: np.ndarray) -> CompiledDensity:
+        """Give the same with shared parameters that are centre + root y at a point y."""
+        return self._with(centre=centre, root=root)
+
+    def _with(self, **arrays: np.ndarray) -> CompiledDensity:
         return replace(self, arrays={**self.arrays, **_prepared(arrays)})
 
     def at(self, point: np.ndarray) -> tuple[float, np.ndarray]:
@@ -186,6 +196,7 @@ def compile_density(model: ScalingModel) -> CompiledDensity:
     return CompiledDensity(
         functions=callbacks(spec.skills, spec.likelihood),
         arrays=_prepared(coordinates.known_arrays(design, spec, model.priors)),
+        order=coordinates.order_of_cells(design),
         reported=coordinates.reported_variables(design, spec),
         coords=coordinates.coords(design, spec),
     )

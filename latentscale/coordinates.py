@@ -125,8 +125,14 @@ def _variables(
     return found
 
 
+def order_of_cells(design: Design) -> np.ndarray:
+    """Give the scores in the kernels' order: by benchmark, those at the ends of the scale last."""
+    at_ends = (design.score <= 0) | (design.score >= 1)
+    return np.lexsort((at_ends, design.benchmark_of_obs))
+
+
 def first_guess(design: Design) -> np.ndarray:
-    """Give rough expectations from the scores alone, dims (obs,)."""
+    """Give rough expectations from the scores alone, dims (obs,), in the order of the design."""
     chance = design.chance[design.benchmark_of_obs]
     low, high = (chance + share * (1 - chance) for share in _FIRST)
     guess: np.ndarray = np.clip(design.score, low, high)
@@ -163,12 +169,17 @@ def _cells(design: Design, spec: ModelSpec) -> dict[str, np.ndarray]:
     if likelihood_of(spec.likelihood).uses_counts:
         counts = design.scores[["successes", "trials"]].to_numpy(dtype=float)
         score, trials = counts[:, 0], counts[:, 1]
+    order, benchmark = order_of_cells(design), design.benchmark_of_obs
+    at_ends, n = (design.score <= 0) | (design.score >= 1), len(design.benchmarks)
+    first = np.concatenate([[0], np.cumsum(np.bincount(benchmark, minlength=n))])
     return {
-        "score": score,
-        "trials": trials,
-        "guess": first_guess(design),
-        "llm": design.llm_of_obs,
-        "benchmark": design.benchmark_of_obs,
+        "score": score[order],
+        "trials": trials[order],
+        "guess": first_guess(design)[order],
+        "llm": design.llm_of_obs[order],
+        "recipe_of_cell": design.recipe_of_llm[design.llm_of_obs[order]],
+        "first": first,
+        "ends": first[1:] - np.bincount(benchmark[at_ends], minlength=n),
     }
 
 

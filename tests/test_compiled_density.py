@@ -69,7 +69,7 @@ def test_whitened_coordinates_follow_the_chain_rule(simulation, density):
     rng, n = np.random.default_rng(2), density.n_shared
     centre, root = somewhere(density, simulation.model)[:n], rng.standard_normal((n, n)) / 10
     root = np.eye(n) / 5 + root + root.T
-    whitened = density.with_arrays(centre=centre, root=root)
+    whitened = density.whitened(centre, root)
     y = rng.standard_normal(density.size) / 10
     x = y.copy()
     x[:n] = centre + root @ y[:n]

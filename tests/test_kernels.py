@@ -48,7 +48,7 @@ log_cdf_and_slope = callable_from_python(scatter.log_cdf_and_slope)
 RECIPE_OF = np.array([0, 0, 1, 1, 1, 2, 3, 4, 4])
 FAMILY_OF = np.array([0, 0, 1, 2, 2])
 SIZES = {"llm": 9, "recipe": 5, "family": 3}
-LLM_OF_OBS, BENCHMARK_OF_OBS = np.nonzero(np.random.default_rng(0).uniform(size=(7, 7)) < 0.7)
+BENCHMARK_OF_OBS, LLM_OF_OBS = np.nonzero(np.random.default_rng(0).uniform(size=(7, 7)) < 0.7)
 SCORES = ("information", "left", "loading", "blur", "llm", "recipe", "family")
 INPUTS = (*SCORES, "w_llm", "w_recipe", "w_family")
 N_BENCHMARKS = 7
@@ -68,17 +68,20 @@ def inputs(skills, seed=1):
     return found | {f"w_{group}": rng.normal(size=(n, skills)) for group, n in SIZES.items()}
 
 
-def cells_at(where):
-    """Give cells of which only the places matter."""
-    rest = np.zeros(len(where))
-    return Cells(rest, rest, rest, LLM_OF_OBS[where], BENCHMARK_OF_OBS[where])
+def cells_at(llm, benchmark, score=None, guess=None, n_benchmarks=N_BENCHMARKS):
+    """Give cells, sorted by benchmark, of which only the places need matter."""
+    rest = np.full(len(llm), 0.5)
+    score, guess = (rest if given is None else given for given in (score, guess))
+    start = np.searchsorted(benchmark, np.arange(n_benchmarks + 1))
+    at_ends = np.bincount(benchmark[(score <= 0) | (score >= 1)], minlength=n_benchmarks)
+    return Cells(
+        score, np.ones(len(llm)), guess, llm, RECIPE_OF[llm], start, start[1:] - at_ends
+    )  # fmt: skip
 
 
-def smoothed(values, where=None, benchmark=None):
+def smoothed(values, llm=LLM_OF_OBS, benchmark=BENCHMARK_OF_OBS):
     """Give families, recipes, LLMs and the log Jacobian."""
-    cells = cells_at(np.arange(len(LLM_OF_OBS)) if where is None else where)
-    if benchmark is not None:
-        cells = cells._replace(benchmark=benchmark)
+    cells = cells_at(llm, benchmark, n_benchmarks=len(values["loading"]))
     n, nothing = values["loading"].shape[1], np.zeros((SIZES["llm"], 0))
     llms = Llms(nothing, nothing, np.zeros(SIZES["llm"]), RECIPE_OF, FAMILY_OF)
     precisions = OfSkills(values["family"], values["recipe"], values["llm"])
@@ -156,8 +159,8 @@ def smoothed_deviations(values):
     """Give families, recipes and the log Jacobian."""
     found, log_jacobian, _ = smooth_deviations(
         values["information"], values["left"], OfDeviations(values["family"], values["recipe"]),
-        OfDeviations(values["w_family"], values["w_recipe"]), RECIPE_OF[LLM_OF_OBS],
-        BENCHMARK_OF_OBS, FAMILY_OF,
+        OfDeviations(values["w_family"], values["w_recipe"]),
+        cells_at(LLM_OF_OBS, BENCHMARK_OF_OBS), FAMILY_OF,
     )  # fmt: skip
     return *found, log_jacobian
 
@@ -175,7 +178,7 @@ def test_deviations_are_those_of_a_skill_for_each_benchmark():
         "w_family": values["w_family"][:, [j]].copy(),
     }  # fmt: skip
     on_first = np.zeros(len(on_it), dtype=int)
-    skill_family, skill_recipe, _, _ = smoothed(of_one, on_it, benchmark=on_first)
+    skill_family, skill_recipe, _, _ = smoothed(of_one, LLM_OF_OBS[on_it], on_first)
     np.testing.assert_allclose(family[:, j], skill_family[:, 0], rtol=1e-6)
     np.testing.assert_allclose(recipe[:, j], skill_recipe[:, 0], rtol=1e-6)
 
@@ -206,8 +209,9 @@ def posterior_inputs(n_skills, has_deviations):
         return scale * np.exp(0.3 * rng.normal(size=shape))
 
     score = rng.uniform(0.01, 0.99, n)
-    score[:2] = 0, 1
-    cells = Cells(score, np.ones(n), rng.uniform(-0.1, 1.1, n), LLM_OF_OBS, BENCHMARK_OF_OBS)
+    last = np.flatnonzero(np.diff(BENCHMARK_OF_OBS))  # of each benchmark but the last
+    score[last[0]], score[last[1]] = 0, 1
+    cells = cells_at(LLM_OF_OBS, BENCHMARK_OF_OBS, score, rng.uniform(-0.1, 1.1, n))
     tuned = (rng.uniform(size=SIZES["llm"]) < 0.5).astype(float)
     x = rng.normal(size=(SIZES["llm"], 2))
     llms = Llms(x, x[:, :0], tuned, RECIPE_OF, FAMILY_OF)
@@ -251,12 +255,12 @@ def replaced(parameters, name, array):
 
 def test_derivatives_of_the_density():
     density = callable_from_python(posterior.density)
-    n_skills, functions = (0, 0, 0), scatter.FUNCTIONS["student_t"]
+    n_skills, functions = (0, 0, 0), scatter.LIKELIHOODS["student_t"]
     for has_deviations in (True, False):
         cells, llms, parameters = posterior_inputs(len(n_skills), has_deviations)
 
         def value_and_derivatives(at, cells=cells, llms=llms):
-            return density(n_skills, *functions, cells, llms, at)[:2]
+            return density(n_skills, functions, cells, llms, at)[:2]
 
         derivatives = dict(leaves(value_and_derivatives(parameters)[1]))
         rng, step = np.random.default_rng(2), 1e-6
@@ -274,12 +278,13 @@ def test_derivatives_of_the_density():
             assert (found == 0) == no_deviations, name
 
 
-@pytest.mark.parametrize("likelihood", scatter.FUNCTIONS)
+@pytest.mark.parametrize("likelihood", scatter.LIKELIHOODS)
 @pytest.mark.parametrize("successes", [0.0, 7.0, 20.0])
 def test_derivatives_of_the_likelihoods(likelihood, successes):
-    constant_of, density_of, information_of = map(
-        callable_from_python, scatter.FUNCTIONS[likelihood]
+    constant_of, inside, at_ends, information_of = map(
+        callable_from_python, scatter.LIKELIHOODS[likelihood]
     )
+    density_of = inside if 0 < successes < 20 else at_ends
     trials = 20.0 if "binomial" in likelihood else 1.0
     score = successes * trials / 20
 

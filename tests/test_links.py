@@ -63,12 +63,18 @@ def test_the_graph_computes_the_same(asymmetric):
 def test_the_kernels_compute_the_same_and_its_inverse(monkeypatch):
     uncompile(monkeypatch)
     eta, benchmark = GRID
-    lines = links.line(ASYMMETRY)
     share, slope = rise_and_slope(eta, ASYMMETRY[benchmark])
-    left, _, _ = links.left_of_the_way(eta, benchmark, lines)
-    np.testing.assert_allclose(1 - left, share, rtol=1e-10, atol=1e-12)
+    lines = links.lines(ASYMMETRY)
+    found = [
+        links.left_of_the_way(e, links.line_at(lines, j))[0] for e, j in zip(*GRID, strict=True)
+    ]
+    np.testing.assert_allclose(1 - np.array(found), share, rtol=1e-10, atol=1e-12)
     inside = (share > 1e-6) & (share < 1 - 1e-6)
     assert inside.sum() > 100
-    at, rate, _, _ = links.reach(share[inside], benchmark[inside], lines)
+    reached = [
+        links.reach(s, links.line_at(lines, j))[:2]
+        for s, j in zip(share[inside], benchmark[inside], strict=True)
+    ]
+    at, rate = np.array(reached).T
     np.testing.assert_allclose(at, eta[inside], rtol=1e-6, atol=1e-8)
     np.testing.assert_allclose(rate, slope[inside], rtol=1e-6)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import pytest
@@ -46,12 +46,21 @@ def uncompile(monkeypatch: pytest.MonkeyPatch) -> None:
         for name, value in vars(module).items():
             if isinstance(value, Dispatcher):
                 monkeypatch.setattr(module, name, value.py_func)
-    # What reads the bits of a number cannot run as Python.
-    for module in (elementary, scatter, skills):
-        monkeypatch.setattr(module, "exp", math.exp, raising=False)
-        monkeypatch.setattr(module, "log", math.log)
-    for name, functions in scatter.FUNCTIONS.items():
-        monkeypatch.setitem(scatter.FUNCTIONS, name, tuple(f.py_func for f in functions))
+    # What reads the bits of a number cannot run as Python, and only compiled code has a stack.
+    for name, python in (("exp", math.exp), ("log", math.log)):
+        for module in (elementary, links, scatter, skills):
+            monkeypatch.setattr(module, name, python, raising=False)
+    for name, n_dim in (("vector", 1), ("matrix", 2)):
+        for module in (scoring, skills):
+            monkeypatch.setattr(module, name, _room(n_dim), raising=False)
+    for name, functions in scatter.LIKELIHOODS.items():
+        as_python = scatter.Likelihood(*(function.py_func for function in functions))
+        monkeypatch.setitem(scatter.LIKELIHOODS, name, as_python)
+
+
+def _room(n_dim: int) -> Callable[[tuple[int, ...]], np.ndarray]:
+    """Give what makes an array of which nothing is set."""
+    return lambda skills: np.full((len(skills),) * n_dim, np.nan)
 
 
 class UncompiledDensity:
@@ -92,6 +101,6 @@ class UncompiledDensity:
         }
 
     def _evaluate(self, point: np.ndarray, gradient: np.ndarray, reported: np.ndarray) -> float:
-        functions = scatter.FUNCTIONS[self.spec.likelihood]
+        functions = scatter.LIKELIHOODS[self.spec.likelihood]
         n_skills = (0,) * self.spec.skills
-        return float(whole.evaluate(n_skills, *functions, self.known, point, gradient, reported))
+        return float(whole.evaluate(n_skills, functions, self.known, point, gradient, reported))

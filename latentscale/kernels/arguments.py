@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 class Cells(NamedTuple):
     """Scores and where they belong, dims (obs,).
 
+    They are sorted by benchmark, and of each those at the ends of the scale come last.
+
     Attributes
     ----------
     score
@@ -19,14 +21,20 @@ class Cells(NamedTuple):
     trials
     guess
         Rough expectations, as fractions.
-    llm, benchmark : int
+    llm, recipe : int
+    start : int, dims (benchmark + 1,)
+        Where the scores on each benchmark begin, and where the last end.
+    ends : int, dims (benchmark,)
+        Where those at the ends of the scale begin.
     """
 
     score: Any
     trials: Any
     guess: Any
     llm: Any
-    benchmark: Any
+    recipe: Any
+    start: Any
+    ends: Any
 
 
 class Llms(NamedTuple):
@@ -238,17 +246,15 @@ class Way(NamedTuple):
         About the measured eta.
     rest
         What is left less the effects on skills.
-    recipe : int
-    reached : tuple
-        Where the curve reached the rough expectation.
+    lines : dims (benchmark, 7)
+        Of the links.
     """
 
     own: Any
     left: Any
     information: Any
     rest: Any
-    recipe: Any
-    reached: Any
+    lines: Any
 
 
 class Start(NamedTuple):

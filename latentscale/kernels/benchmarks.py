@@ -25,7 +25,7 @@ import numpy as np
 from latentscale.kernels.arguments import Curve
 from latentscale.kernels.gram import log_gram_and_slope
 from latentscale.kernels.jit import compiled
-from latentscale.kernels.links import line, pull_back_reach, reach
+from latentscale.kernels.links import line_at, lines, pull_back_reach, reach
 
 # About how large benchmarks' own slopes are: chains start where this is not absurd.
 _SLOPE = 0.1
@@ -72,29 +72,29 @@ def middles(suite, curve):
     """
     floor, ceiling, asymmetry = curve
     n = floor.shape[0]
-    share, steepness = np.empty(n), np.empty(n)
+    logit, steepness, share, rate = np.empty(n), np.empty(n), np.empty(n), np.empty(n)
+    log_left, power, of_links = np.empty(n), np.empty(n), lines(asymmetry)
     for j in range(n):
         free = (suite.mean[j] - floor[j]) / (ceiling[j] - floor[j])
         share[j] = min(max(free, LEAST), MOST)
-    lines = line(asymmetry)
-    logit, rate, log_left, power = reach(share, np.arange(n), lines)
-    for j in range(n):
+        logit[j], rate[j], log_left[j], power[j] = reach(share[j], line_at(of_links, j))
         relative = (ceiling[j] - floor[j]) * rate[j] / suite.rough_slope[j]
         steepness[j] = 1.0 if suite.anchored[j] >= 0 else relative
-    return logit, steepness, (lines, share, rate, log_left, power)
+    return logit, steepness, (of_links, share, rate, log_left, power)
 
 
 @compiled
 def pull_back_middles(suite, curve, logit, kept, d_logit, d_steepness, d_curve):
     """Reverse :func:`middles`; adds to ``d_curve``."""
     floor, ceiling, _ = curve
-    lines, shares, rate, log_left, power = kept
+    of_links, shares, rate, log_left, power = kept
     for j in range(floor.shape[0]):
         share, height = shares[j], ceiling[j] - floor[j]
         d_relative = 0.0 if suite.anchored[j] >= 0 else d_steepness[j] / suite.rough_slope[j]
         d_share, d_asymmetry = pull_back_reach(
-            share, j, lines, logit[j], log_left[j], power[j], d_logit[j], d_relative * height
-        )
+            share, line_at(of_links, j), logit[j], log_left[j], power[j], d_logit[j],
+            d_relative * height,
+        )  # fmt: skip
         d_curve.asymmetry[j] += d_asymmetry
         d_height = d_relative * rate[j]
         if LEAST < share < MOST:

@@ -22,21 +22,21 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from latentscale.kernels.arguments import Cells, Known, Laws, Llms, Suite
-from latentscale.kernels.jit import compiled
-from latentscale.kernels.scatter import FUNCTIONS
+from latentscale.kernels.jit import compiled, summed
+from latentscale.kernels.scatter import LIKELIHOODS
 from latentscale.kernels.whole import evaluate
 from latentscale.recent import Recent
 from latentscale.spec import MAX_SKILLS
 
 # The arrays in the directory, in its order; numbers, except where the name says integers.
 ARRAYS = (
-    "score", "trials", "guess", "llm", "benchmark", "x", "x_slope", "tuned", "recipe",
-    "family_of_recipe", "chance", "mean", "rough_slope", "weights", "anchored", "placed", "start",
-    "law", "support", "numbers", "shapes", "centre", "root",
+    "score", "trials", "guess", "llm", "recipe_of_cell", "first", "ends", "x", "x_slope", "tuned",
+    "recipe", "family_of_recipe", "chance", "mean", "rough_slope", "weights", "anchored", "placed",
+    "start", "law", "support", "numbers", "shapes", "centre", "root",
 )  # fmt: skip
 INTEGERS = frozenset(
-    ("llm", "benchmark", "recipe", "family_of_recipe", "anchored", "placed", "start", "law",
-     "support", "shapes")
+    ("llm", "recipe_of_cell", "first", "ends", "recipe", "family_of_recipe", "anchored", "placed",
+     "start", "law", "support", "shapes")
 )  # fmt: skip
 _AT = {name: position for position, name in enumerate(ARRAYS)}
 _FIELDS = 3  # address, rows, columns
@@ -90,12 +90,13 @@ def _integer_matrix(directory, i):
 
 @compiled
 def known_of(
-    score, trials, guess, llm, benchmark, x, x_slope, tuned, recipe, family_of_recipe, chance, mean,
-    rough_slope, weights, anchored, placed, start, law, support, numbers, shapes,
+    score, trials, guess, llm, recipe_of_cell, first, ends, x, x_slope, tuned, recipe,
+    family_of_recipe, chance, mean, rough_slope, weights, anchored, placed, start, law, support,
+    numbers, shapes,
 ):  # fmt: skip
     """Name the arrays of :data:`ARRAYS`, up to the last two."""
     return Known(
-        Cells(score, trials, guess, llm, benchmark),
+        Cells(score, trials, guess, llm, recipe_of_cell, first, ends),
         Llms(x, x_slope, tuned, recipe, family_of_recipe),
         Suite(chance, mean, rough_slope, weights, anchored, placed, x.shape[1]),
         Laws(start, law, support, numbers),
@@ -108,37 +109,46 @@ def _known(d):
     """Give the arrays of a directory, in the order of :data:`ARRAYS`."""
     return known_of(
         _numbers(d, 0), _numbers(d, 1), _numbers(d, 2), _integers(d, 3), _integers(d, 4),
-        _matrix(d, 5), _matrix(d, 6), _numbers(d, 7), _integers(d, 8), _integers(d, 9),
-        _numbers(d, 10), _numbers(d, 11), _numbers(d, 12), _matrix(d, 13), _integers(d, 14),
-        _integers(d, 15), _integers(d, 16), _integers(d, 17), _integers(d, 18), _matrix(d, 19),
-        _integer_matrix(d, 20),
+        _integers(d, 5), _integers(d, 6), _matrix(d, 7), _matrix(d, 8), _numbers(d, 9),
+        _integers(d, 10), _integers(d, 11), _numbers(d, 12), _numbers(d, 13), _numbers(d, 14),
+        _matrix(d, 15), _integers(d, 16), _integers(d, 17), _integers(d, 18), _integers(d, 19),
+        _integers(d, 20), _matrix(d, 21), _integer_matrix(d, 22),
     )  # fmt: skip
 
 
 @compiled
 def _unwhitened(y, centre, root):
     """Give the point that y stands for; the root is symmetric."""
-    x, n = np.empty(y.shape[0]), centre.shape[0]
+    x, n = y.copy(), centre.shape[0]
     for i in range(n):
-        x[i] = centre[i]
-    for i in range(n, y.shape[0]):
-        x[i] = y[i]
-    for j in range(n):
-        for i in range(n):  # along a row of the root, which is faster than along a column
-            x[i] += root[j, i] * y[j]
+        x[i] = centre[i] + _product(root[i], y)
     return x
 
 
 @compiled
 def _whiten_gradient(gradient, root):
     """Write the gradient by y over that by the point."""
-    n = root.shape[0]
-    whitened = np.zeros(n)
-    for j in range(n):
-        for i in range(n):
-            whitened[i] += root[j, i] * gradient[j]
-    for i in range(n):
-        gradient[i] = whitened[i]
+    by_shared = gradient[: root.shape[0]].copy()
+    for i in range(root.shape[0]):
+        gradient[i] = _product(root[i], by_shared)
+
+
+@summed
+def _product(row, x):
+    """Give the product of a row with as many of the first numbers."""
+    total = 0.0
+    for i in range(row.shape[0]):
+        total += row[i] * x[i]
+    return total
+
+
+@summed
+def _nothing_if_finite(x):
+    """Give zero, or what is not a number if one of many is not finite."""
+    total = 0.0
+    for i in range(x.shape[0]):
+        total += 0 * x[i]
+    return total
 
 
 class Callbacks(NamedTuple):
@@ -158,7 +168,7 @@ _DENSITY = types.int64(types.uint64, _number, _number, _number, types.voidptr)
 _REPORT = types.int64(types.uint64, types.uint64, _number, _number, types.voidptr)
 
 
-_compiled: Recent[Callbacks] = Recent(MAX_SKILLS * len(FUNCTIONS))  # all there are
+_compiled: Recent[Callbacks] = Recent(MAX_SKILLS * len(LIKELIHOODS))  # all there are
 
 
 def callbacks(n_skills: int, likelihood: str) -> Callbacks:
@@ -173,8 +183,7 @@ def callbacks(n_skills: int, likelihood: str) -> Callbacks:
 
 
 def _compile(n_skills: int, likelihood: str) -> Callbacks:
-    skills, (constant_of, density_of, information_of) = (0,) * n_skills, FUNCTIONS[likelihood]
-    n_arrays = len(ARRAYS)
+    skills, functions, n_arrays = (0,) * n_skills, LIKELIHOODS[likelihood], len(ARRAYS)
 
     def whole(n, n_reported, y_, gradient_, value_, reported_, address):
         directory = numba.carray(address, (n_arrays, _FIELDS), np.int64)
@@ -182,15 +191,9 @@ def _compile(n_skills: int, likelihood: str) -> Callbacks:
         reported, value = numba.carray(reported_, (n_reported,)), numba.carray(value_, (1,))
         root = _matrix(directory, _ROOT)
         x = _unwhitened(y, _numbers(directory, _CENTRE), root)
-        value[0] = evaluate(
-            skills, constant_of, density_of, information_of, _known(directory), x, gradient,
-            reported,
-        )  # fmt: skip
+        value[0] = evaluate(skills, functions, _known(directory), x, gradient, reported)
         _whiten_gradient(gradient, root)
-        total = value[0]
-        for i in range(n):
-            total += 0 * gradient[i]  # not a number if one is not finite
-        return 0 if np.isfinite(total) else 1
+        return 0 if np.isfinite(value[0] + _nothing_if_finite(gradient)) else 1
 
     # Compiled apart and called by its address, so that both share it.
     compiled_whole = numba.cfunc(_WHOLE, error_model="numpy")(whole)

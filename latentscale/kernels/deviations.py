@@ -21,15 +21,15 @@ from latentscale.kernels.jit import compiled
 
 
 @compiled
-def _up(information, left, prec_recipe, prec_family, recipe_of_obs, benchmark_of_obs, family_of,
-        n_families):  # fmt: skip
+def _up(information, left, prec_recipe, prec_family, cells, family_of, n_families):
     """Give 1 / known and pull of recipes and families."""
     n, m = family_of.shape[0], prec_recipe.shape[0]
     spread_r, pull_r = np.zeros((n, m)), np.zeros((n, m))
-    for o in range(information.shape[0]):
-        r, j = recipe_of_obs[o], benchmark_of_obs[o]
-        spread_r[r, j] += information[o]
-        pull_r[r, j] += information[o] * left[o]
+    for j in range(m):
+        for o in range(cells.start[j], cells.start[j + 1]):
+            r = cells.recipe[o]
+            spread_r[r, j] += information[o]
+            pull_r[r, j] += information[o] * left[o]
     spread_f, pull_f = np.empty((n_families, m)), np.zeros((n_families, m))
     for f in range(n_families):
         for j in range(m):
@@ -60,7 +60,7 @@ def _half_log(spread):
 
 
 @compiled
-def smooth(information, left, precisions, w, recipe_of_obs, benchmark_of_obs, family_of):
+def smooth(information, left, precisions, w, cells, family_of):
     """Smooth deviations.
 
     Parameters
@@ -69,7 +69,7 @@ def smooth(information, left, precisions, w, recipe_of_obs, benchmark_of_obs, fa
         As for skills.
     precisions, w : two arrays each, dims (benchmark,) and (group, benchmark)
         Of families and recipes.
-    recipe_of_obs, benchmark_of_obs : int, dims (obs,)
+    cells : Cells
     family_of : int, dims (recipe,)
 
     Returns
@@ -80,10 +80,7 @@ def smooth(information, left, precisions, w, recipe_of_obs, benchmark_of_obs, fa
         What the reverse needs again.
     """
     (prec_family, prec_recipe), (w_family, w_recipe) = precisions, w
-    kept = _up(
-        information, left, prec_recipe, prec_family, recipe_of_obs, benchmark_of_obs, family_of,
-        w_family.shape[0],
-    )  # fmt: skip
+    kept = _up(information, left, prec_recipe, prec_family, cells, family_of, w_family.shape[0])
     spread_r, pull_r, spread_f, pull_f = kept
     family, recipe = np.empty(w_family.shape), np.empty(w_recipe.shape)
     for f in range(family.shape[0]):
@@ -100,8 +97,7 @@ def smooth(information, left, precisions, w, recipe_of_obs, benchmark_of_obs, fa
 
 
 @compiled
-def pull_back(information, left, precisions, w, recipe_of_obs, benchmark_of_obs, family_of, values,
-              kept, d_values):  # fmt: skip
+def pull_back(information, left, precisions, w, cells, family_of, values, kept, d_values):
     """Reverse :func:`smooth`, log Jacobian included; writes over ``d_values``.
 
     Gives the derivatives by information and left, those by the precisions, and those by w.
@@ -145,8 +141,9 @@ def pull_back(information, left, precisions, w, recipe_of_obs, benchmark_of_obs,
             d_prec_r[j] += d_known_f[f, j] * (1 - 2 * share) + through * spread
             d_prec_r[j] += d_known_r[r, j]
     d_information, d_left = np.empty(information.shape[0]), np.empty(information.shape[0])
-    for o in range(information.shape[0]):
-        r, j = recipe_of_obs[o], benchmark_of_obs[o]
-        d_information[o] = d_known_r[r, j] + left[o] * d_pull_r[r, j]
-        d_left[o] = information[o] * d_pull_r[r, j]
+    for j in range(prec_recipe.shape[0]):
+        for o in range(cells.start[j], cells.start[j + 1]):
+            r = cells.recipe[o]
+            d_information[o] = d_known_r[r, j] + left[o] * d_pull_r[r, j]
+            d_left[o] = information[o] * d_pull_r[r, j]
     return (d_information, d_left), (d_prec_f, d_prec_r), (d_w_f, d_w_r)

@@ -12,7 +12,7 @@ from typing import Any
 from numba import types
 from numba.extending import intrinsic
 
-from latentscale.kernels.jit import compiled
+from latentscale.kernels.jit import compiled, unrolled
 
 # 1 / log 2, and log 2 as a sum of two numbers, of which the first has few digits.
 _PER_OCTAVE = 1.4426950408889634
@@ -52,7 +52,7 @@ _bits: Any = _as_bits
 _number: Any = _from_bits
 
 
-@compiled
+@unrolled
 def exp(x):
     """Give the exponential."""
     # Comparisons that are false for what is not a number, so that it stays that.
@@ -73,7 +73,7 @@ def exp(x):
     return _number(_bits(1.0 + 2.0 * p / (q - p)) + (_bits(shifted) << _MANTISSA))
 
 
-@compiled
+@unrolled
 def log(x):
     """Give the logarithm of a positive number."""
     bits = _bits(x)

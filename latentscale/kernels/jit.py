@@ -1,4 +1,7 @@
-"""How every kernel is compiled: with IEEE division, and to be called by compiled code alone."""
+"""How kernels are compiled, and room for small arrays in them.
+
+All of them divide as IEEE asks and are to be called by compiled code alone.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +9,67 @@ from collections.abc import Callable
 from typing import Any
 
 import numba
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+from numba.np.arrayobj import make_array, populate_array
 
 # Wrappers for callers in Python or C would take a third of the time to compile.
-_SETTINGS: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+_SETTINGS: dict[str, Any] = {
+    "error_model": "numpy", "no_cpython_wrapper": True, "no_cfunc_wrapper": True,
+}  # fmt: skip
 
-compiled: Callable[..., Any] = numba.njit(error_model="numpy", **_SETTINGS)
+# A product and a sum may be rounded once instead of twice.
+compiled: Callable[..., Any] = numba.njit(fastmath={"contract"}, **_SETTINGS)
+
+# For what is done to a single score: a loop takes several at a time only if it calls nothing.
+unrolled: Callable[..., Any] = numba.njit(fastmath={"contract"}, forceinline=True, **_SETTINGS)
+
+# For loops that add up: terms may be added in any order, so several at a time. Infinities and what
+# is not a number stay what they are. What such a loop calls keeps its own rules, on which the
+# exponential and the logarithm rely.
+summed: Callable[..., Any] = numba.njit(
+    fastmath={"contract", "reassoc", "nsz", "arcp"}, **_SETTINGS
+)
 
 # For a function with a single caller: a part of it with a name. Compiled apart, all that it calls
 # would be optimised once more, which takes seconds.
-inlined: Callable[..., Any] = numba.njit(error_model="numpy", inline="always", **_SETTINGS)
+inlined: Callable[..., Any] = numba.njit(fastmath={"contract"}, inline="always", **_SETTINGS)
+
+
+def _on_stack(n_dim: int) -> Any:
+    """Make an intrinsic that gives an array of as many rows (and columns) as a tuple has entries.
+
+    The compiler sees that nothing else points to it, and keeps it in registers. It is not set to
+    anything, and lives as long as the function that asks for it: never to be returned.
+    """
+
+    @intrinsic
+    def room(typing_context: Any, skills: Any) -> Any:
+        size, kind = len(skills), types.Array(types.float64, n_dim, "C")
+
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            number = context.get_value_type(types.float64)
+            data = cgutils.alloca_once(builder, number, size=size**n_dim)
+            array = make_array(kind)(context, builder)
+            width = 8
+            populate_array(
+                array,
+                data=data,
+                shape=[context.get_constant(types.intp, size)] * n_dim,
+                strides=[
+                    context.get_constant(types.intp, width * size ** (n_dim - 1 - dim))
+                    for dim in range(n_dim)
+                ],
+                itemsize=context.get_constant(types.intp, width),
+                meminfo=None,
+            )
+            return array._getvalue()
+
+        return kind(skills), generate
+
+    return room
+
+
+vector: Any = _on_stack(1)
+matrix: Any = _on_stack(2)

@@ -6,14 +6,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from latentscale.kernels.elementary import exp_all, log_all
-from latentscale.kernels.jit import compiled
+from latentscale.kernels.elementary import exp, log
+from latentscale.kernels.jit import compiled, unrolled
 
 _LOG_2 = float(np.log(2.0))
 
 
 class Line(NamedTuple):
-    """What the links of the asymmetries a are made of, dims (benchmark,).
+    """What the link of an asymmetry a is made of.
 
     Attributes
     ----------
@@ -37,82 +37,69 @@ class Line(NamedTuple):
 
 
 @compiled
-def line(asymmetry):
-    """Give what the links of some asymmetries are made of."""
-    n = asymmetry.shape[0]
-    steep, start, ratio = np.empty(n), np.empty(n), np.empty(n)
-    d_steep, d_start, per_a = np.empty(n), np.empty(n), np.empty(n)
-    for j in range(n):
-        a = asymmetry[j]
-        rest = -np.expm1(-a * _LOG_2)
-        steep[j] = a / (2 * rest)
-        ratio[j] = 0.5 / rest
-        per_a[j] = 1 / a
-        start[j] = np.log(np.expm1(a * _LOG_2))
-        d_steep[j] = (1 - a * (1 - rest) * _LOG_2 / rest) / (2 * rest)
-        d_start[j] = _LOG_2 / rest
-    return Line(asymmetry, per_a, steep, start, ratio, d_steep, d_start)
+def line(a):
+    """Give what the link of an asymmetry is made of."""
+    rest = -np.expm1(-a * _LOG_2)
+    start = np.log(np.expm1(a * _LOG_2))
+    d_steep = (1 - a * (1 - rest) * _LOG_2 / rest) / (2 * rest)
+    return Line(a, 1 / a, a / (2 * rest), start, 0.5 / rest, d_steep, _LOG_2 / rest)
 
 
 @compiled
-def reach(share, of, line):
-    """Give the logits at which shares are reached, and the slopes of the rise there.
+def lines(asymmetry):
+    """Give the lines of some asymmetries, one a row: they cost more than the link of a score."""
+    found = np.empty((asymmetry.shape[0], 7))
+    for j in range(found.shape[0]):
+        one = line(asymmetry[j])
+        for position in range(7):
+            found[j, position] = one[position]
+    return found
 
-    Shares are well inside (0, 1), so that nothing is lost by plain logarithms. ``of`` are the
-    benchmarks that they belong to. Also gives, for the derivatives, the logarithm of what is left
-    of the way, and that to the power of a.
+
+@unrolled
+def line_at(lines, j):
+    """Give the line in a row of :func:`lines`."""
+    return Line(
+        lines[j, 0], lines[j, 1], lines[j, 2], lines[j, 3], lines[j, 4], lines[j, 5], lines[j, 6]
+    )
+
+
+@unrolled
+def reach(share, line):
+    """Give the logit at which a share is reached, and the slope of the rise there.
+
+    The share is well inside (0, 1), so that nothing is lost by plain logarithms. Also gives, for
+    the derivatives, the logarithm of what is left of the way, and that to the power of a.
     """
-    n = share.shape[0]
-    log_left, power, at, rate = np.empty(n), np.empty(n), np.empty(n), np.empty(n)
-    for o in range(n):
-        log_left[o] = 1 - share[o]
-    log_all(log_left)
-    for o in range(n):
-        power[o] = line.a[of[o]] * log_left[o]
-    exp_all(power)
-    for o in range(n):
-        at[o] = 1 - power[o]
-    log_all(at)
-    for o in range(n):
-        j = of[o]
-        at[o] = (at[o] - line.a[j] * log_left[o] - line.start[j]) / line.steep[j]
-        rate[o] = (1 - share[o]) * (1 - power[o]) * line.ratio[j]
-    return at, rate, log_left, power
+    log_left = log(1 - share)
+    power = exp(line.a * log_left)
+    at = (log(1 - power) - line.a * log_left - line.start) / line.steep
+    return at, (1 - share) * (1 - power) * line.ratio, log_left, power
 
 
-@compiled
-def pull_back_reach(share, j, line, at, log_left, power, d_at, d_rate):
-    """Reverse :func:`reach` for a single share: give the derivatives by it and by the asymmetry.
+@unrolled
+def pull_back_reach(share, line, at, log_left, power, d_at, d_rate):
+    """Reverse :func:`reach`: give the derivatives by the share and by the asymmetry.
 
     ``at``, ``log_left`` and ``power`` are what :func:`reach` gave.
     """
-    left, rest, ratio = 1 - share, 1 - power, line.ratio[j]
+    left, rest = 1 - share, 1 - power
     inverse = 1 / rest
-    d_share = d_at * inverse / (left * ratio) + d_rate * ratio * (line.a[j] * power - rest)
-    d_asymmetry = d_at * (-log_left * inverse - line.d_start[j] - at * line.d_steep[j])
-    d_ratio = (line.d_steep[j] - ratio) * line.per_a[j]
-    d_asymmetry = d_asymmetry / line.steep[j] + d_rate * left * (
-        rest * d_ratio - power * log_left * ratio
+    d_share = d_at * inverse / (left * line.ratio)
+    d_share += d_rate * line.ratio * (line.a * power - rest)
+    d_asymmetry = d_at * (-log_left * inverse - line.d_start - at * line.d_steep)
+    d_ratio = (line.d_steep - line.ratio) * line.per_a
+    d_asymmetry = d_asymmetry / line.steep + d_rate * left * (
+        rest * d_ratio - power * log_left * line.ratio
     )
     return d_share, d_asymmetry
 
 
-@compiled
-def left_of_the_way(eta, of, line):
+@unrolled
+def left_of_the_way(eta, line):
     """Give 1 - rise(eta), and with it softplus and sigmoid of the line, for the derivatives."""
-    n = eta.shape[0]
-    left, softplus, sigmoid = np.empty(n), np.empty(n), np.empty(n)
-    for o in range(n):
-        sigmoid[o] = -abs(line.steep[of[o]] * eta[o] + line.start[of[o]])
-    exp_all(sigmoid)  # the odds of the smaller side
-    for o in range(n):
-        softplus[o] = 1 + sigmoid[o]
-    log_all(softplus)
-    for o in range(n):
-        u = line.steep[of[o]] * eta[o] + line.start[of[o]]
-        odds = sigmoid[o]
-        sigmoid[o] = (1.0 if u > 0 else odds) / (1 + odds)
-        softplus[o] += max(u, 0.0)
-        left[o] = -softplus[o] * line.per_a[of[o]]
-    exp_all(left)
-    return left, softplus, sigmoid
+    u = line.steep * eta + line.start
+    odds = exp(-abs(u))  # of the smaller side
+    softplus = max(u, 0.0) + log(1 + odds)
+    sigmoid = (1.0 if u > 0 else odds) / (1 + odds)
+    return exp(-softplus * line.per_a), softplus, sigmoid

@@ -10,83 +10,100 @@ from __future__ import annotations
 
 import numpy as np
 
-from latentscale.kernels.jit import compiled
-from latentscale.kernels.links import line, pull_back_reach, reach
+from latentscale.kernels.jit import compiled, summed, unrolled
+from latentscale.kernels.links import line_at, pull_back_reach, reach
 
 # A rough expectation nearer to floor or ceiling than this says little of its logit.
 _NEAREST = 0.005
 
 
-@compiled
-def _shares(guess, of, curve):
-    """Give how far on the way from floor to ceiling the rough expectations are."""
-    share = np.empty(guess.shape[0])
-    for o in range(share.shape[0]):
-        j = of[o]
-        free = (guess[o] - curve.floor[j]) / (curve.ceiling[j] - curve.floor[j])
-        share[o] = min(max(free, _NEAREST), 1 - _NEAREST)
-    return share
+@unrolled
+def _share_of(guess, floor, ceiling):
+    """Give how far on the way from floor to ceiling a rough expectation is."""
+    return min(max((guess - floor) / (ceiling - floor), _NEAREST), 1 - _NEAREST)
 
 
 @compiled
-def measure(information_of, cells, curve, scatter):
+def measure(likelihood, cells, curve, lines, scatter):
     """Give the measured eta and the information about it, dims (obs,).
 
-    Parameters are those of :func:`latentscale.kernels.posterior.density`. The third result is where
-    the curve was reached, for the derivatives.
+    Parameters are those of :func:`latentscale.kernels.posterior.density`, ``lines`` those of
+    :func:`latentscale.kernels.links.lines`.
     """
-    score, trials, guess, _, of = cells
-    (floor, ceiling, asymmetry), (precision, tail) = curve, scatter
-    share = _shares(guess, of, curve)
-    lines = line(asymmetry)
-    at, rate, log_left, power = reach(share, of, lines)
-    n = score.shape[0]
-    measured, information = np.empty(n), np.empty(n)
-    for o in range(n):
-        j = of[o]
-        height = ceiling[j] - floor[j]
-        expected = floor[j] + height * share[o]
-        slope = height * rate[o]
-        worth = information_of(trials[o], expected, precision[j], tail[0])[0]
-        measured[o] = at[o] + (score[o] / trials[o] - expected) / slope
-        information[o] = slope * slope * worth
-    return measured, information, (lines, share, at, rate, log_left, power)
+    measured, information = np.empty(cells.llm.shape[0]), np.empty(cells.llm.shape[0])
+    for j in range(curve.floor.shape[0]):
+        rows = slice(cells.start[j], cells.start[j + 1])
+        _measure_on(
+            likelihood, cells.score[rows], cells.trials[rows], cells.guess[rows], line_at(lines, j),
+            curve.floor[j], curve.ceiling[j], scatter.precision[j], scatter.tail[0],
+            measured[rows], information[rows],
+        )  # fmt: skip
+    return measured, information
 
 
 @compiled
-def pull_back_measure(
-    information_of, cells, curve, scatter, reached, d_measured, d_information, d_curve, d_scatter
-):
-    """Reverse :func:`measure`; adds to ``d_curve`` and ``d_scatter``."""
-    score, trials, _, _, of = cells
-    (floor, ceiling, _), (precision, tail) = curve, scatter
-    (d_floor, d_ceiling, d_asymmetry), (d_precision, d_tail) = d_curve, d_scatter
-    lines, shares, at, rates, log_left, power = reached
+def _measure_on(likelihood, score, trials, guess, line, floor, ceiling, precision, tail, measured,
+                information):  # fmt: skip
+    """Write the measured eta of the scores on one benchmark, and the information about it."""
+    height = ceiling - floor
     for o in range(score.shape[0]):
-        j = of[o]
-        share, rate, height = shares[o], rates[o], ceiling[j] - floor[j]
-        expected = floor[j] + height * share
-        slope = height * rate
-        per_slope = 1 / slope
-        worth, worth_m, worth_p, worth_t = information_of(
-            trials[o], expected, precision[j], tail[0]
+        share = _share_of(guess[o], floor, ceiling)
+        at, rate, _, _ = reach(share, line)
+        expected, slope = floor + height * share, height * rate
+        worth = likelihood.information(trials[o], expected, precision, tail)[0]
+        measured[o] = at + (score[o] / trials[o] - expected) / slope
+        information[o] = slope * slope * worth
+
+
+@compiled
+def pull_back_measure(likelihood, cells, curve, lines, scatter, d_measured, d_information, d_curve,
+                      d_scatter):  # fmt: skip
+    """Reverse :func:`measure`; adds to ``d_curve`` and ``d_scatter``."""
+    for j in range(curve.floor.shape[0]):
+        rows = slice(cells.start[j], cells.start[j + 1])
+        d_floor, d_ceiling, d_asymmetry, d_precision, d_tail = _pull_back_measure_on(
+            likelihood, cells.score[rows], cells.trials[rows], cells.guess[rows], line_at(lines, j),
+            curve.floor[j], curve.ceiling[j], scatter.precision[j], scatter.tail[0],
+            d_measured[rows], d_information[rows],
+        )  # fmt: skip
+        d_curve.floor[j] += d_floor
+        d_curve.ceiling[j] += d_ceiling
+        d_curve.asymmetry[j] += d_asymmetry
+        d_scatter.precision[j] += d_precision
+        d_scatter.tail[0] += d_tail
+
+
+@summed
+def _pull_back_measure_on(likelihood, score, trials, guess, line, floor, ceiling, precision, tail,
+                          d_measured, d_information):  # fmt: skip
+    """Reverse :func:`_measure_on`; what that computed is computed again, faster than it is kept.
+
+    Gives the derivatives by floor, ceiling, asymmetry, precision and tail.
+    """
+    height = ceiling - floor
+    d_floor, d_height, d_asymmetry, d_precision, d_tail = 0.0, 0.0, 0.0, 0.0, 0.0
+    for o in range(score.shape[0]):
+        share = _share_of(guess[o], floor, ceiling)
+        at, rate, log_left, power = reach(share, line)
+        expected, slope = floor + height * share, height * rate
+        worth, worth_m, worth_p, worth_t = likelihood.information(
+            trials[o], expected, precision, tail
         )
         d_worth = d_information[o] * slope * slope
-        d_precision[j] += d_worth * worth_p
-        d_tail[0] += d_worth * worth_t
-        gap = (score[o] / trials[o] - expected) * per_slope
-        d_gap = d_measured[o] * per_slope
+        d_precision += d_worth * worth_p
+        d_tail += d_worth * worth_t
+        d_gap = d_measured[o] / slope
+        gap = (score[o] / trials[o] - expected) / slope
         d_slope = 2 * d_information[o] * slope * worth - d_gap * gap
         d_expected = d_worth * worth_m - d_gap
         d_share, d_a = pull_back_reach(
-            share, j, lines, at[o], log_left[o], power[o], d_measured[o], d_slope * height
+            share, line, at, log_left, power, d_measured[o], d_slope * height
         )
-        d_asymmetry[j] += d_a
+        d_asymmetry += d_a
         d_share += d_expected * height
-        d_height = d_slope * rate + d_expected * share
-        d_floor[j] += d_expected
-        if _NEAREST < share < 1 - _NEAREST:
-            d_floor[j] -= d_share / height
-            d_height -= d_share * share / height
-        d_ceiling[j] += d_height
-        d_floor[j] -= d_height
+        # Where the share is held, it does not move with the curve.
+        free = 1.0 if _NEAREST < share < 1 - _NEAREST else 0.0
+        through = free * d_share / height
+        d_floor += d_expected - through
+        d_height += d_slope * rate + d_expected * share - through * share
+    return d_floor - d_height, d_height, d_asymmetry, d_precision, d_tail

@@ -7,6 +7,7 @@ import numpy as np
 from latentscale.kernels import deviations, skills
 from latentscale.kernels.arguments import (
     Benchmarks,
+    Cells,
     Curve,
     OfDeviations,
     OfSkills,
@@ -15,6 +16,7 @@ from latentscale.kernels.arguments import (
     Way,
 )
 from latentscale.kernels.jit import compiled
+from latentscale.kernels.links import lines
 from latentscale.kernels.measuring import measure, pull_back_measure
 from latentscale.kernels.scoring import (
     add_products,
@@ -38,13 +40,12 @@ def _blur(parameters):
 
 
 @compiled
-def _forward(n_skills, information_of, cells, llms, parameters):
+def _forward(n_skills, likelihood, cells, llms, parameters):
     """Give the effects on skills and the deviations, as their smoothers do, and the way there."""
     benchmarks = parameters.benchmarks
     own = own_part(n_skills, cells, llms, benchmarks, parameters.explained)
-    measured, information, reached = measure(
-        information_of, cells, parameters.curve, parameters.scatter
-    )
+    links = lines(parameters.curve.asymmetry)
+    measured, information = measure(likelihood, cells, parameters.curve, links, parameters.scatter)
     left = measured - own
     on_skills = _smooth_skills(
         n_skills, information, left, benchmarks.loading, _blur(parameters), parameters.precisions,
@@ -52,15 +53,23 @@ def _forward(n_skills, information_of, cells, llms, parameters):
     )  # fmt: skip
     of_llms = on_skills[0][2]
     rest = add_products(n_skills, cells, left, of_llms, benchmarks.loading, -1.0)
-    recipe_of_obs = llms.recipe[cells.llm]
     # A model without deviations has no recipes to smooth here, and no scores of theirs.
     n_recipes = parameters.deviation_w.recipe.shape[0]
     n = rest.shape[0] if n_recipes > 0 else 0
     on_benchmarks = _smooth_deviations(
         information[:n], rest[:n], parameters.deviation_precisions, parameters.deviation_w,
-        recipe_of_obs, cells.benchmark, llms.family_of_recipe[:n_recipes],
+        cells if n_recipes > 0 else _without_scores(cells), llms.family_of_recipe[:n_recipes],
     )  # fmt: skip
-    return on_skills, on_benchmarks, Way(own, left, information, rest, recipe_of_obs, reached)
+    return on_skills, on_benchmarks, Way(own, left, information, rest, links)
+
+
+@compiled
+def _without_scores(cells):
+    """Give cells of which no benchmark has any."""
+    return Cells(
+        cells.score, cells.trials, cells.guess, cells.llm, cells.recipe,
+        np.zeros_like(cells.start), cells.ends,
+    )  # fmt: skip
 
 
 @compiled
@@ -68,8 +77,9 @@ def _eta(n_skills, cells, parameters, of_llms, of_recipes, way):
     """Give eta, dims (obs,): features, skills and deviations."""
     eta = add_products(n_skills, cells, way.own, of_llms, parameters.benchmarks.loading, 1.0)
     if of_recipes.shape[0] > 0:
-        for o in range(eta.shape[0]):
-            eta[o] += of_recipes[way.recipe[o], cells.benchmark[o]]
+        for j in range(of_recipes.shape[1]):
+            for o in range(cells.start[j], cells.start[j + 1]):
+                eta[o] += of_recipes[cells.recipe[o], j]
     return eta
 
 
@@ -130,18 +140,19 @@ def _pull_back_blur(parameters, d_blur, d):
 
 @compiled
 def _pull_back(
-    n_skills, information_of, cells, llms, parameters, found, d_eta, d_values, d_dev_values, d
+    n_skills, likelihood, cells, llms, parameters, found, d_eta, d_values, d_dev_values, d
 ):
     """Reverse :func:`_forward` and :func:`_eta`, in the opposite order; adds to ``d``."""
     (values, _, kept), (dev_values, _, dev_kept), way = found
     loading, of_llms, d_llm = parameters.benchmarks.loading, values[2], d_values[2]
     d_information, d_left = np.zeros(d_eta.shape[0]), np.zeros(d_eta.shape[0])
     if dev_values[0].shape[0] > 0:
-        for o in range(d_eta.shape[0]):
-            d_dev_values[1][way.recipe[o], cells.benchmark[o]] += d_eta[o]
+        for j in range(d_dev_values[1].shape[1]):
+            for o in range(cells.start[j], cells.start[j + 1]):
+                d_dev_values[1][cells.recipe[o], j] += d_eta[o]
         of_cells, of_precisions, of_w = _pull_back_deviations(
             way.information, way.rest, parameters.deviation_precisions, parameters.deviation_w,
-            way.recipe, cells.benchmark, llms.family_of_recipe, dev_values, dev_kept, d_dev_values,
+            cells, llms.family_of_recipe, dev_values, dev_kept, d_dev_values,
         )  # fmt: skip
         add(d_information, of_cells[0])
         add(d_left, of_cells[1])
@@ -161,8 +172,8 @@ def _pull_back(
     add_level(d.precisions, of_precisions)
     add_level(d.w, of_w)
     pull_back_measure(
-        information_of, cells, parameters.curve, parameters.scatter, way.reached, d_left,
-        d_information, d.curve, d.scatter,
+        likelihood, cells, parameters.curve, way.lines, parameters.scatter, d_left, d_information,
+        d.curve, d.scatter,
     )  # fmt: skip
     d_own = d_left
     for o in range(d_eta.shape[0]):
@@ -199,7 +210,7 @@ def _zeros(parameters):
 
 
 @compiled
-def density(n_skills, constant_of, density_of, information_of, cells, llms, parameters):
+def density(n_skills, likelihood, cells, llms, parameters):
     """Give the log density of coordinates and scores, and its derivatives.
 
     It is that of the effects and the scores in the plain model, plus the log Jacobian of the
@@ -209,8 +220,8 @@ def density(n_skills, constant_of, density_of, information_of, cells, llms, para
     ----------
     n_skills : tuple of K integers
         One for each skill.
-    constant_of, density_of, information_of : functions
-        Of the likelihood, from :data:`latentscale.kernels.scatter.FUNCTIONS`.
+    likelihood : Likelihood
+        From :data:`latentscale.kernels.scatter.LIKELIHOODS`.
     cells : Cells
     llms : Llms
     parameters : Parameters
@@ -223,20 +234,19 @@ def density(n_skills, constant_of, density_of, information_of, cells, llms, para
         On skills of families, recipes and LLMs; deviations of families and recipes. Each has in it
         those of the groups above.
     """
-    found = _forward(n_skills, information_of, cells, llms, parameters)
+    found = _forward(n_skills, likelihood, cells, llms, parameters)
     (values, log_skills, _), (dev_values, log_deviations, _), way = found
     eta = _eta(n_skills, cells, parameters, values[2], dev_values[1], way)
     d = _zeros(parameters)
     d_values = (np.zeros(values[0].shape), np.zeros(values[1].shape), np.zeros(values[2].shape))
     d_dev_values = (np.zeros(dev_values[0].shape), np.zeros(dev_values[1].shape))
     value, d_eta = score(
-        constant_of, density_of, cells, eta, parameters.curve, parameters.scatter, d.curve,
-        d.scatter,
-    )  # fmt: skip
+        likelihood, cells, eta, parameters.curve, way.lines, parameters.scatter, d.curve, d.scatter
+    )
     value += _of_skills(values, llms, parameters, d_values, d) + log_skills
     if dev_values[0].shape[0] > 0:
         value += _of_deviations(dev_values, llms, parameters, d_dev_values, d) + log_deviations
     _pull_back(
-        n_skills, information_of, cells, llms, parameters, found, d_eta, d_values, d_dev_values, d
+        n_skills, likelihood, cells, llms, parameters, found, d_eta, d_values, d_dev_values, d
     )
     return value, d, (values[0], values[1], values[2], dev_values[0], dev_values[1])

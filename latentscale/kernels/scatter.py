@@ -1,10 +1,8 @@
 """How a score scatters about its expectation: log densities and informations, with derivatives.
 
-For each likelihood of :mod:`latentscale.likelihoods` three functions, in the tuple that
-``FUNCTIONS`` names: the part of the log density that does not depend on the expectation (computed
-once for each benchmark), the log density, and the information of a score about its expectation.
-Each gives its value and the derivatives, in this order, by expectation (``d_mean``), precision and
-tail; the first has none by the expectation.
+Each function gives its value and the derivatives, in this order, by expectation (``d_mean``),
+precision and tail. All but those of scores at the ends of a Normal have no branches and call
+nothing from outside, so that loops take several scores at a time.
 
 ``score`` counts successes of ``trials``; a score that is a fraction has one trial.
 """
@@ -12,34 +10,60 @@ tail; the first has none by the expectation.
 from __future__ import annotations
 
 import math
+from typing import Any, NamedTuple
 
 from latentscale.kernels.elementary import log
-from latentscale.kernels.jit import compiled
+from latentscale.kernels.jit import compiled, unrolled
 from latentscale.likelihoods import EDGE
 
 _HALF_LOG_2_PI = math.log(2 * math.pi) / 2
 # Below this, log Phi(z) is computed from its asymptotic series: erfc would vanish.
 _FAR = -20.0
-# From here on the series of log gamma is exact to 1e-15.
-_LARGE = 10.0
+# From here on the series of log gamma is exact to 1e-14.
+_LARGE = 8
 
 
-@compiled
+class Likelihood(NamedTuple):
+    """What the kernels ask of a likelihood of :mod:`latentscale.likelihoods`.
+
+    Attributes
+    ----------
+    constant
+        The part of the log density that does not depend on the expectation, of ``(precision,
+        tail)``: computed once for each benchmark. It has no derivative by the expectation.
+    inside, at_ends
+        The log density of ``(score, trials, mean, precision, tail, constant)``, inside the scale
+        and at its ends.
+    information
+        That of a score about its expectation, of ``(trials, mean, precision, tail)``.
+    """
+
+    constant: Any
+    inside: Any
+    at_ends: Any
+    information: Any
+
+
+@unrolled
 def log_gamma_and_slope(x):
-    """Give log gamma and its derivative, for positive numbers, by Stirling's series."""
-    product, slope = 1.0, 0.0
-    while x < _LARGE:
-        product *= x
-        slope -= 1 / x
-        x += 1
-    log_x, r = math.log(x), 1 / x
+    """Give log gamma and its derivative, for positive numbers, by Stirling's series.
+
+    Small numbers are moved up by log gamma(x) = log gamma(x + n) - log(x (x + 1) ... (x + n - 1)).
+    All are moved, so that several can be taken at a time.
+    """
+    product, d_product = x, 1.0
+    for i in range(1, _LARGE):
+        d_product = d_product * (x + i) + product
+        product *= x + i
+    x += _LARGE
+    log_x, r = log(x), 1 / x
     s = r * r
-    value = (x - 0.5) * log_x - x + _HALF_LOG_2_PI - math.log(product)
+    value = (x - 0.5) * log_x - x + _HALF_LOG_2_PI - log(product)
     value += r * (1 / 12 - s * (1 / 360 - s * (1 / 1260 - s * (1 / 1680 - s * (
-        1 / 1188 - s * 691 / 360360)))))  # fmt: skip
-    slope += log_x - r / 2
+        1 / 1188 - s * (691 / 360360 - s / 156))))))  # fmt: skip
+    slope = log_x - r / 2 - d_product / product
     slope -= s * (1 / 12 - s * (1 / 120 - s * (1 / 252 - s * (1 / 240 - s * (
-        1 / 132 - s * 691 / 32760)))))  # fmt: skip
+        1 / 132 - s * (691 / 32760 - s / 12))))))  # fmt: skip
     return value, slope
 
 
@@ -55,7 +79,7 @@ def log_cdf_and_slope(z):
     return value, math.exp(-z * z / 2 - _HALF_LOG_2_PI - value)
 
 
-@compiled
+@unrolled
 def _moment_information(trials, mean, precision, tail):
     """Give 1 / v of v = m (1 - m) / (1 + precision)."""
     inverse = 1 / (mean * (1 - mean))
@@ -68,25 +92,28 @@ def _normal_constant(precision, tail):
     return math.log1p(precision) / 2 - _HALF_LOG_2_PI, 0.5 / (1 + precision), 0.0
 
 
-@compiled
+@unrolled
 def _normal(score, trials, mean, precision, tail, constant):
-    """Give the log density inside (0, 1), the log tail mass at its ends."""
     q = mean * (1 - mean)
-    per_q = 1 / q
+    per_q, gap = 1 / q, score - mean
     inverse = (1 + precision) * per_q
-    if score <= 0 or score >= 1:
-        sign = -1.0 if score <= 0 else 1.0
-        root = math.sqrt(inverse)
-        gap = sign * (mean - (1.0 if score >= 1 else 0.0))
-        value, slope = log_cdf_and_slope(gap * root)
-        d_mean = slope * root * (sign - gap * (1 - 2 * mean) * per_q / 2)
-        return value, d_mean, slope * gap * root / (2 * (1 + precision)), 0.0
-    gap = score - mean
     half = gap * gap * inverse / 2
     value = constant[0] - log(q) / 2 - half
     d_mean = gap * inverse + (half - 0.5) * (1 - 2 * mean) * per_q
     # constant[1] is 0.5 / (1 + precision)
     return value, d_mean, constant[1] * (1 - 2 * half), 0.0
+
+
+@compiled
+def _normal_beyond(score, trials, mean, precision, tail, constant):
+    """Give the log mass of all that lies beyond the end that the score is at."""
+    per_q = 1 / (mean * (1 - mean))
+    root = math.sqrt((1 + precision) * per_q)
+    sign = -1.0 if score <= 0 else 1.0
+    gap = sign * mean if score <= 0 else mean - 1
+    value, slope = log_cdf_and_slope(gap * root)
+    d_mean = slope * root * (sign - gap * (1 - 2 * mean) * per_q / 2)
+    return value, d_mean, slope * gap * root / (2 * (1 + precision)), 0.0
 
 
 @compiled
@@ -97,21 +124,21 @@ def _student_t_constant(precision, tail):
     return value, 0.5 / (1 + precision), (d_above - d_below - 1 / tail) / 2
 
 
-@compiled
+@unrolled
 def _student_t(score, trials, mean, precision, tail, constant):
     q = mean * (1 - mean)
     inverse = (1 + precision) / q
     gap = score - mean
     square = gap * gap * inverse / tail
     pull = (tail + 1) / (1 + square)  # minus twice the derivative by the square
-    value = constant[0] - log(q) / 2 - (tail + 1) / 2 * math.log1p(square)
+    value = constant[0] - log(q) / 2 - (tail + 1) / 2 * log(1 + square)
     d_mean = pull * gap * inverse / tail + (pull * square - 1) * (1 - 2 * mean) / (2 * q)
     d_precision = constant[1] - pull * square / (2 * (1 + precision))
-    d_tail = constant[2] - math.log1p(square) / 2 + pull * square / (2 * tail)
+    d_tail = constant[2] - log(1 + square) / 2 + pull * square / (2 * tail)
     return value, d_mean, d_precision, d_tail
 
 
-@compiled
+@unrolled
 def _student_t_information(trials, mean, precision, tail):
     value, d_mean, d_precision, _ = _moment_information(trials, mean, precision, tail)
     factor = (tail + 1) / (tail + 3)
@@ -124,10 +151,10 @@ def _beta_constant(precision, tail):
     return value, slope, 0.0
 
 
-@compiled
+@unrolled
 def _beta(score, trials, mean, precision, tail, constant):
     score = min(max(score, EDGE), 1 - EDGE)
-    log_score, log_rest = math.log(score), math.log1p(-score)
+    log_score, log_rest = log(score), log(1 - score)
     alpha, beta = mean * precision, (1 - mean) * precision
     of_alpha, slope_alpha = log_gamma_and_slope(alpha)
     of_beta, slope_beta = log_gamma_and_slope(beta)
@@ -142,28 +169,25 @@ def _no_constant(precision, tail):
     return 0.0, 0.0, 0.0
 
 
-@compiled
+@unrolled
 def _log_choices(score, trials):
-    return math.lgamma(trials + 1) - math.lgamma(score + 1) - math.lgamma(trials - score + 1)
+    chosen, left = log_gamma_and_slope(score + 1)[0], log_gamma_and_slope(trials - score + 1)[0]
+    return log_gamma_and_slope(trials + 1)[0] - chosen - left
 
 
-@compiled
+@unrolled
 def _binomial(score, trials, mean, precision, tail, constant):
-    value = _log_choices(score, trials)
-    if score > 0:
-        value += score * math.log(mean)
-    if score < trials:
-        value += (trials - score) * math.log1p(-mean)
+    value = _log_choices(score, trials) + score * log(mean) + (trials - score) * log(1 - mean)
     return value, score / mean - (trials - score) / (1 - mean), 0.0, 0.0
 
 
-@compiled
+@unrolled
 def _binomial_information(trials, mean, precision, tail):
     inverse = 1 / (mean * (1 - mean))
     return trials * inverse, -trials * (1 - 2 * mean) * inverse * inverse, 0.0, 0.0
 
 
-@compiled
+@unrolled
 def _beta_binomial(score, trials, mean, precision, tail, constant):
     alpha, beta = mean * precision, (1 - mean) * precision
     before_a, d_before_a = log_gamma_and_slope(alpha)
@@ -178,7 +202,7 @@ def _beta_binomial(score, trials, mean, precision, tail, constant):
     return value, precision * (d_alpha - d_beta), d_precision, 0.0
 
 
-@compiled
+@unrolled
 def _beta_binomial_information(trials, mean, precision, tail):
     """Give the information of items that share a scatter of the LLM's own."""
     inverse = 1 / (mean * (1 - mean))
@@ -187,10 +211,12 @@ def _beta_binomial_information(trials, mean, precision, tail):
     return worth * inverse, -worth * (1 - 2 * mean) * inverse * inverse, d_worth * inverse, 0.0
 
 
-FUNCTIONS = {
-    "normal": (_normal_constant, _normal, _moment_information),
-    "student_t": (_student_t_constant, _student_t, _student_t_information),
-    "beta": (_beta_constant, _beta, _moment_information),
-    "binomial": (_no_constant, _binomial, _binomial_information),
-    "beta_binomial": (_beta_constant, _beta_binomial, _beta_binomial_information),
+LIKELIHOODS = {
+    "normal": Likelihood(_normal_constant, _normal, _normal_beyond, _moment_information),
+    "student_t": Likelihood(_student_t_constant, _student_t, _student_t, _student_t_information),
+    "beta": Likelihood(_beta_constant, _beta, _beta, _moment_information),
+    "binomial": Likelihood(_no_constant, _binomial, _binomial, _binomial_information),
+    "beta_binomial": Likelihood(
+        _beta_constant, _beta_binomial, _beta_binomial, _beta_binomial_information
+    ),
 }

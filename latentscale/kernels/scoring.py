@@ -4,27 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from latentscale.kernels.jit import compiled
-from latentscale.kernels.links import left_of_the_way, line
-
-
-@compiled
-def _product(skills, cells, o, of_llms, loading):
-    """Give loading_j . of_llms_i of a score."""
-    i, j = cells.llm[o], cells.benchmark[o]
-    total = 0.0
-    for k in range(len(skills)):
-        total += loading[j, k] * of_llms[i, k]
-    return total
-
-
-@compiled
-def _pull_back_product(skills, cells, o, of_llms, loading, d, d_of_llms, d_loading):
-    """Reverse :func:`_product`; adds to ``d_of_llms`` and ``d_loading``."""
-    i, j = cells.llm[o], cells.benchmark[o]
-    for k in range(len(skills)):
-        d_of_llms[i, k] += loading[j, k] * d
-        d_loading[j, k] += of_llms[i, k] * d
+from latentscale.kernels.jit import compiled, summed, vector
+from latentscale.kernels.links import left_of_the_way, line_at
 
 
 @compiled
@@ -33,16 +14,27 @@ def own_part(skills, cells, llms, benchmarks, explained):
 
     difficulty_j + loading_j . explained_i + x_i slope_j + tuned_i tuning_j.
     """
-    x, tuned = llms.x, llms.tuned
-    difficulty, slope, tuning, loading = benchmarks
     own = np.empty(cells.llm.shape[0])
-    for o in range(own.shape[0]):
-        i, j = cells.llm[o], cells.benchmark[o]
+    for j in range(benchmarks.difficulty.shape[0]):
+        rows = slice(cells.start[j], cells.start[j + 1])
+        _own_part_on(
+            skills, j, cells.llm[rows], llms.x, llms.tuned, benchmarks, explained, own[rows]
+        )
+    return own
+
+
+@compiled
+def _own_part_on(skills, j, llm, x, tuned, benchmarks, explained, own):
+    """Write what eta has before the group effects, for the scores on one benchmark."""
+    difficulty, slope, tuning, loading = benchmarks
+    for o in range(llm.shape[0]):
+        i = llm[o]
         total = difficulty[j] + tuned[i] * tuning[j]
         for p in range(x.shape[1]):
             total += x[i, p] * slope[j, p]
-        own[o] = total + _product(skills, cells, o, explained, loading)
-    return own
+        for k in range(len(skills)):
+            total += loading[j, k] * explained[i, k]
+        own[o] = total
 
 
 @compiled
@@ -50,73 +42,145 @@ def pull_back_own_part(
     skills, cells, llms, benchmarks, explained, d_own, d_benchmarks, d_explained
 ):
     """Reverse :func:`own_part`; adds to ``d_benchmarks`` and ``d_explained``."""
-    x, tuned, loading = llms.x, llms.tuned, benchmarks.loading
-    d_difficulty, d_slope, d_tuning, d_loading = d_benchmarks
-    for o in range(d_own.shape[0]):
-        i, j, d = cells.llm[o], cells.benchmark[o], d_own[o]
-        d_difficulty[j] += d
-        d_tuning[j] += tuned[i] * d
-        for p in range(x.shape[1]):
-            d_slope[j, p] += x[i, p] * d
-        _pull_back_product(skills, cells, o, explained, loading, d, d_explained, d_loading)
+    for j in range(benchmarks.difficulty.shape[0]):
+        rows = slice(cells.start[j], cells.start[j + 1])
+        llm, d = cells.llm[rows], d_own[rows]
+        d_difficulty, d_tuning = _sum_and_product(llm, llms.tuned, d)
+        d_benchmarks.difficulty[j] += d_difficulty
+        d_benchmarks.tuning[j] += d_tuning
+        for p in range(llms.x.shape[1]):
+            d_benchmarks.slope[j, p] += _product_with_column(llm, llms.x, p, d)
+        _pull_back_products_on(
+            skills, j, llm, explained, benchmarks.loading, d, d_explained, d_benchmarks.loading
+        )
+
+
+@summed
+def _sum_and_product(llm, of_llms, d):
+    """Give the sum of d, and that of its products with a number of each LLM."""
+    total, product = 0.0, 0.0
+    for o in range(llm.shape[0]):
+        total += d[o]
+        product += of_llms[llm[o]] * d[o]
+    return total, product
+
+
+@summed
+def _product_with_column(llm, of_llms, column, d):
+    """Give the sum of the products of d with a column of numbers of each LLM."""
+    product = 0.0
+    for o in range(llm.shape[0]):
+        product += of_llms[llm[o], column] * d[o]
+    return product
 
 
 @compiled
 def add_products(skills, cells, start, of_llms, loading, sign):
     """Give start + sign loading_j . of_llms_i, dims (obs,)."""
     total = np.empty(start.shape[0])
-    for o in range(total.shape[0]):
-        total[o] = start[o] + sign * _product(skills, cells, o, of_llms, loading)
+    for j in range(loading.shape[0]):
+        rows = slice(cells.start[j], cells.start[j + 1])
+        _add_products_on(
+            skills, j, cells.llm[rows], start[rows], of_llms, loading, sign, total[rows]
+        )
     return total
+
+
+@compiled
+def _add_products_on(skills, j, llm, start, of_llms, loading, sign, total):
+    """Write :func:`add_products` of the scores on one benchmark."""
+    for o in range(llm.shape[0]):
+        product = 0.0
+        for k in range(len(skills)):
+            product += loading[j, k] * of_llms[llm[o], k]
+        total[o] = start[o] + sign * product
 
 
 @compiled
 def pull_back_products(skills, cells, of_llms, loading, d_total, d_of_llms, d_loading):
     """Reverse the products of :func:`add_products`; adds to ``d_of_llms`` and ``d_loading``."""
-    for o in range(d_total.shape[0]):
-        _pull_back_product(skills, cells, o, of_llms, loading, d_total[o], d_of_llms, d_loading)
+    for j in range(loading.shape[0]):
+        rows = slice(cells.start[j], cells.start[j + 1])
+        _pull_back_products_on(
+            skills, j, cells.llm[rows], of_llms, loading, d_total[rows], d_of_llms, d_loading
+        )
 
 
 @compiled
-def score(constant_of, density_of, cells, eta, curve, scatter, d_curve, d_scatter):
+def _pull_back_products_on(skills, j, llm, of_llms, loading, d_total, d_of_llms, d_loading):
+    """Reverse the products of the scores on one benchmark."""
+    total = vector(skills)
+    for k in range(len(skills)):
+        total[k] = 0.0
+    for o in range(llm.shape[0]):
+        i, d = llm[o], d_total[o]
+        for k in range(len(skills)):
+            d_of_llms[i, k] += loading[j, k] * d
+            total[k] += of_llms[i, k] * d
+    for k in range(len(skills)):
+        d_loading[j, k] += total[k]
+
+
+@compiled
+def score(likelihood, cells, eta, curve, lines, scatter, d_curve, d_scatter):
     """Give the log density of all scores and its derivatives by their eta, dims (obs,).
 
     Adds to ``d_curve`` and ``d_scatter``.
     """
-    (floor, ceiling, asymmetry), (precision, tail) = curve, scatter
-    (d_floor, d_ceiling, d_asymmetry), (d_precision, d_tail) = d_curve, d_scatter
-    lines = line(asymmetry)
-    n = floor.shape[0]
-    constant, d_constant, tail_constant = np.empty(n), np.empty(n), np.empty(n)
-    for j in range(n):
-        constant[j], d_constant[j], tail_constant[j] = constant_of(precision[j], tail[0])
-    lefts, softplus, sigmoid = left_of_the_way(eta, cells.benchmark, lines)
     total, d_eta = 0.0, np.empty(eta.shape[0])
-    for o in range(eta.shape[0]):
-        j = cells.benchmark[o]
-        left, height = lefts[o], ceiling[j] - floor[j]
-        mean = ceiling[j] - height * left
-        if not 0 < mean < 1:  # rounded to an end, where no likelihood is defined
-            return -np.inf, np.zeros_like(eta)
+    for j in range(curve.floor.shape[0]):
+        line, precision, tail = line_at(lines, j), scatter.precision[j], scatter.tail[0]
+        floor, ceiling = curve.floor[j], curve.ceiling[j]
+        constant = likelihood.constant(precision, tail)
+        first, end, last = cells.start[j], cells.ends[j], cells.start[j + 1]
+        inside, at_ends = slice(first, end), slice(end, last)
+        of_inside = _score_on(
+            likelihood.inside, cells.score[inside], cells.trials[inside], eta[inside],
+            line, floor, ceiling, precision, tail, constant, d_eta[inside],
+        )  # fmt: skip
+        of_ends = _score_on(
+            likelihood.at_ends, cells.score[at_ends], cells.trials[at_ends], eta[at_ends],
+            line, floor, ceiling, precision, tail, constant, d_eta[at_ends],
+        )  # fmt: skip
+        total += of_inside[0] + of_ends[0]
+        d_curve.floor[j] += of_inside[1] + of_ends[1]
+        d_curve.ceiling[j] += of_inside[2] + of_ends[2]
+        d_curve.asymmetry[j] += of_inside[3] + of_ends[3]
+        d_scatter.precision[j] += of_inside[4] + of_ends[4]
+        d_scatter.tail[0] += of_inside[5] + of_ends[5]
+    return total, d_eta
+
+
+@summed
+def _score_on(density_of, score, trials, eta, line, floor, ceiling, precision, tail, constant,
+              d_eta):  # fmt: skip
+    """Give the log density of some scores on one benchmark, and write its derivatives by eta.
+
+    Also gives those by floor, ceiling, asymmetry, precision and tail.
+    """
+    total, d_floor, d_ceiling, d_asymmetry, d_precision, d_tail = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+    undefined, height = 0, ceiling - floor
+    for o in range(score.shape[0]):
+        left, softplus, sigmoid = left_of_the_way(eta[o], line)
+        mean = ceiling - height * left
+        # Rounded to an end, no likelihood is defined.
+        undefined += 0 if 0 < mean < 1 else 1
         value, d_mean, of_precision, of_tail = density_of(
-            cells.score[o],
-            cells.trials[o],
-            mean,
-            precision[j],
-            tail[0],
-            (constant[j], d_constant[j], tail_constant[j]),
+            score[o], trials[o], mean, precision, tail, constant
         )
         total += value
-        d_precision[j] += of_precision
-        d_tail[0] += of_tail
-        d_floor[j] += d_mean * left
-        d_ceiling[j] += d_mean * (1 - left)
-        d_softplus = d_mean * height * left * lines.per_a[j]
-        d_u = d_softplus * sigmoid[o]
-        d_asymmetry[j] += d_u * (eta[o] * lines.d_steep[j] + lines.d_start[j])
-        d_asymmetry[j] -= d_softplus * softplus[o] * lines.per_a[j]
-        d_eta[o] = d_u * lines.steep[j]
-    return total, d_eta
+        d_precision += of_precision
+        d_tail += of_tail
+        d_floor += d_mean * left
+        d_ceiling += d_mean * (1 - left)
+        d_softplus = d_mean * height * left * line.per_a
+        d_u = d_softplus * sigmoid
+        d_asymmetry += d_u * (eta[o] * line.d_steep + line.d_start)
+        d_asymmetry -= d_softplus * softplus * line.per_a
+        d_eta[o] = d_u * line.steep
+    if undefined > 0:
+        total = -np.inf
+    return total, d_floor, d_ceiling, d_asymmetry, d_precision, d_tail
 
 
 @compiled

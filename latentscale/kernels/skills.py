@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from latentscale.kernels.elementary import log
-from latentscale.kernels.jit import compiled
+from latentscale.kernels.jit import compiled, matrix, summed, vector
 
 # The helpers take whole arrays and the row that is meant: to cut the row out costs more than the
 # arithmetic on it.
@@ -19,7 +19,7 @@ from latentscale.kernels.jit import compiled
 def invert_factor(skills, q, inverse, row):
     """Write the inverse of the lower Cholesky factor of q."""
     n = len(skills)
-    factor = np.empty((n, n))
+    factor = matrix(skills)
     for j in range(n):
         total = q[j, j]
         for k in range(j):
@@ -93,7 +93,7 @@ def _factor_level(skills, known, precision):
     """Give C^-1 of every node."""
     n, size = known.shape[0], len(skills)
     inverse = np.empty((n, size, size))
-    q = np.empty((size, size))
+    q = matrix(skills)
     for i in range(n):
         for a in range(size):
             for b in range(a + 1):
@@ -113,7 +113,7 @@ def _pass_up(skills, inverse, pull, precision, parent, n_parents):
     n, size = pull.shape[0], len(skills)
     known_up = np.zeros((n_parents, size, size))
     pull_up = np.zeros((n_parents, size))
-    cov = np.empty((size, size))
+    cov = matrix(skills)
     for i in range(n):
         p = parent[i]
         fill_covariance(skills, inverse, i, cov)
@@ -171,7 +171,7 @@ def _pull_back_down(skills, inverse, pull, precision, parent, above, w, d_values
     d_precision = np.zeros(size)
     target, whitened = np.empty((1, size)), np.empty((1, size))
     mean, spread = np.empty((1, size)), np.empty((1, size))
-    factor, phi = np.empty((size, size)), np.empty((size, size))
+    factor, phi = matrix(skills), matrix(skills)
     for i in range(n):
         _set_target(skills, pull, precision, parent, above, i, target)
         _times_lower(skills, inverse, i, target, 0, whitened, 0)
@@ -211,7 +211,7 @@ def _pull_back_up(
 ):
     """Reverse :func:`_pass_up`; adds to ``d_q``, ``d_pull`` and ``d_precision``."""
     n, size = pull.shape[0], len(skills)
-    cov, d_cov, half = np.empty((size, size)), np.empty((size, size)), np.empty((size, size))
+    cov, d_cov, half = matrix(skills), matrix(skills), matrix(skills)
     for i in range(n):
         p = parent[i]
         fill_covariance(skills, inverse, i, cov)
@@ -249,7 +249,7 @@ def _add_diagonals(skills, d_q, d_precision):
 
 
 @compiled
-def _pool(skills, information, left, loading, blur, llm_of_obs, benchmark_of_obs, n_llms):
+def _pool(skills, information, left, loading, blur, cells, n_llms):
     """Add up what the scores of each LLM say about its skills.
 
     A deviation of variance ``blur`` lies between a skill and a score, so that an information u
@@ -258,41 +258,73 @@ def _pool(skills, information, left, loading, blur, llm_of_obs, benchmark_of_obs
     """
     size = len(skills)
     known, pull = np.zeros((n_llms, size, size)), np.zeros((n_llms, size))
-    for o in range(information.shape[0]):
-        i, j = llm_of_obs[o], benchmark_of_obs[o]
-        worth = information[o] / (1 + information[o] * blur[j])
-        for a in range(size):
-            part = worth * loading[j, a]
-            pull[i, a] += part * left[o]
-            for b in range(a + 1):
-                known[i, a, b] += part * loading[j, b]
+    for j in range(blur.shape[0]):
+        rows = slice(cells.start[j], cells.start[j + 1])
+        _pool_on(skills, j, cells.llm[rows], information[rows], left[rows], loading, blur[j],
+                 known, pull)  # fmt: skip
     return known, pull
 
 
 @compiled
-def _pull_back_pool(
-    skills, information, left, loading, blur, llm_of_obs, benchmark_of_obs, d_known, d_pull
-):
+def _pool_on(skills, j, llm, information, left, loading, blur, known, pull):
+    """Add up what the scores on one benchmark say."""
+    size = len(skills)
+    products = matrix(skills)
+    for a in range(size):
+        for b in range(a + 1):
+            products[a, b] = loading[j, a] * loading[j, b]
+    for o in range(information.shape[0]):
+        i = llm[o]
+        worth = information[o] / (1 + information[o] * blur)
+        measured = worth * left[o]
+        for a in range(size):
+            pull[i, a] += measured * loading[j, a]
+            for b in range(a + 1):
+                known[i, a, b] += worth * products[a, b]
+
+
+@compiled
+def _pull_back_pool(skills, information, left, loading, blur, cells, d_known, d_pull):
     """Reverse :func:`_pool`; ``d_known`` is symmetric."""
-    n, size = information.shape[0], len(skills)
+    n = information.shape[0]
     d_information, d_left = np.empty(n), np.empty(n)
-    d_loading, d_blur = np.zeros(loading.shape), np.zeros(blur.shape[0])
-    for o in range(n):
-        i, j = llm_of_obs[o], benchmark_of_obs[o]
-        share = 1 / (1 + information[o] * blur[j])
+    d_loading, d_blur = np.empty(loading.shape), np.empty(blur.shape[0])
+    for j in range(blur.shape[0]):
+        rows = slice(cells.start[j], cells.start[j + 1])
+        d_blur[j] = _pull_back_pool_on(
+            skills, j, cells.llm[rows], information[rows], left[rows], loading, blur[j], d_known,
+            d_pull, d_information[rows], d_left[rows], d_loading,
+        )  # fmt: skip
+    return d_information, d_left, d_loading, d_blur
+
+
+@summed
+def _pull_back_pool_on(skills, j, llm, information, left, loading, blur, d_known, d_pull,
+                       d_information, d_left, d_loading):  # fmt: skip
+    """Reverse :func:`_pool_on`: write the derivatives, and give that by the blur."""
+    size = len(skills)
+    total, d_blur = vector(skills), 0.0
+    for a in range(size):
+        total[a] = 0.0
+    for o in range(information.shape[0]):
+        i = llm[o]
+        share = 1 / (1 + information[o] * blur)
         worth = information[o] * share
         d_worth, to_left = 0.0, 0.0
         for a in range(size):
             along = 0.0
             for b in range(size):
                 along += d_known[i, a, b] * loading[j, b]
-            d_worth += (along + d_pull[i, a] * left[o]) * loading[j, a]
+            pulled = d_pull[i, a] * left[o]
+            d_worth += (along + pulled) * loading[j, a]
             to_left += d_pull[i, a] * loading[j, a]
-            d_loading[j, a] += worth * (2 * along + d_pull[i, a] * left[o])
+            total[a] += worth * (2 * along + pulled)
         d_left[o] = worth * to_left
         d_information[o] = d_worth * share * share
-        d_blur[j] -= d_worth * worth * worth
-    return d_information, d_left, d_loading, d_blur
+        d_blur -= d_worth * worth * worth
+    for a in range(size):
+        d_loading[j, a] = total[a]
+    return d_blur
 
 
 @compiled
@@ -324,9 +356,7 @@ def smooth(skills, information, left, loading, blur, precisions, w, cells, llms)
     prec_family, prec_recipe, prec_llm = precisions
     w_family, w_recipe, w_llm = w
     family_of, recipe_of = llms.family_of_recipe, llms.recipe
-    known, pull = _pool(
-        skills, information, left, loading, blur, cells.llm, cells.benchmark, w_llm.shape[0]
-    )
+    known, pull = _pool(skills, information, left, loading, blur, cells, w_llm.shape[0])
     inv_llm = _factor_level(skills, known, prec_llm)
     known_r, pull_r = _pass_up(skills, inv_llm, pull, prec_llm, recipe_of, w_recipe.shape[0])
     inv_recipe = _factor_level(skills, known_r, prec_recipe)
@@ -377,7 +407,5 @@ def pull_back(skills, information, left, loading, blur, precisions, w, cells, ll
     _pull_back_up(skills, inv_llm, pull, prec_llm, recipe_of, dq_recipe, dpull_recipe,
                   dq_llm, dpull_llm, dprec_llm)  # fmt: skip
     _add_diagonals(skills, dq_llm, dprec_llm)
-    of_scores = _pull_back_pool(
-        skills, information, left, loading, blur, cells.llm, cells.benchmark, dq_llm, dpull_llm
-    )
+    of_scores = _pull_back_pool(skills, information, left, loading, blur, cells, dq_llm, dpull_llm)
     return of_scores, (dprec_family, dprec_recipe, dprec_llm), (dw_family, dw_recipe, dw_llm)

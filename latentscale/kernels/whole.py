@@ -171,15 +171,15 @@ def _starts_of_groups(laws, shapes):
 
 
 @compiled
-def evaluate(n_skills, constant_of, density_of, information_of, known, x, gradient, reported):
+def evaluate(n_skills, likelihood, known, x, gradient, reported):
     """Give the log density at a point, and write its gradient and the variables there.
 
     Parameters
     ----------
     n_skills : tuple of K integers
         One for each skill.
-    constant_of, density_of, information_of : functions
-        Of the likelihood, from :data:`latentscale.kernels.scatter.FUNCTIONS`.
+    likelihood : Likelihood
+        From :data:`latentscale.kernels.scatter.LIKELIHOODS`.
     known : Known
     x, gradient : dims (coordinate,)
     reported : dims (number,)
@@ -201,9 +201,7 @@ def evaluate(n_skills, constant_of, density_of, information_of, known, x, gradie
     value = _to_values(laws, x, values, slopes, d_x)
     log_start, parameters, start = _parameters(n_skills, known, shared, groups)
     value += log_start + _log_prior(laws, values, d_values)
-    log_scores, d, effects = _density(
-        n_skills, constant_of, density_of, information_of, known.cells, known.llms, parameters
-    )
+    log_scores, d, effects = _density(n_skills, likelihood, known.cells, known.llms, parameters)
     value += log_scores
     if reported.shape[0] > 0:
         _report(values, known, shared, start, parameters, effects, reported)
