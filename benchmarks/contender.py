@@ -189,8 +189,8 @@ def _gradients(compiled: Any) -> Callable[[int], None]:
     pointers = [array.ctypes.data_as(_DOUBLES) for array in arrays]
     address = data.ctypes.data
 
-    def many(points: int) -> None:
-        assert arrays  # they live as long as what points to them
+    # What is pointed to lives as long as the function.
+    def many(points: int, _held: Any = (compiled, arrays)) -> None:
         for _ in range(points):
             function(n, *pointers, address)
 

@@ -335,8 +335,9 @@ def _fingerprint(model: Rival, splits: Splits, seed: int, settings: Mapping[str,
     for split in splits:
         told.update(split.name.encode())
         told.update(pd.util.hash_pandas_object(split.hidden, index=False).to_numpy().tobytes())
-    if len(splits):
-        for frame in (splits[0].table.scores, splits[0].table.llms, splits[0].table.benchmarks):
+    tables = {id(split.table): split.table for split in splits}
+    for table in tables.values():
+        for frame in (table.scores, table.llms, table.benchmarks):
             told.update(frame.to_csv(index=False).encode())
     for source in sorted(Path(__file__).parent.rglob("*.py")):
         told.update(source.read_bytes())

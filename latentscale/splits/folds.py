@@ -1,4 +1,4 @@
-"""Which scores are hidden from a model, and predicted: the folds of a backtest."""
+"""The folds of a backtest: which scores are hidden from a model, and which it knows."""
 
 from __future__ import annotations
 
@@ -108,75 +108,92 @@ class Splits(Sequence[Split]):
         """
         return pd.concat([fold.family_scores() for fold in self.folds], ignore_index=True)
 
+    def together(self, n: int) -> Splits:
+        """Hide the scores of several folds at once, for fewer refits.
+
+        A model then knows less than in each of the folds, and errors are a little larger.
+
+        Parameters
+        ----------
+        n : int
+            How many folds to deal these to, in turn.
+
+        Returns
+        -------
+        Splits
+
+        Raises
+        ------
+        SplitError
+            ``n`` is not a whole number from 1 to the number of folds, or folds know different
+            tables, such as those by date.
+
+        Examples
+        --------
+        >>> import latentscale as ls
+        >>> table = ls.load_leaderboard().select(families=["pythia", "opt", "bloom"])
+        >>> ls.splits.leave_family_out(table, observed=1).together(2)
+        leave family out, 1 observed, together: 2 folds, 299 hidden scores
+        """
+        require_count("n", n, "how many folds to deal these to")
+        if not 1 <= n <= len(self):
+            raise SplitError(f"n={n} must be from 1 to {len(self)}, the number of folds there are.")
+        if any(fold.table is not self.folds[0].table for fold in self.folds):
+            raise SplitError(
+                f"The folds of {self!r} know different tables, so that their scores cannot be "
+                "hidden together."
+            )
+        dealt = [self.folds[position::n] for position in range(n)]
+        merged = tuple(
+            Split(
+                ", ".join(fold.name for fold in hand),
+                hand[0].table,
+                pd.concat([fold.hidden for fold in hand], ignore_index=True),
+            )
+            for hand in dealt
+        )
+        return Splits(f"{self.name}, together", merged)
+
     def __repr__(self) -> str:
         """Count folds and hidden scores."""
         hidden = sum(len(fold.hidden) for fold in self.folds)
         return f"{self.name}: {count(len(self), 'fold')}, {count(hidden, 'hidden score')}"
 
 
-def leave_family_out(table: ScoreTable, observed: int = 0) -> Splits:
-    """Leave out one family after the other, but for its smallest LLMs.
+def fold_of(name: str, table: ScoreTable, hidden: np.ndarray | pd.Series) -> Split:
+    """Make a fold of the scores that a mask marks, dims (score,)."""
+    cells = table.scores.loc[np.asarray(hidden), ["llm", "benchmark", "score"]]
+    return Split(name, table, cells.reset_index(drop=True))
 
-    Parameters
-    ----------
-    table : ScoreTable
-    observed : int, default 0
-        How many of each family's smallest LLMs, by ``params_b``, keep their scores. Families
-        without more LLMs than that have no fold. LLMs of equal size are taken in the order of the
-        table, base LLMs first.
 
-    Returns
-    -------
-    Splits
-        One fold a family.
-
-    Raises
-    ------
-    SplitError
-        ``observed`` is not a whole number of at least 0, sizes are needed and unknown, or no family
-        has enough LLMs.
-
-    Examples
-    --------
-    >>> import latentscale as ls
-    >>> table = ls.load_leaderboard().select(families=["pythia", "opt"])
-    >>> ls.splits.leave_family_out(table, observed=1)
-    leave family out, 1 observed: 2 folds, 204 hidden scores
-    """
-    _require_observed(observed)
-    llms = table.llms[table.llms["llm"].isin(table.scores["llm"])]
-    if observed:
-        llms = _by_size(llms)
-    folds = []
-    for family, members in llms.groupby("family", sort=True):
-        rest = members["llm"].iloc[observed:]
-        if len(rest):
-            hidden = table.scores[table.scores["llm"].isin(rest)]
-            cells = hidden[["llm", "benchmark", "score"]].reset_index(drop=True)
-            folds.append(Split(str(family), table, cells))
-    name = f"leave family out, {observed} observed"
-    if not folds:
+def require_count(argument: str, value: object, what: str, least: int = 0) -> None:
+    """Check that an argument counts something."""
+    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    if not whole or value < least:  # type: ignore[operator]
         raise SplitError(
-            f"No family of the table has more than {count(observed, 'LLM')} with scores, so there "
-            "is none to leave out. Use a smaller observed=, or a table with larger families."
+            f"{argument}={value!r} must be a whole number of at least {least}: {what}."
         )
-    return Splits(name, tuple(folds))
 
 
-def _by_size(llms: pd.DataFrame) -> pd.DataFrame:
-    if "params_b" not in llms or llms["params_b"].isna().any():
-        lacking = llms["llm"] if "params_b" not in llms else llms["llm"][llms["params_b"].isna()]
+def require_share(share: object) -> None:
+    """Check the share of something that is hidden."""
+    if not isinstance(share, int | float) or isinstance(share, bool) or not 0 < share <= 0.5:
         raise SplitError(
-            f"{count(len(lacking), 'LLM')} with scores but without params_b, so that the smallest "
-            f"of a family is not known: {', '.join(map(repr, lacking.head(3)))}"
-            f"{', ...' if len(lacking) > 3 else ''}. Fill it in, or use observed=0."
+            f"share={share!r} must be a number above 0 and at most 0.5: what part is hidden in a "
+            "fold."
         )
-    return llms.sort_values(["params_b", "tuned"], kind="stable")
 
 
-def _require_observed(observed: int) -> None:
-    if not isinstance(observed, int | np.integer) or isinstance(observed, bool) or observed < 0:
+def require_column(llms: pd.DataFrame, column: str, why: str) -> None:
+    """Check that a column of LLMs with scores is there and known throughout."""
+    lacking = llms["llm"] if column not in llms else llms["llm"][llms[column].isna()]
+    if len(lacking):
         raise SplitError(
-            f"observed={observed!r} must be a whole number of at least 0: how many of each "
-            "family's smallest LLMs keep their scores."
+            f"{count(len(lacking), 'LLM')} with scores but without {column}, {why}: "
+            f"{', '.join(map(repr, lacking.head(3)))}{', ...' if len(lacking) > 3 else ''}."
         )
+
+
+def scored_llms(table: ScoreTable) -> pd.DataFrame:
+    """Give the LLMs that have scores: rows of the table's."""
+    return table.llms[table.llms["llm"].isin(table.scores["llm"])]
