@@ -26,6 +26,7 @@ import xarray as xr
 from latentscale.errors import BacktestError, ExtrapolationWarning, MissingFeatureWarning
 from latentscale.metrics import score_cells, summarise_cells
 from latentscale.netcdf import temporary_beside
+from latentscale.paired import paired_difference
 from latentscale.parallel import run_each
 from latentscale.progress import counted
 from latentscale.splits import Split, Splits
@@ -106,6 +107,32 @@ class Backtest:
             As :func:`latentscale.metrics.summarise_cells` gives it; errors and widths in points.
         """
         return summarise_cells(self.cells, by)
+
+    def compare(
+        self, other: Backtest, *, ci_prob: float = 0.95, random_seed: int = 1
+    ) -> pd.DataFrame:
+        """Say how much better this is than another backtest of the same splits, and how surely.
+
+        Parameters
+        ----------
+        other : Backtest
+        ci_prob : float, default 0.95
+            Of the interval of the difference, from resampling families.
+        random_seed : int, default 1
+            The same seed gives the same interval.
+
+        Returns
+        -------
+        pandas.DataFrame
+            As :func:`latentscale.paired.paired_difference` gives it: a difference below zero means
+            that this one is better.
+
+        Raises
+        ------
+        BacktestError
+            The two have not the cells of at least two families in common.
+        """
+        return paired_difference(self.cells, other.cells, ci_prob=ci_prob, random_seed=random_seed)
 
     def __repr__(self) -> str:
         """Give the folds and the main figures."""

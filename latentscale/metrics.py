@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
+from scipy.stats import spearmanr
 
 from latentscale.errors import BacktestError
 from latentscale.wording import first, quoted, with_nearest
@@ -51,7 +52,8 @@ def summarise_cells(cells: pd.DataFrame, by: str | Sequence[str] | None = None) 
     Parameters
     ----------
     cells : pandas.DataFrame
-        As :func:`score_cells` gives them, with ``score`` and the columns to group by.
+        As :func:`score_cells` gives them, with ``score``, ``benchmark`` and the columns to group
+        by.
     by : str or sequence of str, optional
         Columns to group by; None for one row of all cells.
 
@@ -61,7 +63,9 @@ def summarise_cells(cells: pd.DataFrame, by: str | Sequence[str] | None = None) 
         One row a group: ``n``; ``mae``, the mean absolute error of the median, and ``crps``, both
         in points (hundredths of the scale of the score); ``coverage50`` and so on, the shares of
         scores inside of their intervals; ``width90`` and so on, the mean widths, in points; and
-        ``interval_score90`` and so on, the widths plus 2 / alpha times what scores lie outside by.
+        ``interval_score90`` and so on, the widths plus 2 / alpha times what scores lie outside by;
+        and ``rank_correlation``, Spearman's between medians and scores on a benchmark, averaged
+        over benchmarks (NaN where none has three cells that differ).
     """
     group = [] if by is None else [by] if isinstance(by, str) else list(by)
     known = [str(name) for name in cells.columns]
@@ -71,25 +75,51 @@ def summarise_cells(cells: pd.DataFrame, by: str | Sequence[str] | None = None) 
             f"by= names {first(with_nearest(unknown, known))}, which is no column of the cells. "
             f"Group by some of {first(quoted(known), 30)}."
         )
+    losses = cell_losses(cells)
+    if not group:
+        whole = losses.mean().to_frame().T
+        whole.insert(0, "n", len(cells))
+        return whole.assign(rank_correlation=_rank_correlation(cells))
+    keys = [cells[name] for name in group]
+    summary: pd.DataFrame = losses.groupby(keys).mean()
+    summary.insert(0, "n", losses.groupby(keys).size())
+    ranks = [_rank_correlation(members) for _, members in cells.groupby(keys)]
+    return summary.assign(rank_correlation=ranks)
+
+
+def cell_losses(cells: pd.DataFrame) -> pd.DataFrame:
+    """Give what each cell adds to the averages of :func:`summarise_cells`, in points.
+
+    Parameters
+    ----------
+    cells : pandas.DataFrame
+        As :func:`score_cells` gives them, with ``score``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a cell, with the columns of :func:`summarise_cells` that are averages.
+    """
     score = cells["score"]
-    scored = {
-        "n": pd.Series(1, index=cells.index),
-        "mae": 100 * (cells["median"] - score).abs(),
-        "crps": 100 * cells["crps"],
-    }
+    found = {"mae": 100 * (cells["median"] - score).abs(), "crps": 100 * cells["crps"]}
     for level in LEVELS:
         lower, upper = cells[f"lower{level}"], cells[f"upper{level}"]
         outside = (lower - score).clip(lower=0) + (score - upper).clip(lower=0)
         width = upper - lower
-        scored[f"coverage{level}"] = (outside == 0).astype(float)
-        scored[f"width{level}"] = 100 * width
-        scored[f"interval_score{level}"] = 100 * (width + 2 / (1 - level / 100) * outside)
-    frame = pd.DataFrame(scored)
-    how = {name: "sum" if name == "n" else "mean" for name in frame}
-    if not group:
-        return frame.agg(how).to_frame().T.astype({"n": int})
-    summary: pd.DataFrame = frame.groupby([cells[name] for name in group]).agg(how)
-    return summary
+        found[f"coverage{level}"] = (outside == 0).astype(float)
+        found[f"width{level}"] = 100 * width
+        found[f"interval_score{level}"] = 100 * (width + 2 / (1 - level / 100) * outside)
+    return pd.DataFrame(found)
+
+
+def _rank_correlation(cells: pd.DataFrame) -> float:
+    """Average Spearman's correlation over benchmarks, weighted by their cells."""
+    found = weights = 0.0
+    for _, members in cells.groupby("benchmark"):
+        if len(members) > 2 and members["median"].nunique() > 1 and members["score"].nunique() > 1:
+            found += len(members) * spearmanr(members["median"], members["score"]).statistic
+            weights += len(members)
+    return found / weights if weights else np.nan
 
 
 def _crps(draws: np.ndarray, score: np.ndarray) -> np.ndarray:

@@ -63,6 +63,20 @@ def test_cells_are_averaged_by_group(cells):
     assert grouped["mae"].to_dict() == pytest.approx({"a": 20.0, "b": 29.0})
 
 
+def test_ranks_are_compared_within_benchmarks():
+    median = np.array([0.1, 0.2, 0.3, 0.9, 0.8, 0.7, 0.5])
+    score = np.array([0.4, 0.5, 0.6, 0.1, 0.2, 0.3, 0.5])
+    frame = score_cells(np.zeros((5, 7)), score).assign(
+        median=median, score=score, benchmark=["a"] * 3 + ["b"] * 3 + ["c"], llm=list("xyzxyzx")
+    )
+    by_benchmark = summarise_cells(frame, "benchmark")["rank_correlation"]
+    assert by_benchmark["a"] == pytest.approx(1)
+    assert by_benchmark["b"] == pytest.approx(-1)
+    assert np.isnan(by_benchmark["c"])
+    assert summarise_cells(frame)["rank_correlation"].item() == pytest.approx(0)
+    assert summarise_cells(frame, "llm")["rank_correlation"].isna().all()
+
+
 def test_an_unknown_column_to_group_by_is_an_error(cells):
     with pytest.raises(BacktestError) as caught:
         summarise_cells(cells[["score", "benchmark"]], "benchmrk")

@@ -100,5 +100,162 @@ def test_unknown_sizes_are_an_error_only_where_sizes_are_needed(table):
         ls.splits.leave_family_out(unsized, observed=1)
     assert str(caught.value) == (
         "1 LLM with scores but without params_b, so that the smallest of a family is not known: "
-        "'a-small'. Fill it in, or use observed=0."
+        "'a-small'."
+    )
+
+
+def message_of(call, *args, **kwargs) -> str:
+    with pytest.raises(SplitError) as caught:
+        call(*args, **kwargs)
+    return str(caught.value)
+
+
+def test_recipes_are_left_out_while_the_rest_of_the_family_stays(table):
+    splits = ls.splits.leave_recipe_out(table)
+    assert hidden(splits) == {"a": ["a-big", "a-small"], "a-chat": ["a-chat"], "b": ["b"]}
+    assert hidden(ls.splits.leave_recipe_out(table, observed=1)) == {"a": ["a-big"]}
+    assert message_of(ls.splits.leave_recipe_out, table, observed=2) == (
+        "No recipe of the table has more than 2 LLMs with scores, so there is none to leave out. "
+        "Use a smaller observed=, or a table with larger recipes."
+    )
+
+
+def with_llms(table, **columns) -> ls.ScoreTable:
+    return ls.ScoreTable.from_long(table.scores, table.llms.assign(**columns), missing="keep")
+
+
+def test_all_llms_of_the_largest_size_are_held_out(table):
+    assert hidden(ls.splits.hold_out_largest(table)) == {"a": ["a-big"]}
+    tuned = with_llms(table, params_b=[6.9, 2.0, 7.0, 1.0, 0.5])
+    assert hidden(ls.splits.hold_out_largest(tuned)) == {"a": ["a-big", "a-chat"]}
+    equal = with_llms(table, params_b=[7.0, 7.0, 7.0, 1.0, 0.5])
+    assert message_of(ls.splits.hold_out_largest, equal) == (
+        "No family of the table has LLMs of several sizes with scores, so there is no largest to "
+        "hold out. Use a table with larger families."
+    )
+    unsized = with_llms(table, params_b=[70.0, None, 7.0, 1.0, 0.5])
+    assert message_of(ls.splits.hold_out_largest, unsized) == (
+        "1 LLM with scores but without params_b, so that the largest of a family is not known: "
+        "'a-small'."
+    )
+
+
+def test_tuned_llms_are_held_out_where_base_llms_are_known(table):
+    assert hidden(ls.splits.tuned_given_base(table)) == {"a": ["a-chat"]}
+    base = with_llms(table, tuned=0)
+    assert message_of(ls.splits.tuned_given_base, base) == (
+        "No family of the table has both base and tuned LLMs with scores, so there are no tuned "
+        "ones to hold out. The column tuned of the LLMs says which are: 0 or 1."
+    )
+
+
+def with_suites(table) -> ls.ScoreTable:
+    benchmarks = table.benchmarks.assign(suite=["old", "new"])
+    return ls.ScoreTable.from_long(table.scores, table.llms, benchmarks, missing="keep")
+
+
+def test_each_llm_has_each_suite_masked_once(table):
+    splits = ls.splits.mask_suite(with_suites(table), share=0.5)
+    assert [fold.name for fold in splits] == ["new, 1", "new, 2", "old, 1", "old, 2"]
+    everything = pd.concat([fold.hidden for fold in splits])
+    assert len(everything) == table.n_obs
+    assert not everything.duplicated(["llm", "benchmark"]).any()
+    for fold in splits:
+        assert fold.hidden["benchmark"].nunique() == 1
+        assert set(fold.hidden["llm"]) < set(table.scores["llm"])
+        assert fold.known.n_obs == table.n_obs - len(fold.hidden)
+    again = ls.splits.mask_suite(with_suites(table), share=0.5)
+    other = ls.splits.mask_suite(with_suites(table), share=0.5, random_seed=3)
+    assert hidden(again) == hidden(splits)
+    assert hidden(other) != hidden(splits)
+
+
+def test_a_suite_is_masked_only_where_another_is_known(table):
+    scores = table.scores[(table.scores["llm"] != "b") | (table.scores["benchmark"] == "MMLU")]
+    suites = with_suites(table).benchmarks
+    some = ls.ScoreTable.from_long(scores, table.llms, suites, missing="keep")
+    splits = ls.splits.mask_suite(some, share=0.5)
+    assert "b" not in set(pd.concat([fold.hidden for fold in splits])["llm"])
+    one = some.select(benchmarks=["MMLU"])
+    assert message_of(ls.splits.mask_suite, one) == (
+        "No LLM of the table has scores on several suites, so that with one of them hidden nothing "
+        "would be known of it. Use leave_family_out or random_cells."
+    )
+    assert message_of(ls.splits.mask_suite, table) == (
+        "The benchmarks have no suite, or not all of them: there is none to mask. Give the table's "
+        "benchmarks a column 'suite', such as 'v1' and 'v2'."
+    )
+
+
+def test_each_cell_is_hidden_once(table):
+    splits = ls.splits.random_cells(table, share=0.25)
+    assert [len(fold.hidden) for fold in splits] == [2, 2, 2, 2]
+    everything = pd.concat([fold.hidden for fold in splits])
+    assert not everything.duplicated(["llm", "benchmark"]).any()
+
+
+@pytest.mark.parametrize("share", [0, 0.6, True, "a"])
+@pytest.mark.parametrize("split", [ls.splits.mask_suite, ls.splits.random_cells])
+def test_a_wrong_share_is_an_error(table, split, share):
+    assert message_of(split, table, share=share) == (
+        f"share={share!r} must be a number above 0 and at most 0.5: what part is hidden in a fold."
+    )
+
+
+RELEASED = pd.to_datetime(["2024-03-01", "2023-05-01", "2024-01-01", "2022-02-01", "2021-01-01"])
+
+
+def test_the_future_is_predicted_from_the_past(table):
+    dated = with_llms(table, release_date=RELEASED)
+    splits = ls.splits.by_date(dated, dates=["2024-01-01", "2023-01-01"])
+    assert hidden(splits) == {"2023-01-01": ["a-small"], "2024-01-01": ["a-big", "a-chat"]}
+    first, second = splits
+    assert first.known.scores["llm"].unique().tolist() == ["b"]
+    assert sorted(second.known.scores["llm"].unique()) == ["a-small", "b"]
+    chosen = ls.splits.by_date(dated, folds=2)
+    assert hidden(chosen) == {"2024-01-01": ["a-chat"], "2024-03-01": ["a-big"]}
+    undated = with_llms(table, release_date=RELEASED.where(RELEASED > "2022-06-01"))
+    assert hidden(ls.splits.by_date(undated, folds=1)) == {"2024-01-01": ["a-big", "a-chat"]}
+
+
+def test_dates_that_split_nothing_are_errors(table):
+    dated = with_llms(table, release_date=RELEASED)
+    by_date, span = ls.splits.by_date, "The table's dates go from 2022-02-01 to 2024-03-01."
+    assert message_of(by_date, dated, dates=["2020-01-01"]) == (
+        "No LLM with scores was released before 2020-01-01, so that there is nothing to learn "
+        f"from. {span}"
+    )
+    assert message_of(by_date, dated, dates=["2025-01-01"]) == (
+        "No LLM with scores was released from 2025-01-01 on, so that there is nothing to predict. "
+        f"{span}"
+    )
+    assert message_of(by_date, dated, dates=["2023-06-01", "2023-07-01"]) == (
+        "No LLM with scores was released from 2023-06-01 on and before 2023-07-01, so that there "
+        f"is nothing to predict. {span}"
+    )
+    assert message_of(by_date, table) == (
+        "4 LLMs with scores but without release_date, so that before and after are not known: "
+        "'a-big', 'a-small', 'a-chat', ...."
+    )
+    assert message_of(by_date, dated, dates=[]) == (
+        "dates= names none. Leave it out to have dates chosen."
+    )
+    assert message_of(by_date, dated, dates=["soon"]).endswith("Write them as '2024-07-01'.")
+    assert message_of(by_date, dated, folds=0) == (
+        "folds=0 must be a whole number of at least 1: how many dates to choose."
+    )
+
+
+def test_folds_are_hidden_together_to_save_refits(table):
+    apart = ls.splits.leave_recipe_out(table)
+    together = apart.together(2)
+    assert hidden(together) == {"a, b": ["a-big", "a-small", "b"], "a-chat": ["a-chat"]}
+    assert repr(together) == "leave recipe out, 0 observed, together: 2 folds, 8 hidden scores"
+    assert message_of(apart.together, 4) == (
+        "n=4 must be from 1 to 3, the number of folds there are."
+    )
+    by_date = ls.splits.by_date(with_llms(table, release_date=RELEASED), folds=2)
+    assert message_of(by_date.together, 1) == (
+        "The folds of by date: 2 folds, 4 hidden scores know different tables, so that their "
+        "scores cannot be hidden together."
     )

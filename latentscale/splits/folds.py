@@ -133,7 +133,7 @@ class Splits(Sequence[Split]):
         >>> import latentscale as ls
         >>> table = ls.load_leaderboard().select(families=["pythia", "opt", "bloom"])
         >>> ls.splits.leave_family_out(table, observed=1).together(2)
-        leave family out, 1 observed, together: 2 folds, 299 hidden scores
+        leave family out, 1 observed, together: 2 folds, 246 hidden scores
         """
         require_count("n", n, "how many folds to deal these to")
         if not 1 <= n <= len(self):

@@ -81,7 +81,7 @@ def leave_recipe_out(table: ScoreTable, observed: int = 0) -> Splits:
     >>> import latentscale as ls
     >>> table = ls.load_leaderboard().select(families=["llama-2", "gemma"])
     >>> ls.splits.leave_recipe_out(table)
-    leave recipe out, 0 observed: 5 folds, 119 hidden scores
+    leave recipe out, 0 observed: 12 folds, 273 hidden scores
     """
     return _leave_out(table, "recipe", observed)
 
@@ -132,7 +132,7 @@ def hold_out_largest(table: ScoreTable) -> Splits:
     >>> import latentscale as ls
     >>> table = ls.load_leaderboard().select(families=["pythia", "opt"])
     >>> ls.splits.hold_out_largest(table)
-    hold out the largest: 2 folds, 18 hidden scores
+    hold out the largest: 2 folds, 42 hidden scores
     """
     require_column(scored_llms(table), "params_b", "so that the largest of a family is not known")
 
@@ -171,7 +171,7 @@ def tuned_given_base(table: ScoreTable) -> Splits:
     >>> import latentscale as ls
     >>> table = ls.load_leaderboard().select(families=["llama-2", "gemma"])
     >>> ls.splits.tuned_given_base(table)
-    tuned given base: 2 folds, 59 hidden scores
+    tuned given base: 2 folds, 213 hidden scores
     """
 
     def tuned(members: pd.DataFrame) -> pd.Series:

@@ -1,0 +1,83 @@
+"""Two methods on the same hidden scores: which is better, and how surely.
+
+Families differ far more than LLMs of one family do, so what is resampled is families: their cells
+all or none. Both methods are compared on the same cells, so that what makes a family hard for both
+cancels.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from latentscale.errors import BacktestError
+from latentscale.metrics import cell_losses
+from latentscale.wording import count, first, quoted
+
+_KEY = ["split", "llm", "benchmark"]
+_RESAMPLES = 4_000
+
+
+def paired_difference(
+    one: pd.DataFrame,
+    other: pd.DataFrame,
+    *,
+    cluster: str = "family",
+    ci_prob: float = 0.95,
+    random_seed: int = 1,
+) -> pd.DataFrame:
+    """Compare two methods on the cells that both predicted.
+
+    Parameters
+    ----------
+    one, other : pandas.DataFrame
+        The ``cells`` of two backtests of the same splits.
+    cluster : str, default "family"
+        The column whose values are resampled, each with all of its cells.
+    ci_prob : float, default 0.95
+        Of the interval.
+    random_seed : int, default 1
+        The same seed gives the same interval.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row for ``mae``, ``crps`` and ``interval_score90``, all in points: the means ``one`` and
+        ``other``, their ``difference`` (below zero, ``one`` is better), the bounds ``lower`` and
+        ``upper`` of a bootstrap interval of it, and ``n`` and ``clusters``, how many cells and
+        clusters there are. Cells that only one of the two predicted do not count.
+
+    Raises
+    ------
+    BacktestError
+        They have no cells in common, or fewer than two clusters.
+    """
+    columns = [*_KEY, cluster]
+    both = _losses(one, columns).merge(_losses(other, columns), on=columns, suffixes=("", "'"))
+    groups = both.groupby(cluster)
+    if groups.ngroups < 2:
+        known = first(quoted(both[cluster].unique()))
+        raise BacktestError(
+            f"The two backtests have {count(len(both), 'cell')} in common, of "
+            f"{groups.ngroups} different values of {cluster}{f' ({known})' if known else ''}. With "
+            "fewer than two nothing can be said of chance. Compare backtests of the same splits."
+        )
+    size = groups.size().to_numpy()
+    rng = np.random.default_rng(random_seed)
+    drawn = rng.multinomial(len(size), np.full(len(size), 1 / len(size)), size=_RESAMPLES)
+    tail = (1 - ci_prob) / 2
+    rows = []
+    for name in _losses(one, []):
+        sums = groups[[name, f"{name}'"]].sum().to_numpy()
+        means = sums.sum(axis=0) / size.sum()
+        resampled = drawn @ (sums[:, 0] - sums[:, 1]) / (drawn @ size)
+        lower, upper = np.quantile(resampled, [tail, 1 - tail])
+        rows.append((name, *means, means[0] - means[1], lower, upper, len(both), len(size)))
+    names = ["metric", "one", "other", "difference", "lower", "upper", "n", "clusters"]
+    return pd.DataFrame(rows, columns=names).set_index("metric")
+
+
+def _losses(cells: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
+    """Give the labels of cells and what each method loses on them."""
+    losses = cell_losses(cells)[["mae", "crps", "interval_score90"]]
+    return pd.concat([cells[columns], losses], axis=1)
