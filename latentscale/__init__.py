@@ -6,11 +6,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import latentscale.baselines as baselines
     import latentscale.errors as errors
     import latentscale.plots as plots
     import latentscale.splits as splits
     from latentscale.backtesting import Backtest, backtest
     from latentscale.catalog import list_datasets, load_leaderboard, load_subtasks
+    from latentscale.comparison import Comparison, compare
     from latentscale.fit import ScalingFit
     from latentscale.io import load_fit
     from latentscale.model import ScalingModel
@@ -25,12 +27,15 @@ __version__ = "0.1.0"
 # and a notebook that only looks at a table need not wait for it.
 _HOMES = {
     "Backtest": "latentscale.backtesting",
+    "Comparison": "latentscale.comparison",
     "Prediction": "latentscale.prediction",
     "Prior": "latentscale.priors",
     "ScalingFit": "latentscale.fit",
     "ScalingModel": "latentscale.model",
     "ScoreTable": "latentscale.table",
     "backtest": "latentscale.backtesting",
+    "baselines": "latentscale.baselines",
+    "compare": "latentscale.comparison",
     "errors": "latentscale.errors",
     "list_datasets": "latentscale.catalog",
     "load_fit": "latentscale.io",
@@ -43,6 +48,7 @@ _HOMES = {
 
 __all__ = [
     "Backtest",
+    "Comparison",
     "Prediction",
     "Prior",
     "ScalingFit",
@@ -50,6 +56,8 @@ __all__ = [
     "ScoreTable",
     "__version__",
     "backtest",
+    "baselines",
+    "compare",
     "errors",
     "list_datasets",
     "load_fit",

@@ -99,7 +99,7 @@ def predict(
     dataset = _dataset(design, asked.llms, status, expected, score, shown)
     if not asked.n_obs:
         dataset = _by_chain(dataset, (posterior.sizes["chain"], posterior.sizes["draw"]))
-    return Prediction(_summarise(dataset, asked, ci_prob), dataset, ci_prob)
+    return Prediction(summarise_prediction(dataset, asked.scores, ci_prob), dataset, ci_prob)
 
 
 def replicate(
@@ -137,7 +137,7 @@ def _read(model: ScalingModel, llms: pd.DataFrame, scores: pd.DataFrame | None) 
     """Check the LLMs and their known scores; fill in what the fitted table knows of them."""
     table = model.table
     fitted = table.benchmarks
-    asked = table_of_new_llms(_filled(llms, table.llms), scores, fitted, missing="keep")
+    asked = table_of_new_llms(filled_from(llms, table.llms), scores, fitted, missing="keep")
     design = model.design
     outside = sorted(set(asked.scores["benchmark"]) - set(design.benchmarks))
     if outside:
@@ -150,7 +150,7 @@ def _read(model: ScalingModel, llms: pd.DataFrame, scores: pd.DataFrame | None) 
     return asked
 
 
-def _filled(llms: pd.DataFrame, fitted: pd.DataFrame) -> pd.DataFrame:
+def filled_from(llms: pd.DataFrame, fitted: pd.DataFrame) -> pd.DataFrame:
     """Fill in family, recipe and features of fitted LLMs that are asked for by name alone."""
     if not isinstance(llms, pd.DataFrame) or "llm" not in llms:
         return llms
@@ -315,7 +315,9 @@ def _by_chain(dataset: xr.Dataset, sizes: tuple[int, int]) -> xr.Dataset:
     return dataset.assign_coords(coords).unstack("sample").transpose("chain", "draw", "obs")
 
 
-def _summarise(dataset: xr.Dataset, asked: ScoreTable, ci_prob: float) -> pd.DataFrame:
+def summarise_prediction(dataset: xr.Dataset, known: pd.DataFrame, ci_prob: float) -> pd.DataFrame:
+    """Give the ``summary`` of a :class:`Prediction` from its draws and the known scores."""
+    _require_probability(ci_prob)
     score = dataset["score"]
     dims = [dim for dim in score.dims if dim != "obs"]
     tail = (1 - ci_prob) / 2
@@ -332,7 +334,7 @@ def _summarise(dataset: xr.Dataset, asked: ScoreTable, ci_prob: float) -> pd.Dat
             "family_status": dataset["family_status"].to_numpy(),
         }
     )
-    known = asked.scores[["llm", "benchmark", "score"]].rename(columns={"score": "known"})
+    known = known[["llm", "benchmark", "score"]].rename(columns={"score": "known"})
     known["known"] = known["known"].astype(float)
     known = known.astype({"llm": object, "benchmark": object})
     return summary.merge(known, on=["llm", "benchmark"], how="left")

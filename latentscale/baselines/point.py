@@ -1,0 +1,208 @@
+"""What all baselines share: a point prediction, and how far off such predictions are.
+
+A baseline says what score it expects. How far off it may be is learnt by cross-validation within
+the known scores: LLMs are left out in turn, and what their scores differ by from what is expected
+of them are the residuals of a benchmark. A new score is an expected one plus a residual drawn at
+random, kept within the scale. So intervals are as wide as errors on LLMs that were not seen.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from latentscale.errors import PredictionError
+from latentscale.prediction import Prediction, filled_from, summarise_prediction
+from latentscale.table import ScoreTable, table_of_new_llms
+from latentscale.wording import count, first, quoted
+
+# LLMs are left out in as many hands as this to learn the residuals.
+_HANDS = 5
+_SAMPLES = 1_000
+
+
+@dataclass(frozen=True)
+class PointBaseline(ABC):
+    """A baseline that expects a score; see :mod:`latentscale.baselines`.
+
+    Attributes
+    ----------
+    table : ScoreTable
+        The known scores.
+    """
+
+    table: ScoreTable = field(repr=False)
+
+    @abstractmethod
+    def expected(self, llms: pd.DataFrame) -> pd.DataFrame:
+        """Say what LLMs are expected to score.
+
+        Parameters
+        ----------
+        llms : pandas.DataFrame
+            Rows like those of ``table.llms``; ``predictable`` keeps those that will do.
+
+        Returns
+        -------
+        pandas.DataFrame
+            As fractions; the index is the LLM, a column each benchmark of the table.
+        """
+
+    @property
+    def required(self) -> tuple[str, ...]:
+        """Columns of LLMs that must be known."""
+        return ()
+
+    @property
+    def wide(self) -> pd.DataFrame:
+        """The known scores: the index is the LLM, a column each benchmark of the table."""
+        found = self.table.scores.pivot(index="llm", columns="benchmark", values="score")
+        return found.reindex(columns=self.table.benchmark_names).astype(float)
+
+    def with_table(self, table: ScoreTable) -> Self:
+        """Give the same baseline of another table."""
+        return replace(self, table=table)
+
+    def predictable(self, llms: pd.DataFrame) -> pd.DataFrame:
+        """Keep the LLMs of which all is known that a prediction needs."""
+        if any(name not in llms for name in self.required):
+            return llms.iloc[:0]
+        known = llms[list(self.required)].notna().all(axis=1)
+        return llms[known].reset_index(drop=True)
+
+    def fit(self, **_settings: Any) -> FittedBaseline:
+        """Learn how far off the baseline is, by cross-validation within the table.
+
+        Settings of a sampler, which :meth:`latentscale.ScalingModel.fit` takes, make no difference.
+        """
+        return FittedBaseline(self, self._residuals())
+
+    def refit(self, random_seed: int | None = None, **settings: Any) -> FittedBaseline:
+        """Do as :meth:`fit`, for a backtest."""
+        return self.fit(random_seed=random_seed, **settings)
+
+    def _residuals(self) -> pd.DataFrame:
+        """Give what scores differ by from what is expected: ``benchmark``, ``residual``."""
+        scored = self.predictable(self.table.llms)
+        scored = scored[scored["llm"].isin(self.table.scores["llm"])]
+        hand = np.random.default_rng(0).permutation(len(scored)) % min(_HANDS, max(1, len(scored)))
+        parts = []
+        for number in np.unique(hand):
+            out = scored[hand == number]
+            is_out = self.table.scores["llm"].isin(out["llm"])
+            if is_out.all():  # a single LLM: nothing tells how far off it would be
+                continue
+            expected = self.with_table(self.table.where(~is_out)).expected(out)
+            told = expected.rename_axis(index="llm").reset_index()
+            told = told.melt("llm", var_name="benchmark", value_name="expected")
+            cells = self.table.scores[is_out].merge(told, on=["llm", "benchmark"])
+            cells = cells.assign(residual=cells["score"] - cells["expected"])
+            parts.append(cells[["benchmark", "residual"]].dropna())
+        if not parts:
+            raise PredictionError(
+                f"{type(self).__name__} needs scores of at least two LLMs of which all that it "
+                f"needs is known{_listed(self.required)}: from fewer it cannot learn how far off "
+                "it is."
+            )
+        return pd.concat(parts, ignore_index=True)
+
+
+def _listed(columns: tuple[str, ...]) -> str:
+    return f" ({', '.join(columns)})" if columns else ""
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class FittedBaseline:
+    """A baseline that knows how far off it is.
+
+    Attributes
+    ----------
+    baseline : PointBaseline
+    residuals : pandas.DataFrame
+        Columns ``benchmark`` and ``residual``.
+    """
+
+    baseline: PointBaseline
+    residuals: pd.DataFrame
+
+    def predict(
+        self, llms: pd.DataFrame, *, ci_prob: float = 0.9, random_seed: int | None = None
+    ) -> Prediction:
+        """Predict LLMs on all benchmarks of the table.
+
+        Parameters
+        ----------
+        llms : pandas.DataFrame
+            Columns ``llm`` and ``family``, and what the baseline needs. What the table knows of an
+            LLM of its own need not be repeated.
+        ci_prob : float, default 0.9
+            Of the intervals in the summary.
+        random_seed : int, optional
+            The same seed gives the same draws.
+
+        Returns
+        -------
+        Prediction
+            Its draws have the dims (sample, obs); errors of different cells are independent.
+
+        Raises
+        ------
+        PredictionError
+            Something that the baseline needs is not known of an LLM.
+        """
+        table = self.baseline.table
+        filled = filled_from(llms, table.llms)
+        asked = table_of_new_llms(filled, None, table.benchmarks, missing="keep").llms
+        self._require_known(asked)
+        expected = self.baseline.expected(asked)
+        names = expected.columns
+        rng = np.random.default_rng(random_seed)
+        errors = np.stack([self._errors(rng, name, len(asked)) for name in names], axis=-1)
+        mean = np.broadcast_to(expected.to_numpy(dtype=float), errors.shape)
+        score = np.clip(mean + errors, 0, 1)
+        labels = {
+            "llm": np.repeat(asked["llm"].to_numpy(dtype=str), len(names)),
+            "family": np.repeat(asked["family"].to_numpy(dtype=str), len(names)),
+            "benchmark": np.tile(names.to_numpy(dtype=str), len(asked)),
+            "family_status": np.repeat(self._status(asked), len(names)),
+        }
+        draws = xr.Dataset(
+            {
+                "expected": (("sample", "obs"), mean.reshape(_SAMPLES, -1)),
+                "score": (("sample", "obs"), score.reshape(_SAMPLES, -1)),
+            },
+            coords={
+                "obs": np.arange(len(labels["llm"])),
+                **{name: ("obs", values) for name, values in labels.items()},
+            },
+        )
+        nothing = table.scores.iloc[:0]
+        return Prediction(summarise_prediction(draws, nothing, ci_prob), draws, ci_prob)
+
+    def _errors(self, rng: np.random.Generator, benchmark: str, n_llms: int) -> np.ndarray:
+        """Draw errors, dims (sample, llm); of a benchmark without any, from those of all."""
+        own = self.residuals.loc[self.residuals["benchmark"] == benchmark, "residual"]
+        pool = (own if len(own) else self.residuals["residual"]).to_numpy(dtype=float)
+        return rng.choice(pool, size=(_SAMPLES, n_llms))
+
+    def _status(self, asked: pd.DataFrame) -> np.ndarray:
+        table = self.baseline.table
+        known = table.llms[table.llms["llm"].isin(table.scores["llm"])]
+        in_family, in_recipe = (asked[c].isin(known[c]) for c in ("family", "recipe"))
+        return np.select([in_recipe, in_family], ["fitted", "new recipe"], "new family")
+
+    def _require_known(self, asked: pd.DataFrame) -> None:
+        known = self.baseline.predictable(asked)["llm"]
+        lacking = asked["llm"][~asked["llm"].isin(known)]
+        if len(lacking):
+            raise PredictionError(
+                f"{count(len(lacking), 'LLM')} cannot be predicted by "
+                f"{type(self.baseline).__name__}, which needs "
+                f"{' and '.join(self.baseline.required)}: {first(quoted(lacking))}. Fill them in, "
+                "or use predictable(llms) to keep the others."
+            )
