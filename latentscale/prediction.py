@@ -164,6 +164,11 @@ def filled_from(llms: pd.DataFrame, fitted: pd.DataFrame) -> pd.DataFrame:
                 filled[column] = value
         elif value.notna().any():
             filled[column] = filled[column].where(filled[column].notna(), value)
+    # What new LLMs beside fitted ones have by default; a column of the user's own stays as it is.
+    if "tuned" in filled and "tuned" not in llms:
+        filled["tuned"] = filled["tuned"].fillna(0)
+    if "recipe" in filled and "recipe" not in llms and "family" in filled:
+        filled["recipe"] = filled["recipe"].fillna(filled["family"])
     return filled
 
 

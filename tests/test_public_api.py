@@ -11,6 +11,7 @@ import latentscale as ls
 
 PUBLIC = [
     "Backtest",
+    "Comparison",
     "Prediction",
     "Prior",
     "ScalingFit",
@@ -18,6 +19,8 @@ PUBLIC = [
     "ScoreTable",
     "__version__",
     "backtest",
+    "baselines",
+    "compare",
     "errors",
     "list_datasets",
     "load_fit",

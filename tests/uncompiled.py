@@ -50,17 +50,17 @@ def uncompile(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, python in (("exp", math.exp), ("log", math.log)):
         for module in (elementary, links, scatter, skills):
             monkeypatch.setattr(module, name, python, raising=False)
-    for name, n_dim in (("vector", 1), ("matrix", 2)):
+    for name, shape in (("vector", (None,)), ("one_row", (1, None)), ("matrix", (None, None))):
         for module in (scoring, skills):
-            monkeypatch.setattr(module, name, _room(n_dim), raising=False)
+            monkeypatch.setattr(module, name, _room(shape), raising=False)
     for name, functions in scatter.LIKELIHOODS.items():
         as_python = scatter.Likelihood(*(function.py_func for function in functions))
         monkeypatch.setitem(scatter.LIKELIHOODS, name, as_python)
 
 
-def _room(n_dim: int) -> Callable[[tuple[int, ...]], np.ndarray]:
+def _room(shape: tuple[int | None, ...]) -> Callable[[tuple[int, ...]], np.ndarray]:
     """Give what makes an array of which nothing is set."""
-    return lambda skills: np.full((len(skills),) * n_dim, np.nan)
+    return lambda skills: np.full([size or len(skills) for size in shape], np.nan)
 
 
 class UncompiledDensity:

@@ -90,25 +90,23 @@ class PointBaseline(ABC):
         """Give what scores differ by from what is expected: ``benchmark``, ``residual``."""
         scored = self.predictable(self.table.llms)
         scored = scored[scored["llm"].isin(self.table.scores["llm"])]
-        hand = np.random.default_rng(0).permutation(len(scored)) % min(_HANDS, max(1, len(scored)))
-        parts = []
+        if len(scored) < 2:
+            raise PredictionError(
+                f"{type(self).__name__} needs scores of at least two LLMs of which all that it "
+                f"needs is known{_listed(self.required)}: from fewer it cannot learn how far off "
+                "it is."
+            )
+        hand = np.random.default_rng(0).permutation(len(scored)) % min(_HANDS, len(scored))
+        parts: list[pd.DataFrame] = []
         for number in np.unique(hand):
             out = scored[hand == number]
             is_out = self.table.scores["llm"].isin(out["llm"])
-            if is_out.all():  # a single LLM: nothing tells how far off it would be
-                continue
             expected = self.with_table(self.table.where(~is_out)).expected(out)
             told = expected.rename_axis(index="llm").reset_index()
             told = told.melt("llm", var_name="benchmark", value_name="expected")
             cells = self.table.scores[is_out].merge(told, on=["llm", "benchmark"])
             cells = cells.assign(residual=cells["score"] - cells["expected"])
             parts.append(cells[["benchmark", "residual"]].dropna())
-        if not parts:
-            raise PredictionError(
-                f"{type(self).__name__} needs scores of at least two LLMs of which all that it "
-                f"needs is known{_listed(self.required)}: from fewer it cannot learn how far off "
-                "it is."
-            )
         return pd.concat(parts, ignore_index=True)
 
 

@@ -5,6 +5,7 @@ All of them divide as IEEE asks and are to be called by compiled code alone.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -37,8 +38,8 @@ summed: Callable[..., Any] = numba.njit(
 inlined: Callable[..., Any] = numba.njit(fastmath={"contract"}, inline="always", **_SETTINGS)
 
 
-def _on_stack(n_dim: int) -> Any:
-    """Make an intrinsic that gives an array of as many rows (and columns) as a tuple has entries.
+def _on_stack(*shape: int | None) -> Any:
+    """Make an intrinsic that gives a small array; None stands for the length of a tuple.
 
     The compiler sees that nothing else points to it, and keeps it in registers. It is not set to
     anything, and lives as long as the function that asks for it: never to be returned.
@@ -46,21 +47,18 @@ def _on_stack(n_dim: int) -> Any:
 
     @intrinsic
     def room(typing_context: Any, skills: Any) -> Any:
-        size, kind = len(skills), types.Array(types.float64, n_dim, "C")
+        sizes = [len(skills) if size is None else size for size in shape]
+        kind, width = types.Array(types.float64, len(sizes), "C"), 8
+        strides = [width * math.prod(sizes[dim + 1 :]) for dim in range(len(sizes))]
 
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             number = context.get_value_type(types.float64)
-            data = cgutils.alloca_once(builder, number, size=size**n_dim)
             array = make_array(kind)(context, builder)
-            width = 8
             populate_array(
                 array,
-                data=data,
-                shape=[context.get_constant(types.intp, size)] * n_dim,
-                strides=[
-                    context.get_constant(types.intp, width * size ** (n_dim - 1 - dim))
-                    for dim in range(n_dim)
-                ],
+                data=cgutils.alloca_once(builder, number, size=math.prod(sizes)),
+                shape=[context.get_constant(types.intp, size) for size in sizes],
+                strides=[context.get_constant(types.intp, stride) for stride in strides],
                 itemsize=context.get_constant(types.intp, width),
                 meminfo=None,
             )
@@ -71,5 +69,6 @@ def _on_stack(n_dim: int) -> Any:
     return room
 
 
-vector: Any = _on_stack(1)
-matrix: Any = _on_stack(2)
+vector: Any = _on_stack(None)
+one_row: Any = _on_stack(1, None)
+matrix: Any = _on_stack(None, None)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from latentscale.kernels.elementary import log
-from latentscale.kernels.jit import compiled, matrix, summed, vector
+from latentscale.kernels.jit import compiled, matrix, one_row, summed, vector
 
 # The helpers take whole arrays and the row that is meant: to cut the row out costs more than the
 # arithmetic on it.
@@ -142,7 +142,7 @@ def _pass_down(skills, inverse, pull, precision, parent, above, w):
     """Give the values of a level from those of its parents; and its log Jacobian."""
     n, size = pull.shape[0], len(skills)
     values = np.empty((n, size))
-    whitened, target = np.empty((1, size)), np.empty((1, size))
+    whitened, target = one_row(skills), one_row(skills)
     log_jacobian = 0.0
     for i in range(n):
         _set_target(skills, pull, precision, parent, above, i, target)
@@ -169,8 +169,8 @@ def _pull_back_down(skills, inverse, pull, precision, parent, above, w, d_values
     d_pull = np.empty((n, size))
     d_w = np.empty((n, size))
     d_precision = np.zeros(size)
-    target, whitened = np.empty((1, size)), np.empty((1, size))
-    mean, spread = np.empty((1, size)), np.empty((1, size))
+    target, whitened = one_row(skills), one_row(skills)
+    mean, spread = one_row(skills), one_row(skills)
     factor, phi = matrix(skills), matrix(skills)
     for i in range(n):
         _set_target(skills, pull, precision, parent, above, i, target)
