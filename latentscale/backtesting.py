@@ -24,7 +24,7 @@ import pandas as pd
 import xarray as xr
 
 from latentscale.errors import BacktestError, ExtrapolationWarning, MissingFeatureWarning
-from latentscale.metrics import score_cells, summarise_cells
+from latentscale.metrics import CELL, score_cells, summarise_cells
 from latentscale.netcdf import temporary_beside
 from latentscale.paired import paired_difference
 from latentscale.parallel import run_each
@@ -219,10 +219,9 @@ def _left_out(splits: Splits, folds: Sequence[xr.Dataset]) -> pd.DataFrame:
         )
         for fold in folds
     ]
-    key = ["split", "llm", "benchmark"]
-    found = pd.MultiIndex.from_frame(pd.concat(predicted)[key])
-    rest = hidden[~pd.MultiIndex.from_frame(hidden[key]).isin(found)]
-    return rest[[*key, "score"]].reset_index(drop=True)
+    found = pd.MultiIndex.from_frame(pd.concat(predicted)[CELL])
+    rest = hidden[~pd.MultiIndex.from_frame(hidden[CELL]).isin(found)]
+    return rest[[*CELL, "score"]].reset_index(drop=True)
 
 
 @contextmanager

@@ -13,12 +13,11 @@ import pandas as pd
 
 from latentscale.backtesting import Backtest, Rival, backtest
 from latentscale.errors import BacktestError
-from latentscale.metrics import summarise_cells
+from latentscale.metrics import CELL, summarise_cells
 from latentscale.paired import paired_difference
 from latentscale.splits import Splits
 from latentscale.wording import first, quoted, with_nearest
 
-_KEY = ["split", "llm", "benchmark"]
 _SHOWN = ["n", "mae", "crps", "coverage50", "coverage90", "width90", "rank_correlation"]
 
 
@@ -182,7 +181,7 @@ def compare(
 
 
 def _index(cells: pd.DataFrame) -> pd.MultiIndex:
-    return pd.MultiIndex.from_frame(cells[_KEY])
+    return pd.MultiIndex.from_frame(cells[CELL])
 
 
 def _require(

@@ -127,8 +127,13 @@ def _variables(
 
 def order_of_cells(design: Design) -> np.ndarray:
     """Give the scores in the kernels' order: by benchmark, those at the ends of the scale last."""
-    at_ends = (design.score <= 0) | (design.score >= 1)
-    return np.lexsort((at_ends, design.benchmark_of_obs))
+    return np.lexsort((_at_ends(design), design.benchmark_of_obs))
+
+
+def _at_ends(design: Design) -> np.ndarray:
+    """Mark the scores at the ends of the scale, dims (obs,)."""
+    found: np.ndarray = (design.score <= 0) | (design.score >= 1)
+    return found
 
 
 def first_guess(design: Design) -> np.ndarray:
@@ -170,7 +175,7 @@ def _cells(design: Design, spec: ModelSpec) -> dict[str, np.ndarray]:
         counts = design.scores[["successes", "trials"]].to_numpy(dtype=float)
         score, trials = counts[:, 0], counts[:, 1]
     order, benchmark = order_of_cells(design), design.benchmark_of_obs
-    at_ends, n = (design.score <= 0) | (design.score >= 1), len(design.benchmarks)
+    n = len(design.benchmarks)
     first = np.concatenate([[0], np.cumsum(np.bincount(benchmark, minlength=n))])
     return {
         "score": score[order],
@@ -179,7 +184,7 @@ def _cells(design: Design, spec: ModelSpec) -> dict[str, np.ndarray]:
         "llm": design.llm_of_obs[order],
         "recipe_of_cell": design.recipe_of_llm[design.llm_of_obs[order]],
         "first": first,
-        "ends": first[1:] - np.bincount(benchmark[at_ends], minlength=n),
+        "ends": first[1:] - np.bincount(benchmark[_at_ends(design)], minlength=n),
     }
 
 

@@ -13,6 +13,9 @@ from latentscale.wording import first, quoted, with_nearest
 
 LEVELS = (50, 80, 90, 95)
 
+# What tells a cell of a backtest from every other.
+CELL = ["split", "llm", "benchmark"]
+
 
 def score_cells(draws: np.ndarray, score: np.ndarray) -> pd.DataFrame:
     """Score the predictive draws of cells against what was observed.

@@ -13,7 +13,7 @@ from latentscale.features import required_columns
 from latentscale.likelihoods import likelihood_of
 from latentscale.priors import Prior, merge_priors
 from latentscale.spec import ModelSpec, choose_anchors
-from latentscale.table import ScoreTable
+from latentscale.table import ScoreTable, llms_with
 from latentscale.wording import first, quoted
 
 if TYPE_CHECKING:
@@ -256,10 +256,7 @@ class ScalingModel:
         -------
         pandas.DataFrame
         """
-        needed = required_columns(self.spec.features)
-        absent = [name for name in needed if name not in llms]
-        known = llms[[name for name in needed if name in llms]].notna().all(axis=1)
-        return llms.iloc[:0] if absent else llms[known].reset_index(drop=True)
+        return llms_with(llms, required_columns(self.spec.features))
 
     def refit(
         self,

@@ -11,10 +11,9 @@ import numpy as np
 import pandas as pd
 
 from latentscale.errors import BacktestError
-from latentscale.metrics import cell_losses
+from latentscale.metrics import CELL, cell_losses
 from latentscale.wording import count, first, quoted
 
-_KEY = ["split", "llm", "benchmark"]
 _RESAMPLES = 4_000
 
 
@@ -52,7 +51,7 @@ def paired_difference(
     BacktestError
         They have no cells in common, or fewer than two clusters.
     """
-    columns = [*_KEY, cluster]
+    columns = [*CELL, cluster]
     both = _losses(one, columns).merge(_losses(other, columns), on=columns, suffixes=("", "'"))
     groups = both.groupby(cluster)
     if groups.ngroups < 2:

@@ -96,7 +96,8 @@ def predict(
     expected = expected_of_cells(draws, members, llm, shown[benchmark])
     trials = _trials(model)[shown[benchmark]] if likelihood.uses_counts else None
     score = likelihood.draw(rng, expected, scatter_of(draws, shown[benchmark]), trials)
-    dataset = _dataset(design, asked.llms, status, expected, score, shown)
+    names = [design.benchmarks[position] for position in shown]
+    dataset = prediction_draws(asked.llms, names, status, expected, score)
     if not asked.n_obs:
         dataset = _by_chain(dataset, (posterior.sizes["chain"], posterior.sizes["draw"]))
     return Prediction(summarise_prediction(dataset, asked.scores, ci_prob), dataset, ci_prob)
@@ -289,20 +290,19 @@ def _trials(model: ScalingModel) -> np.ndarray:
     return known.to_numpy(dtype=np.int64)
 
 
-def _dataset(
-    design: Design,
+def prediction_draws(
     llms: pd.DataFrame,
-    status: list[str],
+    benchmarks: Sequence[str],
+    status: Sequence[str] | np.ndarray,
     expected: np.ndarray,
     score: np.ndarray,
-    shown: np.ndarray,
 ) -> xr.Dataset:
     """Lay the draws out long: every LLM on every benchmark, dims (sample, obs)."""
-    n_benchmarks = len(shown)
+    n_benchmarks = len(benchmarks)
     labels = {
         "llm": np.repeat(llms["llm"].to_numpy(dtype=str), n_benchmarks),
         "family": np.repeat(llms["family"].to_numpy(dtype=str), n_benchmarks),
-        "benchmark": np.tile(np.array(design.benchmarks)[shown], len(llms)),
+        "benchmark": np.tile(np.array(benchmarks, dtype=str), len(llms)),
         "family_status": np.repeat(np.array(status), n_benchmarks),
     }
     variables = {

@@ -12,6 +12,7 @@ from scipy.special import expit, logit
 
 from latentscale.baselines.point import PointBaseline
 from latentscale.features import FeatureEncoding, learn_encoding, required_columns
+from latentscale.table import scored_llms
 
 # Families' intercepts are drawn to their mean by this much of a squared error of one: enough to
 # settle those of families without scores, and of those at the floor.
@@ -59,17 +60,19 @@ class LogisticLaw(PointBaseline):
     def expected(self, llms: pd.DataFrame) -> pd.DataFrame:
         """Say what LLMs are expected to score."""
         x = self._rows(llms)
-        chance = self.table.benchmarks.set_index("benchmark")["chance"].astype(float)
         found = {
-            name: chance[name] + (1 - chance[name]) * expit(x @ weights)
+            name: self._chance[name] + (1 - self._chance[name]) * expit(x @ weights)
             for name, weights in self._weights.items()
         }
         return pd.DataFrame(found, index=pd.Index(llms["llm"]))
 
     @cached_property
+    def _chance(self) -> pd.Series:
+        return self.table.benchmarks.set_index("benchmark")["chance"].astype(float)
+
+    @cached_property
     def _known(self) -> pd.DataFrame:
-        llms = self.predictable(self.table.llms)
-        return llms[llms["llm"].isin(self.table.scores["llm"])].reset_index(drop=True)
+        return self.predictable(scored_llms(self.table))
 
     @cached_property
     def _encoding(self) -> FeatureEncoding:
@@ -90,12 +93,11 @@ class LogisticLaw(PointBaseline):
     def _weights(self) -> dict[str, np.ndarray]:
         rows = pd.DataFrame(self._rows(self._known), index=pd.Index(self._known["llm"]))
         scores = self.table.scores[self.table.scores["llm"].isin(rows.index)]
-        chance = self.table.benchmarks.set_index("benchmark")["chance"].astype(float)
         return {
             str(name): _fitted(
                 rows.loc[cells["llm"]].to_numpy(),
                 cells["score"].to_numpy(dtype=float),
-                float(chance[name]),
+                float(self._chance[name]),
                 len(self._labels),
             )
             for name, cells in scores.groupby("benchmark")

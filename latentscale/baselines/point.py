@@ -14,11 +14,15 @@ from typing import Any, Self
 
 import numpy as np
 import pandas as pd
-import xarray as xr
 
 from latentscale.errors import PredictionError
-from latentscale.prediction import Prediction, filled_from, summarise_prediction
-from latentscale.table import ScoreTable, table_of_new_llms
+from latentscale.prediction import (
+    Prediction,
+    filled_from,
+    prediction_draws,
+    summarise_prediction,
+)
+from latentscale.table import ScoreTable, llms_with, scored_llms, table_of_new_llms
 from latentscale.wording import count, first, quoted
 
 # LLMs are left out in as many hands as this to learn the residuals.
@@ -70,10 +74,7 @@ class PointBaseline(ABC):
 
     def predictable(self, llms: pd.DataFrame) -> pd.DataFrame:
         """Keep the LLMs of which all is known that a prediction needs."""
-        if any(name not in llms for name in self.required):
-            return llms.iloc[:0]
-        known = llms[list(self.required)].notna().all(axis=1)
-        return llms[known].reset_index(drop=True)
+        return llms_with(llms, self.required)
 
     def fit(self, **_settings: Any) -> FittedBaseline:
         """Learn how far off the baseline is, by cross-validation within the table.
@@ -88,8 +89,7 @@ class PointBaseline(ABC):
 
     def _residuals(self) -> pd.DataFrame:
         """Give what scores differ by from what is expected: ``benchmark``, ``residual``."""
-        scored = self.predictable(self.table.llms)
-        scored = scored[scored["llm"].isin(self.table.scores["llm"])]
+        scored = self.predictable(scored_llms(self.table))
         if len(scored) < 2:
             raise PredictionError(
                 f"{type(self).__name__} needs scores of at least two LLMs of which all that it "
@@ -163,21 +163,9 @@ class FittedBaseline:
         errors = np.stack([self._errors(rng, name, len(asked)) for name in names], axis=-1)
         mean = np.broadcast_to(expected.to_numpy(dtype=float), errors.shape)
         score = np.clip(mean + errors, 0, 1)
-        labels = {
-            "llm": np.repeat(asked["llm"].to_numpy(dtype=str), len(names)),
-            "family": np.repeat(asked["family"].to_numpy(dtype=str), len(names)),
-            "benchmark": np.tile(names.to_numpy(dtype=str), len(asked)),
-            "family_status": np.repeat(self._status(asked), len(names)),
-        }
-        draws = xr.Dataset(
-            {
-                "expected": (("sample", "obs"), mean.reshape(_SAMPLES, -1)),
-                "score": (("sample", "obs"), score.reshape(_SAMPLES, -1)),
-            },
-            coords={
-                "obs": np.arange(len(labels["llm"])),
-                **{name: ("obs", values) for name, values in labels.items()},
-            },
+        expected_draws, draws_of_score = (part.reshape(_SAMPLES, -1) for part in (mean, score))
+        draws = prediction_draws(
+            asked, list(names), self._status(asked), expected_draws, draws_of_score
         )
         nothing = table.scores.iloc[:0]
         return Prediction(summarise_prediction(draws, nothing, ci_prob), draws, ci_prob)
@@ -189,8 +177,7 @@ class FittedBaseline:
         return rng.choice(pool, size=(_SAMPLES, n_llms))
 
     def _status(self, asked: pd.DataFrame) -> np.ndarray:
-        table = self.baseline.table
-        known = table.llms[table.llms["llm"].isin(table.scores["llm"])]
+        known = scored_llms(self.baseline.table)
         in_family, in_recipe = (asked[c].isin(known[c]) for c in ("family", "recipe"))
         return np.select([in_recipe, in_family], ["fitted", "new recipe"], "new family")
 

@@ -13,9 +13,8 @@ from latentscale.splits.folds import (
     fold_of,
     require_column,
     require_count,
-    scored_llms,
 )
-from latentscale.table import ScoreTable
+from latentscale.table import ScoreTable, scored_llms
 
 # The first of the dates that are chosen by default: this share of the LLMs came before it.
 _FIRST = 0.5

@@ -168,8 +168,7 @@ def fold_of(name: str, table: ScoreTable, hidden: np.ndarray | pd.Series) -> Spl
 
 def require_count(argument: str, value: object, what: str, least: int = 0) -> None:
     """Check that an argument counts something."""
-    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
-    if not whole or value < least:  # type: ignore[operator]
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
         raise SplitError(
             f"{argument}={value!r} must be a whole number of at least {least}: {what}."
         )
@@ -192,8 +191,3 @@ def require_column(llms: pd.DataFrame, column: str, why: str) -> None:
             f"{count(len(lacking), 'LLM')} with scores but without {column}, {why}: "
             f"{', '.join(map(repr, lacking.head(3)))}{', ...' if len(lacking) > 3 else ''}."
         )
-
-
-def scored_llms(table: ScoreTable) -> pd.DataFrame:
-    """Give the LLMs that have scores: rows of the table's."""
-    return table.llms[table.llms["llm"].isin(table.scores["llm"])]

@@ -12,9 +12,8 @@ from latentscale.splits.folds import (
     fold_of,
     require_column,
     require_count,
-    scored_llms,
 )
-from latentscale.table import ScoreTable
+from latentscale.table import ScoreTable, scored_llms
 from latentscale.wording import count
 
 # LLMs whose sizes differ by no more than this factor are of one size: tuning may add some tokens
@@ -97,14 +96,12 @@ def _leave_out(table: ScoreTable, group: str, observed: int) -> Splits:
         by_size = members.sort_values(["params_b", "tuned"], kind="stable") if observed else members
         return by_size["llm"].iloc[observed:]
 
-    splits = _each(table, group, f"leave {group} out, {observed} observed", rest)
-    if not len(splits):
-        raise SplitError(
-            f"No {group} of the table has more than {count(observed, 'LLM')} with scores, so there "
-            f"is none to leave out. Use a smaller observed=, or a table with larger "
-            f"{'families' if group == 'family' else 'recipes'}."
-        )
-    return splits
+    none = (
+        f"No {group} of the table has more than {count(observed, 'LLM')} with scores, so there "
+        f"is none to leave out. Use a smaller observed=, or a table with larger "
+        f"{'families' if group == 'family' else 'recipes'}."
+    )
+    return _each(table, group, f"leave {group} out, {observed} observed", rest, none)
 
 
 def hold_out_largest(table: ScoreTable) -> Splits:
@@ -140,13 +137,11 @@ def hold_out_largest(table: ScoreTable) -> Splits:
         is_largest = members["params_b"] * _SAME_SIZE >= members["params_b"].max()
         return _unless_all(members["llm"], is_largest)
 
-    splits = _each(table, "family", "hold out the largest", largest)
-    if not len(splits):
-        raise SplitError(
-            "No family of the table has LLMs of several sizes with scores, so there is no largest "
-            "to hold out. Use a table with larger families."
-        )
-    return splits
+    none = (
+        "No family of the table has LLMs of several sizes with scores, so there is no largest "
+        "to hold out. Use a table with larger families."
+    )
+    return _each(table, "family", "hold out the largest", largest, none)
 
 
 def tuned_given_base(table: ScoreTable) -> Splits:
@@ -177,13 +172,11 @@ def tuned_given_base(table: ScoreTable) -> Splits:
     def tuned(members: pd.DataFrame) -> pd.Series:
         return _unless_all(members["llm"], members["tuned"] > 0)
 
-    splits = _each(table, "family", "tuned given base", tuned)
-    if not len(splits):
-        raise SplitError(
-            "No family of the table has both base and tuned LLMs with scores, so there are no "
-            "tuned ones to hold out. The column tuned of the LLMs says which are: 0 or 1."
-        )
-    return splits
+    none = (
+        "No family of the table has both base and tuned LLMs with scores, so there are no "
+        "tuned ones to hold out. The column tuned of the LLMs says which are: 0 or 1."
+    )
+    return _each(table, "family", "tuned given base", tuned, none)
 
 
 def _unless_all(llms: pd.Series, chosen: pd.Series) -> pd.Series:
@@ -192,12 +185,18 @@ def _unless_all(llms: pd.Series, chosen: pd.Series) -> pd.Series:
 
 
 def _each(
-    table: ScoreTable, group: str, name: str, hidden_of: Callable[[pd.DataFrame], pd.Series]
+    table: ScoreTable,
+    group: str,
+    name: str,
+    hidden_of: Callable[[pd.DataFrame], pd.Series],
+    none: str,
 ) -> Splits:
-    """Make a fold of each group with LLMs to hide."""
+    """Make a fold of each group with LLMs to hide; ``none`` is what to say if there is none."""
     folds = []
     for label, members in scored_llms(table).groupby(group, sort=True):
         hidden = hidden_of(members)
         if len(hidden):
             folds.append(fold_of(str(label), table, table.scores["llm"].isin(hidden)))
+    if not folds:
+        raise SplitError(none)
     return Splits(name, tuple(folds))

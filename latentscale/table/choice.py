@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +13,9 @@ from latentscale.errors import TableError
 from latentscale.table.findings import Finding, bullet, problem_rows, raise_findings
 from latentscale.table.plain import label
 from latentscale.wording import count, first, with_nearest
+
+if TYPE_CHECKING:
+    from latentscale.table.score_table import ScoreTable
 
 Names = str | Iterable[object] | None
 Mask = npt.NDArray[np.bool_]
@@ -24,6 +27,19 @@ KINDS: Mapping[str, tuple[str, str, str]] = {
     "recipes": ("recipe", "recipe", "recipes"),
     "benchmarks": ("benchmark", "benchmark", "benchmarks"),
 }
+
+
+def scored_llms(table: ScoreTable) -> pd.DataFrame:
+    """Give the LLMs of a table that have scores: rows of its ``llms``."""
+    return table.llms[table.llms["llm"].isin(table.scores["llm"])]
+
+
+def llms_with(llms: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
+    """Keep the LLMs of which some columns are all known; none if one is absent."""
+    if any(name not in llms for name in columns):
+        return llms.iloc[:0]
+    known = llms[list(columns)].notna().all(axis=1)
+    return llms[known].reset_index(drop=True)
 
 
 def read_names(asked: Mapping[str, Names]) -> dict[str, list[str | None]]:
