@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -15,6 +17,9 @@ BASELINES = [
     ls.baselines.NearestSibling,
     ls.baselines.BasePlusShift,
     ls.baselines.LogisticLaw,
+    partial(ls.baselines.PcaLaw, components=1),  # there are four benchmarks
+    ls.baselines.SkillsLaw,
+    partial(ls.baselines.BoostedTrees, rounds=20, rate=0.2),
 ]
 
 
@@ -127,7 +132,8 @@ def test_families_have_intercepts_of_their_own_if_asked():
 @pytest.fixture(scope="module")
 def leaderboard() -> ls.ScoreTable:
     families = ["pythia", "opt", "llama", "llama-2"]
-    return ls.load_leaderboard(benchmarks=["MMLU", "HellaSwag"]).select(families=families)
+    benchmarks = ["MMLU", "HellaSwag", "ARC-C", "Winogrande"]
+    return ls.load_leaderboard(benchmarks=benchmarks).select(families=families)
 
 
 @pytest.mark.parametrize("baseline", BASELINES)
@@ -156,7 +162,7 @@ def test_predictions_look_like_those_of_the_model(leaderboard, baseline):
     assert pred.summary.columns.tolist() == [
         "llm", "benchmark", "mean", "sd", "eti80_lb", "eti80_ub", "family_status", "known",
     ]  # fmt: skip
-    assert pred.summary["family_status"].tolist() == ["new family"] * 2 + ["fitted"] * 2
+    assert pred.summary["family_status"].tolist() == ["new family"] * 4 + ["fitted"] * 4
     assert pred.draws["score"].dims == ("sample", "obs")
     assert pred.summary["mean"].between(0, 1).all()
     again = fit.predict(llms, ci_prob=0.8, random_seed=1)

@@ -11,7 +11,8 @@ from scipy.optimize import least_squares
 from scipy.special import expit, logit
 
 from latentscale.baselines.point import PointBaseline
-from latentscale.features import FeatureEncoding, learn_encoding, required_columns
+from latentscale.baselines.rows import Rows
+from latentscale.features import required_columns
 from latentscale.table import scored_llms
 
 # Families' intercepts are drawn to their mean by this much of a squared error of one: enough to
@@ -59,7 +60,7 @@ class LogisticLaw(PointBaseline):
 
     def expected(self, llms: pd.DataFrame) -> pd.DataFrame:
         """Say what LLMs are expected to score."""
-        x = self._rows(llms)
+        x = self._rows.of(llms)
         found = {
             name: self._chance[name] + (1 - self._chance[name]) * expit(x @ weights)
             for name, weights in self._weights.items()
@@ -75,40 +76,28 @@ class LogisticLaw(PointBaseline):
         return self.predictable(scored_llms(self.table))
 
     @cached_property
-    def _encoding(self) -> FeatureEncoding:
-        return learn_encoding(self.features, self._known)
-
-    @cached_property
-    def _labels(self) -> np.ndarray:
-        labels = np.unique(self._known["family"].to_numpy(dtype=str))
-        return labels if self.families else labels[:0]
-
-    def _rows(self, llms: pd.DataFrame) -> np.ndarray:
-        """Give one, features, and whose family it is, dims (llm, weight)."""
-        x = self._encoding.encode(llms).to_numpy(dtype=float)
-        of_family = llms["family"].to_numpy(dtype=str)[:, None] == self._labels
-        return np.column_stack([np.ones(len(x)), x, of_family])
+    def _rows(self) -> Rows:
+        return Rows.learn(self.features, self._known, ["family"] if self.families else [])
 
     @cached_property
     def _weights(self) -> dict[str, np.ndarray]:
-        rows = pd.DataFrame(self._rows(self._known), index=pd.Index(self._known["llm"]))
+        rows = pd.DataFrame(self._rows.of(self._known), index=pd.Index(self._known["llm"]))
         scores = self.table.scores[self.table.scores["llm"].isin(rows.index)]
         return {
             str(name): _fitted(
                 rows.loc[cells["llm"]].to_numpy(),
                 cells["score"].to_numpy(dtype=float),
                 float(self._chance[name]),
-                len(self._labels),
+                self._rows.ridge(*[_RIDGE] * self.families),
             )
             for name, cells in scores.groupby("benchmark")
         }
 
 
-def _fitted(x: np.ndarray, score: np.ndarray, chance: float, n_families: int) -> np.ndarray:
-    """Give the weights of least squares; the last ones, of families, with a little ridge."""
-    n = x.shape[1]
-    ridge = np.sqrt(_RIDGE) * np.eye(n)
-    ridge[: n - n_families] *= 1e-3  # of the others just so much that weights are settled
+def _fitted(x: np.ndarray, score: np.ndarray, chance: float, squares: np.ndarray) -> np.ndarray:
+    """Give the weights of least squares, with a ridge of these weights."""
+    ridge = np.diag(np.sqrt(squares))
+    n = len(ridge)
     share = np.clip((score - chance) / (1 - chance), _LOW, _HIGH)
     start = np.linalg.lstsq(
         np.vstack([x, ridge]), np.concatenate([logit(share), np.zeros(n)]), rcond=None
