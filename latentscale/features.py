@@ -3,13 +3,13 @@
 The formula is read by formulaic. Every numeric factor is standardised *before* products are taken,
 so that ``log(params_b) * log(tokens_t)`` has an interaction that is nearly uncorrelated with its
 parts; then every column is standardised. What was learnt (means, standard deviations, category
-levels) is stored and applied to new LLMs as it is.
+levels) is stored and applied to new LLMs as it is. A date counts in years.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,13 +17,14 @@ import numpy as np
 import pandas as pd
 from formulaic import Formula
 from formulaic.errors import FormulaicError
-from pandas.api.types import is_bool_dtype, is_numeric_dtype
+from pandas.api.types import is_bool_dtype, is_datetime64_any_dtype, is_numeric_dtype
 
 from latentscale.errors import FeatureError
 from latentscale.wording import count, first, quoted, with_nearest
 
 # A feature whose spread is this small beside its size is constant up to rounding.
 _CONSTANT = 1e-10
+_DAYS_OF_A_YEAR = 365.25
 # Columns of the design matrix whose smallest singular value is below this share of the largest
 # are collinear: no data could tell their effects apart.
 _COLLINEAR = 1e-8
@@ -50,6 +51,8 @@ class FeatureEncoding:
         The range of the standardised columns over those LLMs.
     levels : dict of str to tuple
         The categories seen, by column.
+    dates : frozenset of str
+        The columns that are dates.
     """
 
     formula: str
@@ -60,6 +63,7 @@ class FeatureEncoding:
     lowest: np.ndarray
     highest: np.ndarray
     levels: dict[str, tuple[Hashable, ...]]
+    dates: frozenset[str]
     _model_spec: Any
 
     @property
@@ -88,7 +92,8 @@ class FeatureEncoding:
         _require_columns(self.columns, llms, self.formula)
         _require_known(self.columns, llms)
         self._require_seen_levels(llms)
-        raw = _materialise(self._model_spec, llms[list(self.columns)], self.formula)
+        frame = _in_years(llms[list(self.columns)], self.dates)
+        raw = _materialise(self._model_spec, frame, self.formula)
         return pd.DataFrame((raw - self.mean) / self.sd, index=llms.index, columns=self.names)
 
     def _require_seen_levels(self, llms: pd.DataFrame) -> None:
@@ -112,7 +117,8 @@ def learn_encoding(formula: str, llms: pd.DataFrame) -> FeatureEncoding:
     formula : str
         The right-hand side of a Wilkinson formula over columns of ``llms``, such as
         ``"log(params_b) * log(tokens_t)"``. The intercept is implied and dropped: the
-        benchmarks' difficulties play its part.
+        benchmarks' difficulties play its part. A column of dates, such as ``release_date``, counts
+        in years.
     llms : pandas.DataFrame
         One LLM a row; no unknown value in the columns that the formula needs.
 
@@ -139,7 +145,8 @@ def learn_encoding(formula: str, llms: pd.DataFrame) -> FeatureEncoding:
     columns = required_columns(formula)
     _require_columns(columns, llms, formula)
     _require_known(columns, llms)
-    frame = llms[list(columns)]
+    dates = frozenset(name for name in columns if is_datetime64_any_dtype(llms[name]))
+    frame = _in_years(llms[list(columns)], dates)
     standardised = _with_standardised_factors(parsed, frame)
     try:
         with np.errstate(all="ignore"):
@@ -161,6 +168,7 @@ def learn_encoding(formula: str, llms: pd.DataFrame) -> FeatureEncoding:
         lowest=design.min(axis=0),
         highest=design.max(axis=0),
         levels=_levels(frame),
+        dates=dates,
         _model_spec=model_spec,
     )
 
@@ -261,6 +269,24 @@ def _materialise(model_spec: Any, frame: pd.DataFrame, formula: str) -> np.ndarr
             "values or use another transform."
         )
     return values
+
+
+def _in_years(frame: pd.DataFrame, dates: Iterable[str]) -> pd.DataFrame:
+    """Give dates as years since 1970; new LLMs may have them as text."""
+    return frame.assign(**{name: _years(frame[name]) for name in dates})
+
+
+def _years(column: pd.Series) -> pd.Series:
+    try:
+        # A plain number would be read as nanoseconds.
+        plain = column.astype("str") if is_numeric_dtype(column) else column
+        read = pd.to_datetime(plain, format="ISO8601").dt.tz_localize(None)
+        return (read - pd.Timestamp(0)) / pd.Timedelta(days=_DAYS_OF_A_YEAR)
+    except (TypeError, ValueError) as error:
+        raise FeatureError(
+            f"The feature {column.name!r} is a date, and a value cannot be read as one: "
+            f'{first(quoted(column.astype("str").unique()))}. Write dates such as "2024-06-07".'
+        ) from error
 
 
 def _levels(frame: pd.DataFrame) -> dict[str, tuple[Hashable, ...]]:

@@ -271,3 +271,42 @@ def test_llms_without_a_name_are_named_by_their_row():
         "Fill it in, leave these LLMs out (llms.dropna(subset=['params_b'])), or use a formula "
         "without it."
     )
+
+
+def dated(*days):
+    return LLMS.assign(release_date=pd.to_datetime(pd.Series(days or DAYS)))
+
+
+DAYS = ["2022-01-01", "2022-07-01", "2023-01-01", "2023-01-01", "2024-01-01", "2024-12-31"]
+
+
+def test_a_date_counts_in_years():
+    encoding = learn_encoding("log(params_b) + release_date", dated())
+    assert encoding.names == ("log(params_b)", "release_date")
+    days = pd.to_datetime(pd.Series(DAYS)).sub(pd.Timestamp("2020-01-01")).dt.days
+    column = encoding.encode(dated())["release_date"]
+    np.testing.assert_allclose(column, standardised(days))
+
+
+def test_dates_of_new_llms_may_be_text_or_know_their_zone():
+    encoding = learn_encoding("release_date", dated())
+    expected = encoding.encode(dated())
+    text, zoned = LLMS.assign(release_date=DAYS), dated()
+    zoned["release_date"] = zoned["release_date"].dt.tz_localize("UTC")
+    pd.testing.assert_frame_equal(encoding.encode(text), expected)
+    pd.testing.assert_frame_equal(encoding.encode(zoned), expected)
+
+
+@pytest.mark.parametrize(("value", "said"), [("soon", "'soon'"), (-7.5, "'-7.5'")])
+def test_a_date_that_cannot_be_read(value, said):
+    encoding = learn_encoding("release_date", dated())
+    assert message_of(encoding.encode, LLMS.assign(release_date=value)) == (
+        f"The feature 'release_date' is a date, and a value cannot be read as one: {said}. Write "
+        'dates such as "2024-06-07".'
+    )
+
+
+def test_a_year_as_a_number_is_its_first_day():
+    encoding = learn_encoding("release_date", dated())
+    first_day = encoding.encode(LLMS.assign(release_date="2024-01-01"))
+    pd.testing.assert_frame_equal(encoding.encode(LLMS.assign(release_date=2024)), first_day)
