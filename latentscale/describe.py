@@ -14,6 +14,7 @@ from latentscale.priors import DEFAULTS
 from latentscale.wording import count, first
 
 if TYPE_CHECKING:
+    from latentscale.features import FeatureEncoding
     from latentscale.fit import ScalingFit
     from latentscale.model import ScalingModel
     from latentscale.spec import ModelSpec
@@ -123,7 +124,7 @@ def n_free_parameters(model: ScalingModel) -> int:
     >>> import latentscale as ls
     >>> table = ls.load_leaderboard(benchmarks=["HellaSwag", "MMLU"]).select(families=["pythia"])
     >>> n_free_parameters(ls.ScalingModel(table, skills=1, features="log(params_b)"))
-    58
+    62
     """
     sizes = _sizes(model)
     return sum(_n_elements(s.dims, sizes) for s in symbols(model.spec) if s.sampled)
@@ -256,7 +257,7 @@ def _model_facts(model: ScalingModel) -> dict[str, str]:
         "LLMs": f"{len(design.llms):,} ({_groups(model)})",
         "benchmarks": f"{len(design.benchmarks)}: {first(design.benchmarks, 12)}",
         "scores": f"{design.n_obs:,} ({1 - design.n_obs / cells:.1%} of the cells missing)",
-        "features": f"{spec.features} ({count(len(design.encoding.names), 'column')})",
+        "features": f"{spec.features} ({_columns(design.encoding)})",
         "skills": f"{spec.skills}, anchored to {first(spec.anchors, 6)}",
         "likelihood": spec.likelihood,
         "parameters": f"{n_free_parameters(model):,} sampled",
@@ -267,6 +268,12 @@ def _model_facts(model: ScalingModel) -> dict[str, str]:
             f"{first(design.left_out)}"
         )
     return facts
+
+
+def _columns(encoding: FeatureEncoding) -> str:
+    own = [f"tuned:{name}" for name in encoding.tuning_slopes]
+    which = f", among them {first(own)}" if own else ""
+    return count(len(encoding.names), "column") + which
 
 
 def _groups(model: ScalingModel) -> str:

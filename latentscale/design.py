@@ -84,7 +84,13 @@ class Design:
         }
 
 
-def make_design(table: ScoreTable, features: str) -> Design:
+# Where tuning brings more the larger an LLM is, it is this that says how large.
+_SIZE = "log(params_b)"
+
+
+def make_design(
+    table: ScoreTable, features: str, tuning_slopes: Sequence[str] | None = None
+) -> Design:
     """Lay a table out for the model.
 
     Parameters
@@ -92,6 +98,9 @@ def make_design(table: ScoreTable, features: str) -> Design:
     table : ScoreTable
     features : str
         Wilkinson formula.
+    tuning_slopes : sequence of str, optional
+        Design columns in which tuned LLMs have slopes of their own; default: the logarithm of the
+        size, if the formula has it.
 
     Returns
     -------
@@ -103,6 +112,8 @@ def make_design(table: ScoreTable, features: str) -> Design:
         The formula cannot be used with this table.
     TableError
         No LLM has both a score and all features.
+    SpecError
+        ``tuning_slopes`` names what is no design column.
 
     Warns
     -----
@@ -122,6 +133,10 @@ def make_design(table: ScoreTable, features: str) -> Design:
         )
     _warn_left_out(left_out.tolist(), llms.loc[scored & ~known, needed])
     encoding = learn_encoding(features, used)
+    if tuning_slopes is None:
+        tuning_slopes = [name for name in encoding.names if name == _SIZE]
+    slope_columns(encoding, tuning_slopes, "tuning_slopes")
+    encoding = encoding.with_tuning_slopes(tuning_slopes, used)
     families, family_of_llm = _positions(used["family"])
     recipes, recipe_of_llm = _positions(used["recipe"])
     scores = table.scores
@@ -146,8 +161,10 @@ def make_design(table: ScoreTable, features: str) -> Design:
     )
 
 
-def slope_columns(encoding: FeatureEncoding, names: Sequence[str]) -> np.ndarray:
-    """Find the design columns whose slopes differ between families.
+def slope_columns(
+    encoding: FeatureEncoding, names: Sequence[str], setting: str = "family_slopes"
+) -> np.ndarray:
+    """Find the design columns whose slopes differ between families, or as a setting says.
 
     Raises
     ------
@@ -157,7 +174,7 @@ def slope_columns(encoding: FeatureEncoding, names: Sequence[str]) -> np.ndarray
     unknown = [name for name in names if name not in encoding.names]
     if unknown:
         raise SpecError(
-            f"family_slopes names {first(quoted(unknown))}, which is no column of the design. The "
+            f"{setting} names {first(quoted(unknown))}, which is no column of the design. The "
             f"columns of {encoding.formula!r} are {first(quoted(encoding.names), 20)}."
         )
     return np.array([encoding.names.index(name) for name in names], dtype=int)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Hashable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -53,6 +53,9 @@ class FeatureEncoding:
         The categories seen, by column.
     dates : frozenset of str
         The columns that are dates.
+    tuning_slopes : tuple of str
+        Columns of the formula in which tuned LLMs have slopes of their own. Each has one more
+        column, after all others: itself for tuned LLMs, zero for the rest.
     """
 
     formula: str
@@ -65,6 +68,7 @@ class FeatureEncoding:
     levels: dict[str, tuple[Hashable, ...]]
     dates: frozenset[str]
     _model_spec: Any
+    tuning_slopes: tuple[str, ...] = ()
 
     @property
     def is_product(self) -> np.ndarray:
@@ -94,7 +98,38 @@ class FeatureEncoding:
         self._require_seen_levels(llms)
         frame = _in_years(llms[list(self.columns)], self.dates)
         raw = _materialise(self._model_spec, frame, self.formula)
-        return pd.DataFrame((raw - self.mean) / self.sd, index=llms.index, columns=self.names)
+        design = (raw - self.mean) / self.sd
+        if self.tuning_slopes:
+            again = design[:, [self.names.index(name) for name in self.tuning_slopes]]
+            is_tuned = llms["tuned"].to_numpy() == 1
+            design = np.hstack([design, np.where(is_tuned[:, None], again, 0.0)])
+        return pd.DataFrame(design, index=llms.index, columns=self.names)
+
+    def with_tuning_slopes(self, columns: Sequence[str], llms: pd.DataFrame) -> FeatureEncoding:
+        """Give the same encoding with slopes of their own for tuned LLMs.
+
+        Parameters
+        ----------
+        columns : sequence of str
+            Some of :attr:`names`.
+        llms : pandas.DataFrame
+            Those that the encoding was learnt from, with ``tuned``.
+
+        Returns
+        -------
+        FeatureEncoding
+
+        Examples
+        --------
+        >>> llms = pd.DataFrame({"params_b": [1.0, 2.0, 4.0, 8.0], "tuned": [0, 1, 0, 1]})
+        >>> encoding = learn_encoding("params_b", llms).with_tuning_slopes(["params_b"], llms)
+        >>> encoding.encode(llms)["tuned:params_b"].round(2).tolist()
+        [0.0, -0.65, 0.0, 1.59]
+        """
+        names = (*self.names, *(f"tuned:{column}" for column in columns))
+        more = replace(self, names=names, tuning_slopes=tuple(columns))
+        design = more.encode(llms).to_numpy()
+        return replace(more, lowest=design.min(axis=0), highest=design.max(axis=0))
 
     def _require_seen_levels(self, llms: pd.DataFrame) -> None:
         for column, seen in self.levels.items():

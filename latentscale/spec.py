@@ -16,6 +16,8 @@ LIKELIHOODS = ("beta", "normal", "student_t", "binomial", "beta_binomial")
 
 MAX_SKILLS = 6
 
+_TUPLES = ("anchors", "family_slopes", "tuning_slopes")
+
 # The benchmarks that skills are pinned to, in this order, where a table has them. An anchor must be
 # explained well by its skill, or the skill is free to rotate, and differ from the anchors before
 # it. On the bundled leaderboard the strongest groups are common sense (HellaSwag, ARC, Winogrande),
@@ -49,6 +51,8 @@ class ModelSpec:
         Let each benchmark have slopes of its own, shrunk towards what its skills say.
     family_slopes : tuple of str
         Design columns whose slopes differ between families.
+    tuning_slopes : tuple of str
+        Design columns in which tuned LLMs have slopes of their own.
     """
 
     skills: int
@@ -60,6 +64,7 @@ class ModelSpec:
     deviations: bool = True
     benchmark_slopes: bool = True
     family_slopes: tuple[str, ...] = ()
+    tuning_slopes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Check every setting that needs no table."""
@@ -102,7 +107,7 @@ class ModelSpec:
         """Read settings that :meth:`to_json` wrote."""
         read = json.loads(text)
         known: dict[str, Any] = {field.name: read[field.name] for field in fields(cls)}
-        known |= {name: tuple(known[name]) for name in ("anchors", "family_slopes")}
+        known |= {name: tuple(known[name]) for name in _TUPLES}
         return cls(**known)
 
 

@@ -91,9 +91,45 @@ def test_positions_lead_back_to_the_labels(table):
 
 
 def test_features_are_standardised_over_the_llms_in_the_model(table):
-    design = design_of(table)
-    np.testing.assert_allclose(design.x.mean(axis=0), 0, atol=1e-12)
-    np.testing.assert_allclose(design.x.std(axis=0), 1)
+    size, of_tuned = design_of(table).x.T
+    np.testing.assert_allclose([size.mean(), size.std()], [0, 1], atol=1e-12)
+    np.testing.assert_array_equal(of_tuned, [0, 0, 0, size[3]])
+
+
+@pytest.mark.parametrize(
+    ("formula", "asked", "names"),
+    [
+        ("log(params_b)", None, ["log(params_b)", "tuned:log(params_b)"]),
+        ("log(params_b)", (), ["log(params_b)"]),
+        ("params_b", None, ["params_b"]),
+        ("params_b", ["params_b"], ["params_b", "tuned:params_b"]),
+    ],
+)
+def test_tuned_llms_have_slopes_of_their_own(table, formula, asked, names):
+    whole = table.drop(llms=["c-3b"])
+    model = ls.ScalingModel(whole, skills=1, features=formula, tuning_slopes=asked)
+    encoding = model.design.encoding
+    assert list(encoding.names) == names
+    assert [f"tuned:{name}" for name in model.spec.tuning_slopes] == names[1:]
+    assert encoding.highest.shape == encoding.lowest.shape == (len(names),)
+    again = encoding.encode(model.design.llms.assign(tuned=1)).to_numpy()
+    for column in again.T:
+        np.testing.assert_array_equal(column, model.design.x[:, 0])
+    assert model.with_table(whole.select(families=["A", "B"])).spec == model.spec
+
+
+def test_tuning_slopes_without_a_tuned_llm_are_zero(table):
+    model = ls.ScalingModel(table.drop(llms=["c-3b", "a-7b-chat"]), skills=1, features=FORMULA)
+    np.testing.assert_array_equal(model.design.x[:, 1], 0)
+
+
+def test_tuning_slopes_of_unknown_columns(table):
+    with pytest.raises(SpecError) as caught:
+        ls.ScalingModel(table.drop(llms=["c-3b"]), features=FORMULA, tuning_slopes=["tokens_t"])
+    assert str(caught.value) == (
+        "tuning_slopes names 'tokens_t', which is no column of the design. The columns of "
+        "'log(params_b)' are 'log(params_b)'."
+    )
 
 
 def test_coords_name_every_dim(table):
@@ -107,7 +143,7 @@ def test_coords_name_every_dim(table):
         "benchmark": ["MMLU", "ARC", "lonely", "mine"],
         "skill": ["skill 1", "skill 2"],
         "contrast": [1],
-        "feature": ["log(params_b)"],
+        "feature": ["log(params_b)", "tuned:log(params_b)"],
         "slope_feature": ["log(params_b)"],
     }
 
@@ -123,7 +159,7 @@ def test_slopes_of_unknown_columns(table):
         slope_columns(design_of(table).encoding, ["params_b"])
     assert str(caught.value) == (
         "family_slopes names 'params_b', which is no column of the design. The columns of "
-        "'log(params_b)' are 'log(params_b)'."
+        "'log(params_b)' are 'log(params_b)', 'tuned:log(params_b)'."
     )
 
 

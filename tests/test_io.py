@@ -435,8 +435,8 @@ class TestBadFiles:
         shifted = with_group(fit, "constant_data", constant.assign(x=constant["x"] + 0.01))
         path = save_fit(shifted, tmp_path / "fit.nc")
         assert load_message(path) == (
-            f"The features of {str(path)!r} are encoded differently now ('log(params_b)') than "
-            "when the fit was made, so its slopes would mean something else. Load it with the "
+            f"The features of {str(path)!r} are encoded differently now ('log(params_b)', "
+            "'tuned:log(params_b)') than when the fit was made, so its slopes would mean something else. Load it with the "
             "versions that are recorded in it, or fit again:\n"
             f"      xarray.open_datatree({str(path)!r}).attrs"
         )
