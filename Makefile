@@ -6,11 +6,12 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 RIVALS := $(VENV)/.installed-rivals
 WORKERS ?= 2
-# Test workers and chains share the cores already: more BLAS threads only slow each other down.
-PYTEST := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest
+# Test workers, folds and chains share the cores already: more BLAS threads only slow each other down.
+ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
+PYTEST := $(ONE_THREAD) $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help demo env test test-fast lint notebooks bench wheel-test clean
+.PHONY: help demo env test test-fast lint notebooks backtest bench wheel-test clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -32,6 +33,9 @@ lint: $(INSTALLED) ## check style and types
 
 notebooks: $(INSTALLED) ## run the notebooks again, in place
 	$(BIN)/jupyter execute --inplace notebooks/*.ipynb
+
+backtest: $(INSTALLED) ## predict hidden scores in seven ways, by the package and every rival: half an hour or more
+	$(ONE_THREAD) $(BIN)/python benchmarks/backtests.py -o benchmarks/results
 
 bench: $(RIVALS) ## measure speed, beside direct transcriptions in PyMC and numpyro: an hour or more
 	rm -f out/waits.json out/speed.json out/scaling.json  # figures of earlier code

@@ -17,13 +17,14 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
 from latentscale.errors import BacktestError, ExtrapolationWarning, MissingFeatureWarning
+from latentscale.joint import score_pairs
 from latentscale.metrics import CELL, score_cells, summarise_cells
 from latentscale.netcdf import temporary_beside
 from latentscale.paired import paired_difference
@@ -42,6 +43,16 @@ class Fitted(Protocol):
 
     def predict(self, llms: pd.DataFrame, *, random_seed: int | None) -> Prediction:
         """Predict LLMs on all benchmarks."""
+
+
+@runtime_checkable
+class Judging(Protocol):
+    """What a rival's ``fit`` gives that can judge scores jointly."""
+
+    def log_density(
+        self, llms: pd.DataFrame, scores: pd.DataFrame, *, random_seed: int | None
+    ) -> pd.DataFrame:
+        """Give ``family``, ``n``, ``log_density`` and ``mcse``, one row a family."""
 
 
 class Rival(Protocol):
@@ -68,7 +79,9 @@ class Backtest:
     folds : tuple of xarray.Dataset
         One for each fold: ``score`` and ``expected``, dims (sample, cell), the draws of a new score
         and of the expected one, joint across cells; ``observed``, dims (cell,); the coords ``llm``,
-        ``family`` and ``benchmark`` label the cells.
+        ``family`` and ``benchmark`` label the cells. Of a model that can give it, ``log_density``,
+        the joint one of each family's hidden scores, and ``log_density_mcse``, dims (hidden,), with
+        the coords ``hidden_family`` and ``n_hidden``.
     left_out : pandas.DataFrame
         Hidden scores that were not predicted, because a feature of the LLM is unknown or nothing is
         known of the benchmark: ``split``, ``llm``, ``benchmark``, ``score``.
@@ -107,6 +120,59 @@ class Backtest:
             As :func:`latentscale.metrics.summarise_cells` gives it; errors and widths in points.
         """
         return summarise_cells(self.cells, by)
+
+    def log_densities(self) -> pd.DataFrame:
+        """Give the joint log predictive density of the hidden scores of each family.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Columns ``split``, and those of :meth:`latentscale.ScalingFit.log_density`.
+
+        Raises
+        ------
+        BacktestError
+            The model has none: the errors of a baseline are drawn apart.
+        """
+        frames = [
+            pd.DataFrame(
+                {
+                    "split": fold.attrs["split"],
+                    "family": fold["hidden_family"].to_numpy(),
+                    "n": fold["n_hidden"].to_numpy(),
+                    "log_density": fold["log_density"].to_numpy(),
+                    "mcse": fold["log_density_mcse"].to_numpy(),
+                }
+            )
+            for fold in self.folds
+            if "log_density" in fold
+        ]
+        if not frames:
+            raise BacktestError(
+                "The model that was backtested gives no joint density of scores, only draws of "
+                "them. ScalingModel gives one; compare others by metrics()."
+            )
+        return pd.concat(frames, ignore_index=True)
+
+    def pairs(self, *, random_seed: int = 1) -> pd.DataFrame:
+        """Say where differences of two hidden LLMs of a family lie among the predicted ones.
+
+        Where predictions are jointly calibrated, ``pit`` is uniform.
+
+        Parameters
+        ----------
+        random_seed : int, default 1
+            The same seed gives the same pairs.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Columns ``split``, and those of :func:`latentscale.joint.score_pairs`.
+        """
+        rng = np.random.default_rng(random_seed)
+        frames = [score_pairs(fold, rng).assign(split=fold.attrs["split"]) for fold in self.folds]
+        found = pd.concat(frames, ignore_index=True)
+        return found[["split", *found.columns.drop("split")]]
 
     def compare(
         self, other: Backtest, *, ci_prob: float = 0.95, random_seed: int = 1
@@ -264,7 +330,24 @@ def _run(fold: _Fold) -> xr.Dataset:
     found = found[["score", "expected"]].transpose("sample", "cell").astype(np.float32)
     observed = hidden["score"].to_numpy(dtype=float)[at >= 0]
     found = found.drop_vars("family_status").assign(observed=("cell", observed))
+    if isinstance(fit, Judging):
+        found = found.merge(_judged(fit, fold, hidden[at >= 0]))
     return found.assign_attrs(split=fold.split.name)
+
+
+def _judged(fit: Judging, fold: _Fold, hidden: pd.DataFrame) -> xr.Dataset:
+    """Give the joint log density of each family's hidden scores."""
+    judged = fit.log_density(fold.llms, hidden, random_seed=fold.seed)
+    return xr.Dataset(
+        {
+            "log_density": ("hidden", judged["log_density"].to_numpy()),
+            "log_density_mcse": ("hidden", judged["mcse"].to_numpy()),
+        },
+        coords={
+            "hidden_family": ("hidden", judged["family"].to_numpy(dtype=str)),
+            "n_hidden": ("hidden", judged["n"].to_numpy()),
+        },
+    )
 
 
 def _collect(

@@ -111,6 +111,29 @@ def condition(
     return draws.take(_resample(weight, rng))
 
 
+def log_evidence(
+    draws: Draws,
+    members: Members,
+    known: KnownCells,
+    likelihood: Likelihood,
+    rng: np.random.Generator,
+) -> dict[int, np.ndarray]:
+    """Give the joint log density of each family's scores under each draw, effects averaged out.
+
+    Parameters are those of :func:`condition`.
+
+    Returns
+    -------
+    dict of int to numpy.ndarray, dims (draw,)
+        By the position of the family.
+    """
+    found = {}
+    for family in np.unique(members.family[known.llm]).tolist():
+        cells = known.of(members.family[known.llm] == family)
+        found[family] = _condition_family(draws, members, cells, likelihood, rng)[1]
+    return found
+
+
 def _condition_family(
     draws: Draws,
     members: Members,

@@ -16,7 +16,7 @@ from latentscale.errors import PredictionError
 from latentscale.health import Diagnosis, diagnose
 from latentscale.layout import constant_data, observed_data, of_cells, prior_tree
 from latentscale.model import ScalingModel
-from latentscale.prediction import Prediction, predict, replicate
+from latentscale.prediction import Prediction, joint_log_density, predict, replicate
 from latentscale.wording import first, quoted, with_nearest
 
 if TYPE_CHECKING:
@@ -216,6 +216,40 @@ class ScalingFit:
             The known scores leave few effective draws.
         """
         return predict(self.model, self.posterior, llms, scores, ci_prob, random_seed, benchmarks)
+
+    def log_density(
+        self, llms: pd.DataFrame, scores: pd.DataFrame, *, random_seed: int | None = 1
+    ) -> pd.DataFrame:
+        r"""Judge scores that the fit has not seen by their joint predictive density.
+
+        Unlike errors of single scores, it asks whether the scores of a family are likely together.
+
+        Parameters
+        ----------
+        llms, scores : pandas.DataFrame
+            As for :meth:`predict`.
+        random_seed : int, default 1
+            The same seed gives the same figures.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row a family: ``family``; ``n``, its scores; ``log_density``, in nats; ``mcse``, its
+            Monte Carlo error, which is not to be trusted itself where it exceeds one or so.
+
+        Raises
+        ------
+        TableError, FeatureError, PredictionError
+            The LLMs or their scores cannot be used, or there is no score.
+
+        Notes
+        -----
+        .. math:: \log \frac{1}{S} \sum_s p(\mathrm{scores} \mid \theta_s)
+
+        over the draws :math:`\theta_s`; effects of new families, recipes and LLMs are averaged out
+        within each draw, by importance sampling about their mode.
+        """
+        return joint_log_density(self.model, self.posterior, llms, scores, random_seed)
 
     def posterior_predictive(
         self, level: str = "family", random_seed: int | None = 1

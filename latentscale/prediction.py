@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 import xarray as xr
+from scipy.special import logsumexp
 
-from latentscale.conditioning import KnownCells, condition
+from latentscale.conditioning import KnownCells, condition, log_evidence
 from latentscale.design import Design, slope_columns
 from latentscale.errors import ExtrapolationWarning, PredictionError
 from latentscale.forward import (
@@ -101,6 +102,41 @@ def predict(
     if not asked.n_obs:
         dataset = _by_chain(dataset, (posterior.sizes["chain"], posterior.sizes["draw"]))
     return Prediction(summarise_prediction(dataset, asked.scores, ci_prob), dataset, ci_prob)
+
+
+def joint_log_density(
+    model: ScalingModel,
+    posterior: xr.Dataset,
+    llms: pd.DataFrame,
+    scores: pd.DataFrame,
+    random_seed: int | None,
+) -> pd.DataFrame:
+    """Judge scores by their joint density; :meth:`latentscale.ScalingFit.log_density` documents it.
+
+    The mean over draws has the error of a mean, and its logarithm that error over the mean.
+    """
+    design, spec = model.design, model.spec
+    asked = _read(model, llms, scores)
+    if not asked.n_obs:
+        raise PredictionError("There is no score whose density could be asked for. Give scores=.")
+    members, _ = _members(design, spec, asked.llms)
+    rng = np.random.default_rng(random_seed)
+    draws = add_groups(read_draws(posterior), members, rng)
+    known = _known_cells(design, asked)
+    by_family = log_evidence(draws, members, known, likelihood_of(spec.likelihood), rng)
+    family_of = members.family[known.llm]
+    rows = []
+    for position, log_density in by_family.items():
+        relative = np.exp(log_density - log_density.max())
+        rows.append(
+            {
+                "family": asked.llms["family"].to_numpy()[members.family == position][0],
+                "n": int((family_of == position).sum()),
+                "log_density": float(logsumexp(log_density) - np.log(len(log_density))),
+                "mcse": float(relative.std(ddof=1) / relative.mean() / len(relative) ** 0.5),
+            }
+        )
+    return pd.DataFrame(rows)
 
 
 def replicate(

@@ -7,16 +7,21 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from graph_points import MODE, small, total_log_density
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 
+import backtests
 import recovery
 import scaling
 from direct import direct_model
 from handwritten import hand_written, n_coordinates, table_of
 from speed import largest_gap, report
+
+import latentscale as ls
+from latentscale.errors import MissingFeatureWarning
 
 
 @pytest.mark.parametrize("likelihood", ["normal", "beta"])
@@ -98,3 +103,33 @@ def test_the_hand_written_density_and_gradient_are_those_of_the_transcription(li
     value = hand_written(likelihood)((0, 0), table_of(model), flat, gradient)
     assert value == pytest.approx(direct.compile_logp(mode=MODE)(point), abs=1e-4)
     np.testing.assert_allclose(gradient, direct.compile_dlogp(mode=MODE)(point), atol=1e-3)
+
+
+def test_the_tables_of_the_backtests(tmp_path):
+    table = ls.load_leaderboard(benchmarks=["MMLU", "ARC-C"]).select(families=["opt", "pythia"])
+    own, rival = ls.baselines.NearestSibling(table), ls.baselines.FamilyMean(table)
+    splits = [ls.splits.leave_family_out(table, observed) for observed in (0, 1)]
+    found = ls.compare(
+        {backtests.PACKAGE: own, "mean": rival}, splits, folder=tmp_path, progressbar=False
+    )
+    backtests.write(backtests.tables_of(found), tmp_path / "results")
+    read = {path.stem: pd.read_csv(path) for path in (tmp_path / "results").iterdir()}
+    assert set(read) == {"metrics", "differences", "by_benchmark", "cells", "pairs"}
+    assert len(read["metrics"]) == 4
+    assert set(read["differences"]["to"]) == {backtests.PACKAGE}
+    assert set(read["differences"]["model"]) == {"mean"}
+    cells = pd.concat(of[backtests.PACKAGE].cells for of in found.backtests.values())
+    assert len(read["cells"]) == len(cells) == read["by_benchmark"]["n"].sum()
+    np.testing.assert_allclose(read["cells"]["crps"], cells["crps"], rtol=1e-5)
+    assert set(read["pairs"]["split"]) == {"opt", "pythia"}
+
+
+def test_the_backtests_hide_scores_in_seven_ways():
+    table = ls.load_leaderboard()
+    names = [splits.name for splits in backtests.splits_of(table)]
+    assert len(set(names)) == 7
+    assert backtests.UNSEEN in names
+    with pytest.warns(MissingFeatureWarning):
+        models, default = backtests.models_of(table), ls.ScalingModel(table)
+    assert models[backtests.PACKAGE].spec == default.spec
+    assert len(models) + len(backtests.baselines_of(table)) == 12

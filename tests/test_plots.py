@@ -13,6 +13,7 @@ import pytest
 from arviz_plots import PlotCollection
 from fake_fit import fake_fit, frame_of_scores
 from matplotlib.collections import PathCollection
+from test_calibration import cells_of
 
 import latentscale as ls
 from latentscale import checks, curves, effects, plots
@@ -39,6 +40,7 @@ def _close():
 
 PICTURES = {
     "ability_ranking": lambda fit, **kw: plots.ability_ranking(fit, **kw),
+    "calibration": lambda _, **kw: plots.calibration(cells_of(0.1), **kw),
     "family_effects": lambda fit, **kw: plots.family_effects(fit, **kw),
     "loadings": lambda fit, **kw: plots.loadings(fit, **kw),
     "predicted_vs_observed": lambda fit, **kw: plots.predicted_vs_observed(fit, **kw),

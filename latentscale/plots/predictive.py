@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import xarray as xr
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
@@ -17,7 +16,6 @@ from latentscale.plots.style import Visuals
 
 if TYPE_CHECKING:
     from arviz_plots import PlotCollection
-    from matplotlib.axes import Axes
 
     from latentscale.fit import ScalingFit
 
@@ -88,12 +86,19 @@ def _draw_all(pc: PlotCollection, dataset: xr.Dataset, visuals: Visuals | None) 
     band: dict[str, Any] = {"color": style.BLUE, "lw": 0, "zorder": 2}
     for element, alpha in (("outer", 0.2), ("inner", 0.35)):
         style.draw(
-            pc, element, _band, dataset[element], visuals, x=dataset["grid"], alpha=alpha, **band
+            pc,
+            element,
+            style.band,
+            dataset[element],
+            visuals,
+            x=dataset["grid"],
+            alpha=alpha,
+            **band,
         )
     style.draw(
         pc,
         "observed",
-        _line,
+        style.line,
         dataset["observed"],
         visuals,
         x=dataset["grid"],
@@ -101,16 +106,6 @@ def _draw_all(pc: PlotCollection, dataset: xr.Dataset, visuals: Visuals | None) 
         lw=1.3,
         zorder=4,
     )
-
-
-def _band(da: xr.DataArray, target: Axes, *, x: Any, **kwargs: Any) -> Any:
-    return target.fill_between(
-        np.asarray(x), da.isel(bound=0).to_numpy(), da.isel(bound=1).to_numpy(), **kwargs
-    )
-
-
-def _line(da: xr.DataArray, target: Axes, *, x: Any, **kwargs: Any) -> Any:
-    return target.plot(np.asarray(x), da.to_numpy(), **kwargs)[0]
 
 
 def _label(pc: PlotCollection, check: PredictiveCheck) -> None:

@@ -253,6 +253,17 @@ def horizontal_line(da: xr.DataArray, target: Axes, **kwargs: Any) -> Any:
     return target.axhline(float(da), **kwargs)
 
 
+def band(da: xr.DataArray, target: Axes, *, x: Any, **kwargs: Any) -> Any:
+    """Fill between the bounds of ``da``, dims (at, bound), over ``x``."""
+    lower, upper = da.transpose("at", "bound").to_numpy().T
+    return target.fill_between(np.asarray(x), lower, upper, **kwargs)
+
+
+def line(da: xr.DataArray, target: Axes, *, x: Any, **kwargs: Any) -> Any:
+    """Draw a line through ``da``, dims (at,), over ``x``."""
+    return target.plot(np.asarray(x), da.to_numpy(), **kwargs)[0]
+
+
 def stripes(target: Axes, n_rows: int) -> None:
     """Shade every other row, so that the eye keeps to its row across panels."""
     for row in range(0, n_rows, 2):

@@ -1,0 +1,131 @@
+"""Picture: whether intervals hold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.ticker import FuncFormatter
+
+from latentscale.calibration import Calibration
+from latentscale.calibration import calibration as calibrate
+from latentscale.plots import style
+from latentscale.plots.style import Visuals
+
+if TYPE_CHECKING:
+    from arviz_plots import PlotCollection
+    from matplotlib.axes import Axes
+
+    from latentscale.backtesting import Backtest
+
+_ELEMENTS = ("zero", "outer", "inner", "gap")
+
+
+@style.styled
+def calibration(
+    data: Backtest | pd.DataFrame | Calibration,
+    by: str = "benchmark",
+    *,
+    ci_prob: float = 0.9,
+    random_seed: int = 1,
+    coords: Mapping[str, Any] | None = None,
+    visuals: Visuals | None = None,
+    **pc_kwargs: Any,
+) -> PlotCollection:
+    """Show how far the ranks of hidden scores among their predictions are from uniform, by group.
+
+    A calibrated model keeps to zero. A line above zero on the left and below it on the right says
+    that it is too sure; the other way round, that its intervals are too wide; above zero
+    throughout, that it expects too much. Bands come from resampling families. Titles say what share
+    of the scores lie in their 90 % interval.
+
+    Parameters
+    ----------
+    data : Backtest, pandas.DataFrame or Calibration
+        What :func:`latentscale.calibration.calibration` takes, or what it gave.
+    by : str, default "benchmark"
+        The column of the cells that makes the panels.
+    ci_prob : float, default 0.9
+        Of the outer band; the inner holds 50 %.
+    random_seed : int, default 1
+    coords : mapping, optional
+        Labels to keep, such as ``{"benchmark": ["MMLU", "BBH"]}``.
+    visuals : mapping, optional
+        By element (``zero``, ``outer``, ``inner``, ``gap``): False to leave it out, or arguments
+        for matplotlib.
+    **pc_kwargs
+        For ``PlotCollection.wrap``.
+
+    Returns
+    -------
+    arviz_plots.PlotCollection
+        With one panel for each group.
+
+    Raises
+    ------
+    BacktestError
+        The cells lack a column.
+    """
+    style.require_visuals(visuals, _ELEMENTS)
+    found = (
+        data
+        if isinstance(data, Calibration)
+        else calibrate(data, by, ci_prob=ci_prob, random_seed=random_seed)
+    )
+    dataset = style.select(found.draws, coords)
+    pc = style.panels(
+        dataset,
+        found.by,
+        panel=(2.05, 1.6),
+        margin=(0.5, 1.1),
+        pc_kwargs=pc_kwargs,
+        sharey=True,
+    )
+    _draw_all(pc, dataset, visuals)
+    _label(pc, found)
+    return pc
+
+
+def _draw_all(pc: PlotCollection, dataset: xr.Dataset, visuals: Visuals | None) -> None:
+    at = dataset["grid"]
+    nothing = dataset["gap"].isel(at=0) * 0
+    style.draw(pc, "zero", style.horizontal_line, nothing, visuals, color=style.MUTED, lw=0.9)
+    for element, alpha in (("outer", 0.2), ("inner", 0.35)):
+        style.draw(
+            pc, element, style.band, dataset[element], visuals, x=at, color=style.BLUE, lw=0,
+            alpha=alpha, zorder=2,
+        )  # fmt: skip
+    style.draw(
+        pc, "gap", style.line, dataset["gap"], visuals, x=at, color=style.INK, lw=1.3, zorder=4
+    )
+
+
+def _label(pc: PlotCollection, found: Calibration) -> None:
+    shares = dict(zip(found.summary.index.astype(str), found.summary["coverage90"], strict=True))
+    for name, target in style.axes_of(pc).items():
+        target.set_title(f"{name}   {style.share_text(shares[name])}")
+        target.set_xlabel("rank among the draws (%)")
+        target.set_ylabel("too many at or below (points)")
+        style.score_axis(target.xaxis)
+        target.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:+.0f}"))
+        _centre(target)
+    style.hide_inner_labels(pc)
+    style.title(pc, "Ranks of hidden scores, with the share inside the 90 % interval")
+    outer = style.percent_text(found.ci_prob)
+    handles: list[Any] = [
+        Line2D([], [], color=style.INK, lw=1.3, label="gap from uniform"),
+        Patch(color=style.BLUE, alpha=0.5, lw=0, label="families resampled, 50 %"),
+        Patch(color=style.BLUE, alpha=0.2, lw=0, label=f"families resampled, {outer}"),
+    ]
+    style.legend(pc, handles)
+
+
+def _centre(target: Axes) -> None:
+    """Put zero in the middle."""
+    reach = float(np.abs(target.get_ylim()).max())
+    target.set_ylim(-reach, reach)
