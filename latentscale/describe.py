@@ -124,7 +124,7 @@ def n_free_parameters(model: ScalingModel) -> int:
     >>> import latentscale as ls
     >>> table = ls.load_leaderboard(benchmarks=["HellaSwag", "MMLU"]).select(families=["pythia"])
     >>> n_free_parameters(ls.ScalingModel(table, skills=1, features="log(params_b)"))
-    62
+    66
     """
     sizes = _sizes(model)
     return sum(_n_elements(s.dims, sizes) for s in symbols(model.spec) if s.sampled)
@@ -271,8 +271,9 @@ def _model_facts(model: ScalingModel) -> dict[str, str]:
 
 
 def _columns(encoding: FeatureEncoding) -> str:
-    own = [f"tuned:{name}" for name in encoding.tuning_slopes]
-    which = f", among them {first(own)}" if own else ""
+    formula = len(encoding.names) - len(encoding.squares.columns) - len(encoding.tuning_slopes)
+    more = encoding.names[formula:]
+    which = f", among them {first(more)}" if more else ""
     return count(len(encoding.names), "column") + which
 
 

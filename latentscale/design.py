@@ -84,12 +84,16 @@ class Design:
         }
 
 
-# Where tuning brings more the larger an LLM is, it is this that says how large.
+# Ability bends along this column, and what tuning brings depends on it.
 _SIZE = "log(params_b)"
 
 
 def make_design(
-    table: ScoreTable, features: str, tuning_slopes: Sequence[str] | None = None
+    table: ScoreTable,
+    features: str,
+    *,
+    squares: Sequence[str] | None = None,
+    tuning_slopes: Sequence[str] | None = None,
 ) -> Design:
     """Lay a table out for the model.
 
@@ -98,9 +102,9 @@ def make_design(
     table : ScoreTable
     features : str
         Wilkinson formula.
-    tuning_slopes : sequence of str, optional
-        Design columns in which tuned LLMs have slopes of their own; default: the logarithm of the
-        size, if the formula has it.
+    squares, tuning_slopes : sequence of str, optional
+        Design columns that also enter squared, and those in which tuned LLMs have slopes of their
+        own; default: the logarithm of the size, if the formula has it.
 
     Returns
     -------
@@ -113,7 +117,7 @@ def make_design(
     TableError
         No LLM has both a score and all features.
     SpecError
-        ``tuning_slopes`` names what is no design column.
+        ``squares`` or ``tuning_slopes`` names what is no design column.
 
     Warns
     -----
@@ -133,10 +137,14 @@ def make_design(
         )
     _warn_left_out(left_out.tolist(), llms.loc[scored & ~known, needed])
     encoding = learn_encoding(features, used)
-    if tuning_slopes is None:
-        tuning_slopes = [name for name in encoding.names if name == _SIZE]
-    slope_columns(encoding, tuning_slopes, "tuning_slopes")
-    encoding = encoding.with_tuning_slopes(tuning_slopes, used)
+    size = [name for name in encoding.names if name == _SIZE]
+    more = {
+        "squares": size if squares is None else squares,
+        "tuning_slopes": size if tuning_slopes is None else tuning_slopes,
+    }
+    for setting, columns in more.items():
+        slope_columns(encoding, columns, setting)
+    encoding = encoding.extended(used, **more)
     families, family_of_llm = _positions(used["family"])
     recipes, recipe_of_llm = _positions(used["recipe"])
     scores = table.scores

@@ -30,6 +30,44 @@ _DAYS_OF_A_YEAR = 365.25
 _COLLINEAR = 1e-8
 
 
+def square_of(column: str) -> str:
+    """Name the square of a design column."""
+    return f"{column}^2"
+
+
+@dataclass(frozen=True, eq=False)
+class Squares:
+    """Design columns that also enter squared.
+
+    Attributes
+    ----------
+    columns : tuple of str
+        Their names.
+    mean, sd : numpy.ndarray, dims (square,)
+        Of the squares over the LLMs that the encoding was learnt from.
+    """
+
+    columns: tuple[str, ...]
+    mean: np.ndarray
+    sd: np.ndarray
+
+    @classmethod
+    def learn(cls, columns: tuple[str, ...], values: np.ndarray) -> Squares:
+        """Learn from the values of the columns, dims (llm, square)."""
+        squared = values**2
+        sd = squared.std(axis=0)
+        # Of two sizes, both are equally far from their mean.
+        return cls(columns, squared.mean(axis=0), np.where(sd > _CONSTANT, sd, 1.0))
+
+    def of(self, values: np.ndarray) -> np.ndarray:
+        """Give the standardised squares, dims (llm, square)."""
+        found: np.ndarray = (values**2 - self.mean) / self.sd
+        return found
+
+
+NO_SQUARES = Squares((), np.empty(0), np.empty(0))
+
+
 @dataclass(frozen=True, eq=False)
 class FeatureEncoding:
     """How features of LLMs become columns of the design matrix.
@@ -53,9 +91,11 @@ class FeatureEncoding:
         The categories seen, by column.
     dates : frozenset of str
         The columns that are dates.
+    squares : Squares
+        Design columns that also enter squared, after those of the formula.
     tuning_slopes : tuple of str
-        Columns of the formula in which tuned LLMs have slopes of their own. Each has one more
-        column, after all others: itself for tuned LLMs, zero for the rest.
+        Design columns in which tuned LLMs have slopes of their own. Each has one more column, after
+        all others: itself for tuned LLMs, zero for the rest.
     """
 
     formula: str
@@ -68,12 +108,14 @@ class FeatureEncoding:
     levels: dict[str, tuple[Hashable, ...]]
     dates: frozenset[str]
     _model_spec: Any
+    squares: Squares = NO_SQUARES
     tuning_slopes: tuple[str, ...] = ()
 
     @property
     def is_product(self) -> np.ndarray:
-        """Which design columns are interactions, dims (feature,)."""
-        return np.array([":" in name for name in self.names])
+        """Which design columns are interactions or squares, dims (feature,)."""
+        squares = {square_of(name) for name in self.squares.columns}
+        return np.array([":" in name or name in squares for name in self.names])
 
     def encode(self, llms: pd.DataFrame) -> pd.DataFrame:
         """Encode LLMs as the fitted ones were.
@@ -99,21 +141,26 @@ class FeatureEncoding:
         frame = _in_years(llms[list(self.columns)], self.dates)
         raw = _materialise(self._model_spec, frame, self.formula)
         design = (raw - self.mean) / self.sd
+        of_tuned = design[:, self._positions(self.tuning_slopes)]
         if self.tuning_slopes:
-            again = design[:, [self.names.index(name) for name in self.tuning_slopes]]
-            is_tuned = llms["tuned"].to_numpy() == 1
-            design = np.hstack([design, np.where(is_tuned[:, None], again, 0.0)])
-        return pd.DataFrame(design, index=llms.index, columns=self.names)
+            of_tuned = np.where(llms["tuned"].to_numpy()[:, None] == 1, of_tuned, 0.0)
+        squared = self.squares.of(design[:, self._positions(self.squares.columns)])
+        columns = np.hstack([design, squared, of_tuned])
+        return pd.DataFrame(columns, index=llms.index, columns=self.names)
 
-    def with_tuning_slopes(self, columns: Sequence[str], llms: pd.DataFrame) -> FeatureEncoding:
-        """Give the same encoding with slopes of their own for tuned LLMs.
+    def extended(
+        self, llms: pd.DataFrame, *, squares: Sequence[str], tuning_slopes: Sequence[str]
+    ) -> FeatureEncoding:
+        """Give the same encoding with more columns, which need no formula.
 
         Parameters
         ----------
-        columns : sequence of str
-            Some of :attr:`names`.
         llms : pandas.DataFrame
             Those that the encoding was learnt from, with ``tuned``.
+        squares : sequence of str
+            Those of :attr:`names` that also enter squared.
+        tuning_slopes : sequence of str
+            Those of :attr:`names` in which tuned LLMs have slopes of their own.
 
         Returns
         -------
@@ -122,14 +169,23 @@ class FeatureEncoding:
         Examples
         --------
         >>> llms = pd.DataFrame({"params_b": [1.0, 2.0, 4.0, 8.0], "tuned": [0, 1, 0, 1]})
-        >>> encoding = learn_encoding("params_b", llms).with_tuning_slopes(["params_b"], llms)
-        >>> encoding.encode(llms)["tuned:params_b"].round(2).tolist()
-        [0.0, -0.65, 0.0, 1.59]
+        >>> encoding = learn_encoding("params_b", llms).extended(
+        ...     llms, squares=["params_b"], tuning_slopes=["params_b"]
+        ... )
+        >>> encoding.encode(llms).iloc[3].round(2).to_dict()
+        {'params_b': 1.59, 'params_b^2': 1.59, 'tuned:params_b': 1.59}
         """
-        names = (*self.names, *(f"tuned:{column}" for column in columns))
-        more = replace(self, names=names, tuning_slopes=tuple(columns))
-        design = more.encode(llms).to_numpy()
-        return replace(more, lowest=design.min(axis=0), highest=design.max(axis=0))
+        own = self.encode(llms).to_numpy()
+        learnt = Squares.learn(tuple(squares), own[:, self._positions(squares)])
+        more = (*map(square_of, squares), *(f"tuned:{column}" for column in tuning_slopes))
+        encoding = replace(
+            self, names=(*self.names, *more), squares=learnt, tuning_slopes=tuple(tuning_slopes)
+        )
+        design = encoding.encode(llms).to_numpy()
+        return replace(encoding, lowest=design.min(axis=0), highest=design.max(axis=0))
+
+    def _positions(self, columns: Sequence[str]) -> list[int]:
+        return [self.names.index(name) for name in columns]
 
     def _require_seen_levels(self, llms: pd.DataFrame) -> None:
         for column, seen in self.levels.items():

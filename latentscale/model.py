@@ -72,6 +72,9 @@ class ScalingModel:
         Let each benchmark have slopes of its own, shrunk towards what its skills say.
     family_slopes : sequence of str, default ()
         Columns of the design (such as ``"log(params_b)"``) whose slopes differ between families.
+    squares : sequence of str, optional
+        Columns of the design that also enter squared: ability then bends along them. Default:
+        ``("log(params_b)",)`` if the formula has it, else none.
     tuning_slopes : sequence of str, optional
         Columns of the design in which tuned LLMs have slopes of their own: what tuning brings then
         depends on them. Default: ``("log(params_b)",)`` if the formula has it, else none.
@@ -125,10 +128,11 @@ class ScalingModel:
         deviations: bool = True,
         benchmark_slopes: bool = True,
         family_slopes: Sequence[str] = (),
+        squares: Sequence[str] | None = None,
         tuning_slopes: Sequence[str] | None = None,
     ) -> None:
         _require_table(table)
-        design = make_design(table, features, tuning_slopes)
+        design = make_design(table, features, squares=squares, tuning_slopes=tuning_slopes)
         asked = ModelSpec(
             skills=skills,
             anchors=(),
@@ -139,6 +143,7 @@ class ScalingModel:
             deviations=deviations,
             benchmark_slopes=benchmark_slopes,
             family_slopes=tuple(family_slopes),
+            squares=design.encoding.squares.columns,
             tuning_slopes=design.encoding.tuning_slopes,
         )
         slope_columns(design.encoding, asked.family_slopes)

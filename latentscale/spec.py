@@ -16,7 +16,7 @@ LIKELIHOODS = ("beta", "normal", "student_t", "binomial", "beta_binomial")
 
 MAX_SKILLS = 6
 
-_TUPLES = ("anchors", "family_slopes", "tuning_slopes")
+_TUPLES = ("anchors", "family_slopes", "squares", "tuning_slopes")
 
 # The benchmarks that skills are pinned to, in this order, where a table has them. An anchor must be
 # explained well by its skill, or the skill is free to rotate, and differ from the anchors before
@@ -51,6 +51,8 @@ class ModelSpec:
         Let each benchmark have slopes of its own, shrunk towards what its skills say.
     family_slopes : tuple of str
         Design columns whose slopes differ between families.
+    squares : tuple of str
+        Design columns that also enter squared.
     tuning_slopes : tuple of str
         Design columns in which tuned LLMs have slopes of their own.
     """
@@ -64,6 +66,7 @@ class ModelSpec:
     deviations: bool = True
     benchmark_slopes: bool = True
     family_slopes: tuple[str, ...] = ()
+    squares: tuple[str, ...] = ()
     tuning_slopes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:

@@ -153,10 +153,10 @@ ScalingModel
   LLMs        4 (2 families, 3 recipes)
   benchmarks  4: MMLU, GSM8K, ARC <C>, BBH
   scores      15 (6.2% of the cells missing)
-  features    log(params_b) + tokens_t (3 columns, among them tuned:log(params_b))
+  features    log(params_b) + tokens_t (4 columns, among them log(params_b)^2, tuned:log(params_b))
   skills      1, anchored to GSM8K
   likelihood  normal
-  parameters  40 sampled
+  parameters  41 sampled
   left out    1 LLM with scores but an unknown feature: b-3b
 
   ability_i   = x_i feature_slope + tuned_i tuning_shift + family_effect[f(i)]

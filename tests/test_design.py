@@ -91,9 +91,27 @@ def test_positions_lead_back_to_the_labels(table):
 
 
 def test_features_are_standardised_over_the_llms_in_the_model(table):
-    size, of_tuned = design_of(table).x.T
-    np.testing.assert_allclose([size.mean(), size.std()], [0, 1], atol=1e-12)
+    size, square, of_tuned = design_of(table).x.T
+    for column in (size, square):
+        np.testing.assert_allclose([column.mean(), column.std()], [0, 1], atol=1e-12)
+    assert np.corrcoef(square, size**2)[0, 1] == pytest.approx(1)
     np.testing.assert_array_equal(of_tuned, [0, 0, 0, size[3]])
+
+
+def test_the_square_of_two_equal_distances_is_constant(table):
+    design = design_of(table.drop(llms=["a-7b-chat", "b-7b"]))
+    assert design.encoding.names[1] == "log(params_b)^2"
+    np.testing.assert_allclose(design.x[:, 1], 0, atol=1e-9)
+    further = design.encoding.encode(design.llms.assign(params_b=49.0))
+    np.testing.assert_allclose(further["log(params_b)^2"], 8)
+
+
+@pytest.mark.parametrize(("asked", "names"), [(None, ("log(params_b)",)), ((), ())])
+def test_squares_may_be_left_out(table, asked, names):
+    whole = table.drop(llms=["c-3b"])
+    model = ls.ScalingModel(whole, skills=1, features=FORMULA, squares=asked)
+    assert model.spec.squares == names
+    assert ("log(params_b)^2" in model.design.encoding.names) == bool(names)
 
 
 @pytest.mark.parametrize(
@@ -107,7 +125,7 @@ def test_features_are_standardised_over_the_llms_in_the_model(table):
 )
 def test_tuned_llms_have_slopes_of_their_own(table, formula, asked, names):
     whole = table.drop(llms=["c-3b"])
-    model = ls.ScalingModel(whole, skills=1, features=formula, tuning_slopes=asked)
+    model = ls.ScalingModel(whole, skills=1, features=formula, squares=(), tuning_slopes=asked)
     encoding = model.design.encoding
     assert list(encoding.names) == names
     assert [f"tuned:{name}" for name in model.spec.tuning_slopes] == names[1:]
@@ -120,14 +138,15 @@ def test_tuned_llms_have_slopes_of_their_own(table, formula, asked, names):
 
 def test_tuning_slopes_without_a_tuned_llm_are_zero(table):
     model = ls.ScalingModel(table.drop(llms=["c-3b", "a-7b-chat"]), skills=1, features=FORMULA)
-    np.testing.assert_array_equal(model.design.x[:, 1], 0)
+    np.testing.assert_array_equal(model.design.x[:, -1], 0)
 
 
-def test_tuning_slopes_of_unknown_columns(table):
+@pytest.mark.parametrize("setting", ["squares", "tuning_slopes"])
+def test_columns_beyond_the_formula_that_are_unknown(table, setting):
     with pytest.raises(SpecError) as caught:
-        ls.ScalingModel(table.drop(llms=["c-3b"]), features=FORMULA, tuning_slopes=["tokens_t"])
+        ls.ScalingModel(table.drop(llms=["c-3b"]), features=FORMULA, **{setting: ["tokens_t"]})
     assert str(caught.value) == (
-        "tuning_slopes names 'tokens_t', which is no column of the design. The columns of "
+        f"{setting} names 'tokens_t', which is no column of the design. The columns of "
         "'log(params_b)' are 'log(params_b)'."
     )
 
@@ -143,7 +162,7 @@ def test_coords_name_every_dim(table):
         "benchmark": ["MMLU", "ARC", "lonely", "mine"],
         "skill": ["skill 1", "skill 2"],
         "contrast": [1],
-        "feature": ["log(params_b)", "tuned:log(params_b)"],
+        "feature": ["log(params_b)", "log(params_b)^2", "tuned:log(params_b)"],
         "slope_feature": ["log(params_b)"],
     }
 
@@ -159,7 +178,7 @@ def test_slopes_of_unknown_columns(table):
         slope_columns(design_of(table).encoding, ["params_b"])
     assert str(caught.value) == (
         "family_slopes names 'params_b', which is no column of the design. The columns of "
-        "'log(params_b)' are 'log(params_b)', 'tuned:log(params_b)'."
+        "'log(params_b)' are 'log(params_b)', 'log(params_b)^2', 'tuned:log(params_b)'."
     )
 
 

@@ -43,6 +43,7 @@ def test_json_gives_the_same_settings_back():
         "deviations": True,
         "benchmark_slopes": True,
         "family_slopes": ["log(params_b)"],
+        "squares": [],
         "tuning_slopes": [],
     }
 
