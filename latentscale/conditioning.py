@@ -200,9 +200,9 @@ class _Structure:
         if "family_deviation" in draws:
             patterns |= {"family_deviation": picked, "recipe_deviation": picked}
         if "family_slope" in draws:
-            x = members.x_slope[cells.llm]
-            slopes = x[None, :, :, None] * loading[:, :, None, :]
-            patterns["family_slope"] = slopes.reshape(len(draws), len(x), -1)
+            x = draws["x_slope"] if "x_slope" in draws else members.x_slope[None]
+            slopes = x[:, cells.llm, :, None] * loading[:, :, None, :]
+            patterns["family_slope"] = slopes.reshape(*slopes.shape[:2], -1)
         scales, groups, rows, kept = {}, {}, {}, {}
         for effect, pattern in patterns.items():
             kind = effect.split("_")[0]

@@ -137,16 +137,34 @@ class FeatureEncoding:
         """
         _require_columns(self.columns, llms, self.formula)
         _require_known(self.columns, llms)
-        self._require_seen_levels(llms)
-        frame = _in_years(llms[list(self.columns)], self.dates)
-        raw = _materialise(self._model_spec, frame, self.formula)
+        self.require_categories(llms)
+        return self.encode_plain(self.plain(llms), llms.get("tuned"))
+
+    def plain(self, llms: pd.DataFrame) -> pd.DataFrame:
+        """Give the columns that the formula needs, dates in years; what is unknown is NaN."""
+        return _in_years(llms.reindex(columns=list(self.columns)), self.dates)
+
+    def encode_plain(self, plain: pd.DataFrame, tuned: pd.Series | None) -> pd.DataFrame:
+        """Encode what :meth:`plain` gave, all of it known.
+
+        Parameters
+        ----------
+        plain : pandas.DataFrame
+        tuned : pandas.Series or None
+            May be None without tuning slopes.
+
+        Returns
+        -------
+        pandas.DataFrame, dims (llm, feature)
+        """
+        raw = _materialise(self._model_spec, plain, self.formula)
         design = (raw - self.mean) / self.sd
         of_tuned = design[:, self._positions(self.tuning_slopes)]
-        if self.tuning_slopes:
-            of_tuned = np.where(llms["tuned"].to_numpy()[:, None] == 1, of_tuned, 0.0)
+        if tuned is not None:
+            of_tuned = np.where(tuned.to_numpy()[:, None] == 1, of_tuned, 0.0)
         squared = self.squares.of(design[:, self._positions(self.squares.columns)])
         columns = np.hstack([design, squared, of_tuned])
-        return pd.DataFrame(columns, index=llms.index, columns=self.names)
+        return pd.DataFrame(columns, index=plain.index, columns=self.names)
 
     def extended(
         self, llms: pd.DataFrame, *, squares: Sequence[str], tuning_slopes: Sequence[str]
@@ -187,7 +205,15 @@ class FeatureEncoding:
     def _positions(self, columns: Sequence[str]) -> list[int]:
         return [self.names.index(name) for name in columns]
 
-    def _require_seen_levels(self, llms: pd.DataFrame) -> None:
+    def require_categories(self, llms: pd.DataFrame) -> None:
+        """Check that the categories of LLMs are known, and were seen in training.
+
+        Raises
+        ------
+        FeatureError
+        """
+        _require_columns(tuple(self.levels), llms, self.formula)
+        _require_known(tuple(self.levels), llms)
         for column, seen in self.levels.items():
             unseen = ~llms[column].isin(seen)
             if unseen.any():

@@ -37,6 +37,7 @@ class Members:
     Attributes
     ----------
     x : numpy.ndarray, dims (llm, feature)
+        Where features are unknown, their means; the draws then have ``x`` and ``x_slope`` too.
     x_slope : numpy.ndarray, dims (llm, slope_feature)
     tuned, family, recipe, llm : numpy.ndarray, dims (llm,)
     """
@@ -142,7 +143,7 @@ def add_groups(draws: Draws, members: Members, rng: np.random.Generator) -> Draw
 def ability_of(draws: Draws, members: Members) -> np.ndarray:
     """Give abilities in logits of the anchors, dims (draw, llm, skill)."""
     ability: np.ndarray = (
-        np.einsum("np,spk->snk", members.x, draws["feature_slope"])
+        _x(draws, members, "x") @ draws["feature_slope"]
         + members.tuned[None, :, None] * draws["tuning_shift"][:, None]
         + draws["family_effect"][:, members.family]
         + draws["recipe_effect"][:, members.recipe]
@@ -150,8 +151,14 @@ def ability_of(draws: Draws, members: Members) -> np.ndarray:
     )
     if "family_slope" in draws:
         slopes = draws["family_slope"][:, members.family]
-        ability += np.einsum("nq,snqk->snk", members.x_slope, slopes)
+        ability += np.einsum("...nq,...nqk->...nk", _x(draws, members, "x_slope"), slopes)
     return ability
+
+
+def _x(draws: Draws, members: Members, name: str) -> np.ndarray:
+    """Give features, dims ([draw,] llm, feature): drawn, if some are unknown."""
+    found: np.ndarray = draws[name] if name in draws else getattr(members, name)
+    return found
 
 
 def eta_of(draws: Draws, members: Members) -> np.ndarray:
@@ -160,7 +167,7 @@ def eta_of(draws: Draws, members: Members) -> np.ndarray:
         "snk,sjk->snj", ability_of(draws, members), draws["loading"]
     )
     if "benchmark_slope" in draws:
-        eta += np.einsum("np,sjp->snj", members.x, draws["benchmark_slope"])
+        eta += _x(draws, members, "x") @ draws["benchmark_slope"].swapaxes(1, 2)
         eta += members.tuned[None, :, None] * draws["benchmark_tuning"][:, None]
     if "family_deviation" in draws:
         eta += draws["family_deviation"][:, members.family]

@@ -7,13 +7,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from pandas.api.types import is_datetime64_any_dtype
+
 from latentscale.design import Design, make_design, slope_columns
 from latentscale.errors import ConvergenceWarning, SpecError
 from latentscale.features import required_columns
 from latentscale.likelihoods import likelihood_of
 from latentscale.priors import Prior, merge_priors
 from latentscale.spec import ModelSpec, choose_anchors
-from latentscale.table import ScoreTable, llms_with
+from latentscale.table import ScoreTable, llms_with, scored_llms
 from latentscale.wording import first, quoted
 
 if TYPE_CHECKING:
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
     from latentscale.fit import ScalingFit
 
 DEFAULT_FEATURES = "log(params_b) * log(tokens_t)"
+# Enters by itself where all LLMs of a table have it, as does progress in how LLMs are trained.
+_DATE = "release_date"
 
 # Evidence for the defaults, on the bundled leaderboard (224 LLMs, 1,959 scores): elpd by PSIS-LOO,
 # which is rough here, as up to a third of the cells have a Pareto k above 0.7, so that only large
@@ -52,8 +56,10 @@ class ScalingModel:
         needs, are left out.
     skills : int, default 3
         Number of latent skills K, 1 to 6.
-    features : str
-        Wilkinson formula over columns of ``table.llms``; the intercept is implied.
+    features : str, optional
+        Wilkinson formula over columns of ``table.llms``; the intercept is implied. Default:
+        ``"log(params_b) * log(tokens_t)"``, and ``+ release_date`` where the table has dates of all
+        LLMs with scores.
     likelihood : str
         ``"normal"`` (censored to [0, 1]), ``"beta"``, ``"student_t"``, or, where the scores have
         ``successes`` and ``trials``, ``"binomial"`` and ``"beta_binomial"``.
@@ -118,7 +124,7 @@ class ScalingModel:
         self,
         table: ScoreTable,
         skills: int = DEFAULT_SKILLS,
-        features: str = DEFAULT_FEATURES,
+        features: str | None = None,
         likelihood: str = DEFAULT_LIKELIHOOD,
         priors: Mapping[str, Prior] | None = None,
         *,
@@ -132,6 +138,7 @@ class ScalingModel:
         tuning_slopes: Sequence[str] | None = None,
     ) -> None:
         _require_table(table)
+        features = _default_features(table) if features is None else features
         design = make_design(table, features, squares=squares, tuning_slopes=tuning_slopes)
         asked = ModelSpec(
             skills=skills,
@@ -348,6 +355,15 @@ class ScalingModel:
         from latentscale.describe import model_html
 
         return model_html(self)
+
+
+def _default_features(table: ScoreTable) -> str:
+    """Size, tokens and their product, and the release date if it is known and differs."""
+    scored = scored_llms(table)
+    dated = _DATE in scored and is_datetime64_any_dtype(scored[_DATE])
+    if dated and scored[_DATE].notna().all() and scored[_DATE].nunique() > 1:
+        return f"{DEFAULT_FEATURES} + {_DATE}"
+    return DEFAULT_FEATURES
 
 
 def _same_parameters(model: ScalingModel, other: ScalingModel) -> bool:

@@ -15,8 +15,9 @@ from scipy.special import logsumexp
 
 from latentscale.conditioning import KnownCells, condition, log_evidence
 from latentscale.design import Design, slope_columns
-from latentscale.errors import ExtrapolationWarning, PredictionError
+from latentscale.errors import ExtrapolationWarning, MissingFeatureWarning, PredictionError
 from latentscale.forward import (
+    Draws,
     Members,
     add_groups,
     expected_of_cells,
@@ -28,6 +29,7 @@ from latentscale.likelihoods import likelihood_of
 from latentscale.spec import ModelSpec
 from latentscale.table import ScoreTable
 from latentscale.table.new_llms import table_of_new_llms
+from latentscale.unknown import FeaturePopulation, unknown_of
 from latentscale.wording import count, first, quoted, with_nearest
 
 if TYPE_CHECKING:
@@ -84,10 +86,9 @@ def predict(
     design, spec = model.design, model.spec
     asked = _read(model, llms, scores)
     shown = _benchmark_positions(design, benchmarks)
-    members, status = _members(design, spec, asked.llms)
-    _warn_extrapolation(design, asked.llms, members)
     rng = np.random.default_rng(random_seed)
-    draws = add_groups(read_draws(posterior), members, rng)
+    members, status, draws = _placed(design, spec, posterior, asked.llms, rng)
+    _warn_extrapolation(design, asked.llms, members)
     likelihood = likelihood_of(spec.likelihood)
     if asked.n_obs:
         known = _known_cells(design, asked)
@@ -119,9 +120,8 @@ def joint_log_density(
     asked = _read(model, llms, scores)
     if not asked.n_obs:
         raise PredictionError("There is no score whose density could be asked for. Give scores=.")
-    members, _ = _members(design, spec, asked.llms)
     rng = np.random.default_rng(random_seed)
-    draws = add_groups(read_draws(posterior), members, rng)
+    members, _, draws = _placed(design, spec, posterior, asked.llms, rng)
     known = _known_cells(design, asked)
     by_family = log_evidence(draws, members, known, likelihood_of(spec.likelihood), rng)
     family_of = members.family[known.llm]
@@ -233,9 +233,44 @@ def _benchmark_positions(design: Design, benchmarks: Sequence[str] | None) -> np
     return np.array([design.benchmarks.index(name) for name in names])
 
 
-def _members(design: Design, spec: ModelSpec, llms: pd.DataFrame) -> tuple[Members, list[str]]:
+def _placed(
+    design: Design,
+    spec: ModelSpec,
+    posterior: xr.Dataset,
+    llms: pd.DataFrame,
+    rng: np.random.Generator,
+) -> tuple[Members, list[str], Draws]:
+    """Find out who LLMs are to the fit, and draw what is not known of them."""
+    draws, columns = read_draws(posterior), slope_columns(design.encoding, spec.family_slopes)
+    unknown = unknown_of(design.encoding, llms)
+    if unknown.to_numpy().any():
+        _warn_unknown(llms, unknown)
+        population = FeaturePopulation.learn(design.encoding, design.llms)
+        x = population.encode(llms, len(draws), rng)
+        draws, typical = draws.with_values(x=x, x_slope=x[:, :, columns]), x.mean(axis=0)
+    else:
+        typical = design.encoding.encode(llms).to_numpy()
+    members, status = _members(design, llms, typical, columns)
+    return members, status, add_groups(draws, members, rng)
+
+
+def _warn_unknown(llms: pd.DataFrame, unknown: pd.DataFrame) -> None:
+    lacking = unknown.any(axis=1).to_numpy()
+    names = [str(name) for name in unknown if unknown[name].any()]
+    warnings.warn(
+        f"{first(quoted(names))} is unknown for {count(int(lacking.sum()), 'LLM')} to predict: "
+        f"{first(quoted(llms['llm'][lacking]))}. It is drawn from what fitted LLMs have: those of "
+        "the family, or of a new family those alike in what is known. Fill it in for narrower "
+        "intervals.",
+        MissingFeatureWarning,
+        stacklevel=5,
+    )
+
+
+def _members(
+    design: Design, llms: pd.DataFrame, x: np.ndarray, slope_columns: np.ndarray
+) -> tuple[Members, list[str]]:
     """Find each LLM's groups; new ones stand behind the fitted ones."""
-    x = design.encoding.encode(llms).to_numpy()
     fitted_llms = design.llms.set_index("llm")
     _require_same_groups(fitted_llms, llms)
     family, recipe, llm = (
@@ -249,9 +284,8 @@ def _members(design: Design, spec: ModelSpec, llms: pd.DataFrame) -> tuple[Membe
     _require_recipe_in_family(design, llms, family, recipe)
     new_family, new_recipe = family >= len(design.families), recipe >= len(design.recipes)
     status = np.where(new_family, "new family", np.where(new_recipe, "new recipe", "fitted"))
-    columns = slope_columns(design.encoding, spec.family_slopes)
     tuned = llms["tuned"].to_numpy(dtype=float)
-    return Members(x, x[:, columns], tuned, family, recipe, llm), status.tolist()
+    return Members(x, x[:, slope_columns], tuned, family, recipe, llm), status.tolist()
 
 
 def _positions(labels: pd.Series, fitted: Sequence[str]) -> np.ndarray:
