@@ -244,7 +244,8 @@ def _placed(
     draws, columns = read_draws(posterior), slope_columns(design.encoding, spec.family_slopes)
     unknown = unknown_of(design.encoding, llms)
     if unknown.to_numpy().any():
-        _warn_unknown(llms, unknown)
+        # By default a model has dates wherever its table has them, whether asked to or not.
+        _warn_unknown(llms, unknown.drop(columns=[*design.encoding.dates]))
         population = FeaturePopulation.learn(design.encoding, design.llms)
         x = population.encode(llms, len(draws), rng)
         draws, typical = draws.with_values(x=x, x_slope=x[:, :, columns]), x.mean(axis=0)
@@ -257,6 +258,8 @@ def _placed(
 def _warn_unknown(llms: pd.DataFrame, unknown: pd.DataFrame) -> None:
     lacking = unknown.any(axis=1).to_numpy()
     names = [str(name) for name in unknown if unknown[name].any()]
+    if not names:
+        return
     warnings.warn(
         f"{first(quoted(names))} is unknown for {count(int(lacking.sum()), 'LLM')} to predict: "
         f"{first(quoted(llms['llm'][lacking]))}. It is drawn from what fitted LLMs have: those of "

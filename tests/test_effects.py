@@ -157,7 +157,8 @@ def test_curve_stays_in_the_fitted_range_and_is_quiet(fit):
     sizes = fit.model.design.llms["params_b"]
     assert curve.summary["params_b"].max() == sizes.max()
     assert curve.summary["params_b"].min() < 8.1 / 3.9
-    assert curve.at == {"tuned": 0.0, "tokens_t": 15.0}
+    released = pd.Timestamp("2024-07-23")
+    assert curve.at == {"tuned": 0.0, "release_date": released, "tokens_t": 15.0}
     assert curve.draws.sizes == {"chain": 2, "draw": 100, "benchmark": 1, "params_b": 25}
 
 
@@ -229,7 +230,8 @@ def test_curve_refuses_what_it_cannot_use(fit):
         curves.scaling_curve(fit, "llama-2", at={"token_t": 2})
     assert str(error.value) == (
         "at= names 'token_t' (nearest: 'tokens_t'), which the formula "
-        "'log(params_b) * log(tokens_t)' does not use. It uses 'params_b', 'tokens_t'."
+        "'log(params_b) * log(tokens_t) + release_date' does not use. It uses 'params_b', "
+        "'release_date', 'tokens_t'."
     )
 
 

@@ -160,7 +160,7 @@ def test_not_knowing_widens_predictions_and_is_told(fit):
     with pytest.warns(MissingFeatureWarning) as caught:
         unsure = fit.predict(NEW.drop(columns=["release_date", "tokens_t"]), random_seed=1).summary
     assert str(caught[0].message) == (
-        "'release_date', 'tokens_t' is unknown for 2 LLMs to predict: 'Foo-1B', 'Foo-70B'. It is "
+        "'tokens_t' is unknown for 2 LLMs to predict: 'Foo-1B', 'Foo-70B'. It is "
         "drawn from what fitted LLMs have: those of the family, or of a new family those alike in "
         "what is known. Fill it in for narrower intervals."
     )
@@ -174,3 +174,11 @@ def test_known_scores_say_what_the_features_may_be(fit):
     with pytest.warns(MissingFeatureWarning):
         plain, informed = (fit.predict(asked, scores=part) for part in (None, scores))
     assert informed.summary["mean"].iloc[-1] > plain.summary["mean"].iloc[-1]
+
+
+def test_dates_are_drawn_without_a_word(fit):
+    dated, undated = (
+        fit.predict(asked, random_seed=1).summary
+        for asked in (NEW, NEW.drop(columns="release_date"))
+    )
+    assert undated["sd"].mean() > dated["sd"].mean()
