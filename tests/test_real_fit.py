@@ -99,7 +99,7 @@ def test_plain_arviz(without_family):
         loo = az.loo(extended.idata)
         sensitivity = az.psense_summary(extended.idata, var_names=["feature_slope"])
     assert loo.n_data_points == without_family.model.design.n_obs
-    assert len(sensitivity) == 3 * 2
+    assert len(sensitivity) == len(without_family.model.design.encoding.names) * 2
     az.plot_forest(without_family.idata, var_names=["family_effect"])
 
 
