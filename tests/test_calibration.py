@@ -71,5 +71,6 @@ def test_cells_without_ranks():
 def test_the_picture_names_every_group():
     pc = plots.calibration(cells_of(0.1), coords={"benchmark": "B"})
     [target] = plots.style.axes_of(pc).values()
-    assert target.get_title(loc="left").startswith("B   ")
+    assert target.get_title(loc="left") == "B"
+    assert [text.get_text() for text in target.texts] == ["93 % inside"]
     assert target.get_ylim()[0] == -target.get_ylim()[1]

@@ -41,7 +41,7 @@ def calibration(
 
     A calibrated model keeps to zero. A line above zero on the left and below it on the right says
     that it is too sure; the other way round, that its intervals are too wide; above zero
-    throughout, that it expects too much. Bands come from resampling families. Titles say what share
+    throughout, that it expects too much. Bands come from resampling families. Panels say what share
     of the scores lie in their 90 % interval.
 
     Parameters
@@ -108,14 +108,18 @@ def _draw_all(pc: PlotCollection, dataset: xr.Dataset, visuals: Visuals | None) 
 def _label(pc: PlotCollection, found: Calibration) -> None:
     shares = dict(zip(found.summary.index.astype(str), found.summary["coverage90"], strict=True))
     for name, target in style.axes_of(pc).items():
-        target.set_title(f"{name}   {style.share_text(shares[name])}")
+        target.set_title(name)
+        target.annotate(
+            f"{style.share_text(shares[name])} inside", (0.03, 0.05), xycoords="axes fraction",
+            color=style.INK, fontsize=style.SMALL,
+        )  # fmt: skip
         target.set_xlabel("rank among the draws (%)")
-        target.set_ylabel("too many at or below (points)")
+        target.set_ylabel("excess (points)")
         style.score_axis(target.xaxis)
-        target.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:+.0f}"))
+        target.yaxis.set_major_formatter(FuncFormatter(_signed))
         _centre(target)
     style.hide_inner_labels(pc)
-    style.title(pc, "Ranks of hidden scores, with the share inside the 90 % interval")
+    style.title(pc, "Hidden scores at or below a rank, in excess of those expected there")
     outer = style.percent_text(found.ci_prob)
     handles: list[Any] = [
         Line2D([], [], color=style.INK, lw=1.3, label="gap from uniform"),
@@ -123,6 +127,11 @@ def _label(pc: PlotCollection, found: Calibration) -> None:
         Patch(color=style.BLUE, alpha=0.2, lw=0, label=f"families resampled, {outer}"),
     ]
     style.legend(pc, handles)
+
+
+def _signed(value: float, _: int) -> str:
+    points = round(100 * value)
+    return f"{points:+d}" if points else "0"
 
 
 def _centre(target: Axes) -> None:

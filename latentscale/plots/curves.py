@@ -204,12 +204,14 @@ def _label(pc: PlotCollection, curve: ScalingCurve) -> None:
 
 def _held(curve: ScalingCurve) -> str:
     """Say what is held fixed: ``recipe llama-2, tokens_t = 2``."""
-    others = [
-        f"{name} = {value:.3g}" if isinstance(value, float) else f"{name} = {value}"
-        for name, value in curve.at.items()
-        if name != "tuned"
-    ]
+    others = [f"{name} = {_written(value)}" for name, value in curve.at.items() if name != "tuned"]
     return ", ".join([f"recipe {curve.recipe}", *others])
+
+
+def _written(value: Any) -> str:
+    if isinstance(value, pd.Timestamp):
+        return str(value.date())
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
 def _handles(curve: ScalingCurve, *, has_ceiling: bool) -> list[Any]:
