@@ -16,6 +16,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 import backtests
 import recovery
 import scaling
+import sloth
 from direct import direct_model
 from handwritten import hand_written, n_coordinates, table_of
 from speed import largest_gap, report
@@ -135,3 +136,33 @@ def test_the_backtests_hide_scores_in_seven_ways():
         models, default = backtests.models_of(table), ls.ScalingModel(table)
     assert models[backtests.PACKAGE].spec == default.spec
     assert len(models) + len(backtests.baselines_of(table)) == 12
+
+
+def test_the_protocol_of_sloth():
+    names = ["a-1", "a-2", "a-3", "b-1", "b-2", "b-chat-1", "b-chat-2", "lone", "gap-1", "gap-2"]
+    frame = pd.DataFrame({"llm": names, "tuned": 0, "params_b": [3, 1, 2, 1, 2, 1, 2, 1, 1, 2]})
+    recipes = ["a", "a", "a", "b", "b", "b chat", "b chat", "lone", "gap", "gap"]
+    frame = frame.assign(recipe=recipes, family=[recipe[0] for recipe in recipes], tokens_t=1.0)
+    frame = frame.assign(X=np.linspace(0.3, 0.6, 10), Y=[0.5] * 9 + [np.nan])
+    setting = {
+        "benchmarks": ["X", "Y"], "min_llms_per_recipe": 2, "observed_smallest": 1,
+        "test_groups": [["a"], ["b", "b chat"]],
+    }  # fmt: skip
+    found = sloth.splits_of(frame, setting, {"X": 0.25, "Y": 0.0}, "both")
+    assert set(found[0].table.scores["llm"]) == set(names[:7])
+    assert set(found[0].hidden["llm"]) == {"a-1", "a-3"}  # the smallest, a-2, is known
+    assert set(found[1].hidden["llm"]) == {"b-2", "b-chat-2"}
+    assert found[0].table.benchmarks.set_index("benchmark")["chance"].to_dict() == {
+        "X": 0.25,
+        "Y": 0,
+    }
+
+
+def test_errors_of_groups_weigh_the_same():
+    cells = pd.DataFrame(
+        {
+            "split": ["a", "a", "a", "b"], "benchmark": "X",
+            "median": [0.1, 0.1, 0.1, 0.3], "score": [0.0, 0.0, 0.0, 0.0],
+        }
+    )  # fmt: skip
+    assert sloth.errors_of(cells).to_dict() == {"X": pytest.approx(20)}
