@@ -240,7 +240,8 @@ class _Target:
         def minus_mean(moved: np.ndarray) -> tuple[float, np.ndarray]:
             points = self._points(old.mean + old.root @ moved, old.root, noise)
             values, slopes = zip(*self.pool.map(density.at, points), strict=True)
-            value, slope = np.mean(values), np.mean(slopes, axis=0)[:n]
+            with np.errstate(invalid="ignore"):  # where the density is zero, slopes are anything
+                value, slope = np.mean(values), np.mean(slopes, axis=0)[:n]
             if not np.isfinite(value) or not np.isfinite(slope).all():
                 return _NOT_FINITE, np.zeros(n)
             return -float(value), -(old.root.T @ slope)

@@ -74,3 +74,11 @@ def test_the_picture_names_every_group():
     assert target.get_title(loc="left") == "B"
     assert [text.get_text() for text in target.texts] == ["93 % inside"]
     assert target.get_ylim()[0] == -target.get_ylim()[1]
+
+
+def test_panels_reach_as_far_as_their_bands():
+    pc = plots.calibration(cells_of(0.04))
+    limits = {target.get_ylim() for target in plots.style.axes_of(pc).values()}
+    [(low, high)] = limits
+    assert low == -high
+    assert 0.1 < high < 0.6

@@ -117,7 +117,7 @@ def _label(pc: PlotCollection, found: Calibration) -> None:
         target.set_ylabel("excess (points)")
         style.score_axis(target.xaxis)
         target.yaxis.set_major_formatter(FuncFormatter(_signed))
-        _centre(target)
+    _centre(next(iter(style.axes_of(pc).values())))
     style.hide_inner_labels(pc)
     style.title(pc, "Hidden scores at or below a rank, in excess of those expected there")
     outer = style.percent_text(found.ci_prob)
@@ -135,6 +135,6 @@ def _signed(value: float, _: int) -> str:
 
 
 def _centre(target: Axes) -> None:
-    """Put zero in the middle."""
-    reach = float(np.abs(target.get_ylim()).max())
+    """Put zero in the middle of all panels, which share an axis; leave room for the shares."""
+    reach = 1.35 * float(np.abs(target.get_ylim()).max())
     target.set_ylim(-reach, reach)
