@@ -13,6 +13,8 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from latentscale.metrics import ranks
+
 
 def score_pairs(fold: xr.Dataset, rng: np.random.Generator) -> pd.DataFrame:
     """Rank the difference of two scores among the predicted differences.
@@ -47,14 +49,10 @@ def score_pairs(fold: xr.Dataset, rng: np.random.Generator) -> pd.DataFrame:
                     "llm": labels["llm"][one],
                     "other": labels["llm"][other],
                     "difference": difference,
-                    "pit": _pit(draws[:, one] - draws[:, other], difference),
-                    "pit_if_apart": _pit(draws[:, one] - apart, difference),
+                    "pit": ranks(draws[:, one] - draws[:, other], difference),
+                    "pit_if_apart": ranks(draws[:, one] - apart, difference),
                 }
             )
     numbers = dict.fromkeys(("difference", "pit", "pit_if_apart"), float)
     columns = ["family", "benchmark", "llm", "other", *numbers]
     return pd.DataFrame(rows, columns=columns).astype(numbers)
-
-
-def _pit(draws: np.ndarray, value: float) -> float:
-    return float((draws < value).mean() + (draws == value).mean() / 2)

@@ -45,8 +45,17 @@ def score_cells(draws: np.ndarray, score: np.ndarray) -> pd.DataFrame:
         bounds = np.quantile(draws, [tail, 1 - tail], axis=0)
         columns |= {f"lower{level}": bounds[0], f"upper{level}": bounds[1]}
     columns["crps"] = _crps(draws, score)
-    columns["pit"] = (draws < score).mean(axis=0) + (draws == score).mean(axis=0) / 2
+    columns["pit"] = ranks(draws, score)
     return pd.DataFrame(columns)
+
+
+def ranks(draws: np.ndarray, value: np.ndarray) -> np.ndarray:
+    """Give the share of draws below a value, draws that equal it counted half.
+
+    Draws are along the first dim.
+    """
+    found: np.ndarray = (draws < value).mean(axis=0) + (draws == value).mean(axis=0) / 2
+    return found
 
 
 def summarise_cells(cells: pd.DataFrame, by: str | Sequence[str] | None = None) -> pd.DataFrame:
