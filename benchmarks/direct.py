@@ -23,9 +23,9 @@ def direct_model(model: ScalingModel) -> pm.Model:
     design, spec = model.design, model.spec
     skills = [f"skill {k + 1}" for k in range(spec.skills)]
     coords = {
-        "family": design.families, "recipe": design.recipes, "llm": design.llms["llm"],
-        "benchmark": design.benchmarks, "feature": design.encoding.names, "skill": skills,
-        "contrast": np.arange(1, spec.skills),
+        "developer": design.developers, "family": design.families, "recipe": design.recipes,
+        "llm": design.llms["llm"], "benchmark": design.benchmarks,
+        "feature": design.encoding.names, "skill": skills, "contrast": np.arange(1, spec.skills),
     }  # fmt: skip
     i, j = design.llm_of_obs, design.benchmark_of_obs
     anchors = [design.benchmarks.index(name) for name in spec.anchors]
@@ -35,9 +35,12 @@ def direct_model(model: ScalingModel) -> pm.Model:
         slope = pm.Normal("feature_slope", 0, 1, dims=("feature", "skill"))
         shift = pm.Normal("tuning_shift", 0, 1, dims="skill")
         family_scale = pm.LogNormal("family_scale", -0.5, 0.7, dims="skill")
+        developer_scale = family_scale * pm.LogNormal("developer_ratio", 0, 0.5, dims="skill")
         recipe_scale = family_scale * pm.LogNormal("recipe_ratio", -1, 0.5, dims="skill")
         llm_scale = family_scale * pm.LogNormal("llm_ratio", -1, 0.5, dims="skill")
+        developer = developer_scale * pm.Normal("developer_z", dims=("developer", "skill"))
         family = family_scale * pm.Normal("family_z", dims=("family", "skill"))
+        family = family + developer[design.developer_of_family]
         recipe = recipe_scale * pm.Normal("recipe_z", dims=("recipe", "skill"))
         llm = llm_scale * pm.Normal("llm_z", dims=("llm", "skill"))
         ability = (
@@ -63,14 +66,15 @@ def direct_model(model: ScalingModel) -> pm.Model:
         own = own - pt.dot(loading, pt.linalg.solve(gram, pt.dot(loading.T, own)))
         x = np.column_stack([design.x, design.tuned])
         # Deviations.
-        names = ("family_deviation", "recipe_deviation")
+        names = ("developer_deviation", "family_deviation", "recipe_deviation")
         scales = [pm.LogNormal(f"{name}_scale", -1.9, 0.5, dims="benchmark") for name in names]
         z = [pm.Normal(f"{n}_z", dims=(n.split("_")[0], "benchmark")) for n in names]
         eta = difficulty + pt.dot(ability, loading.T) + pt.dot(x, own.T)
         eta = (
             eta
-            + (scales[0] * z[0])[design.family_of_llm]
-            + (scales[1] * z[1])[design.recipe_of_llm]
+            + (scales[0] * z[0])[design.developer_of_family[design.family_of_llm]]
+            + (scales[1] * z[1])[design.family_of_llm]
+            + (scales[2] * z[2])[design.recipe_of_llm]
         )
         # Scores.
         chance = design.chance

@@ -31,8 +31,10 @@ class Table(NamedTuple):
 
     cells: Any
     x: Any
+    developer: Any
     family: Any
     recipe: Any
+    n_developers: int
     n_families: int
     n_recipes: int
     chance: Any
@@ -47,9 +49,10 @@ def table_of(model: ScalingModel) -> Table:
     known = known_arrays(design, spec, model.priors)
     cells = Cells(*(known[name] for name in ARRAYS[: len(Cells._fields)]))
     return Table(
-        cells, np.column_stack([design.x, design.tuned]), design.family_of_llm,
-        design.recipe_of_llm, len(design.families), len(design.recipes), design.chance,
-        np.array(anchored), helmert(spec.skills),
+        cells, np.column_stack([design.x, design.tuned]),
+        design.developer_of_family[design.family_of_llm], design.family_of_llm,
+        design.recipe_of_llm, len(design.developers), len(design.families), len(design.recipes),
+        design.chance, np.array(anchored), helmert(spec.skills),
     )  # fmt: skip
 
 
@@ -65,8 +68,8 @@ def n_coordinates(model: ScalingModel) -> int:
     """Count the coordinates."""
     d, k = model.design, model.spec.skills
     (n, p), m = d.x.shape, len(d.benchmarks)
-    groups = len(d.families) + len(d.recipes)
-    return p * k + 4 * k + (groups + n) * k + m * (k + 1) + (p + 1) * (m + 1) + m * (6 + groups)
+    groups = len(d.developers) + len(d.families) + len(d.recipes)
+    return p * k + 5 * k + (groups + n) * k + m * (k + 1) + (p + 1) * (m + 1) + m * (7 + groups)
 
 
 @numba.njit
@@ -90,7 +93,8 @@ def _variables(flat, t, size):
     p, m, n = t.x.shape[1] - 1, t.chance.shape[0], t.x.shape[0]
     feature_slope, at = _next(flat, 0, p, size)
     tuning_shift, at = _next(flat, at, 1, size)
-    scales, at = _next(flat, at, 3, size)  # family, recipe / family, LLM / family
+    scales, at = _next(flat, at, 4, size)  # family; developer, recipe and LLM relative to it
+    developer, at = _next(flat, at, t.n_developers, size)
     family, at = _next(flat, at, t.n_families, size)
     recipe, at = _next(flat, at, t.n_recipes, size)
     llm, at = _next(flat, at, n, size)
@@ -100,16 +104,17 @@ def _variables(flat, t, size):
     own_scale, at = _next(flat, at, 1, p + 1)  # tuning last
     own, at = _next(flat, at, m, p)
     own_tuning, at = _next(flat, at, m, 1)
-    spread, at = _next(flat, at, 2, m)  # of the deviations of families and recipes
+    spread, at = _next(flat, at, 3, m)  # of the deviations of developers, families and recipes
+    developer_deviation, at = _next(flat, at, t.n_developers, m)
     family_deviation, at = _next(flat, at, t.n_families, m)
     recipe_deviation, at = _next(flat, at, t.n_recipes, m)
     slack_and_share, at = _next(flat, at, 2, m)
     asymmetry, at = _next(flat, at, 1, m)
     precision, at = _next(flat, at, 1, m)
     return (
-        feature_slope, tuning_shift, scales, family, recipe, llm, total, contrast, difficulty,
-        own_scale, own, own_tuning, spread, family_deviation, recipe_deviation, slack_and_share,
-        asymmetry, precision,
+        feature_slope, tuning_shift, scales, developer, family, recipe, llm, total, contrast,
+        difficulty, own_scale, own, own_tuning, spread, developer_deviation, family_deviation,
+        recipe_deviation, slack_and_share, asymmetry, precision,
     )  # fmt: skip
 
 
@@ -182,7 +187,7 @@ def _pull_back_loadings(t, d_loading, d_total, d_contrast):
 
 
 @numba.njit(error_model="numpy")
-def _etas(t, ability, loading, difficulty, own, spread, family_z, recipe_z):
+def _etas(t, ability, loading, difficulty, own, spread, developer_z, family_z, recipe_z):
     eta = np.empty(t.cells.llm.shape[0])
     for j in range(loading.shape[0]):
         for o in range(t.cells.start[j], t.cells.start[j + 1]):
@@ -192,16 +197,17 @@ def _etas(t, ability, loading, difficulty, own, spread, family_z, recipe_z):
                 value += ability[i, k] * loading[j, k]
             for p in range(own.shape[1]):
                 value += t.x[i, p] * own[j, p]
-            value += spread[0, j] * family_z[t.family[i], j]
-            value += spread[1, j] * recipe_z[t.recipe[i], j]
+            value += spread[0, j] * developer_z[t.developer[i], j]
+            value += spread[1, j] * family_z[t.family[i], j]
+            value += spread[2, j] * recipe_z[t.recipe[i], j]
             eta[o] = value
     return eta
 
 
 @numba.njit(error_model="numpy")
 def _pull_back_etas(
-    t, ability, loading, spread, family_z, recipe_z, d_eta, d_ability, d_loading, d_difficulty,
-    d_own, d_log_spread, d_family_z, d_recipe_z,
+    t, ability, loading, spread, developer_z, family_z, recipe_z, d_eta, d_ability, d_loading,
+    d_difficulty, d_own, d_log_spread, d_developer_z, d_family_z, d_recipe_z,
 ):  # fmt: skip
     for j in range(loading.shape[0]):
         for o in range(t.cells.start[j], t.cells.start[j + 1]):
@@ -212,12 +218,15 @@ def _pull_back_etas(
                 d_loading[j, k] += d * ability[i, k]
             for p in range(d_own.shape[1]):
                 d_own[j, p] += d * t.x[i, p]
-            f, r = t.family[i], t.recipe[i]
-            of_family, of_recipe = d * spread[0, j], d * spread[1, j]
+            v, f, r = t.developer[i], t.family[i], t.recipe[i]
+            of_developer = d * spread[0, j]
+            of_family, of_recipe = d * spread[1, j], d * spread[2, j]
+            d_developer_z[v, j] += of_developer
             d_family_z[f, j] += of_family
             d_recipe_z[r, j] += of_recipe
-            d_log_spread[0, j] += of_family * family_z[f, j]
-            d_log_spread[1, j] += of_recipe * recipe_z[r, j]
+            d_log_spread[0, j] += of_developer * developer_z[v, j]
+            d_log_spread[1, j] += of_family * family_z[f, j]
+            d_log_spread[2, j] += of_recipe * recipe_z[r, j]
 
 
 def hand_written(likelihood: str) -> Any:
@@ -229,19 +238,21 @@ def hand_written(likelihood: str) -> Any:
         size, m = len(skills), t.chance.shape[0]
         gradient[:] = 0.0
         (
-            B, shift, scales, zf, zr, zi, total, contrast, difficulty, own_scale, own_z, tuning_z,
-            spread, dev_f, dev_r, slack_share, asymmetry, precision,
+            B, shift, scales, zd, zf, zr, zi, total, contrast, difficulty, own_scale, own_z,
+            tuning_z, spread, dev_d, dev_f, dev_r, slack_share, asymmetry, precision,
         ) = _variables(x, t, size)  # fmt: skip
         (
-            d_B, d_shift, d_scales, d_zf, d_zr, d_zi, d_total, d_contrast, d_difficulty,
-            d_own_scale, d_own_z, d_tuning_z, d_spread, d_dev_f, d_dev_r, d_slack_share,
+            d_B, d_shift, d_scales, d_zd, d_zf, d_zr, d_zi, d_total, d_contrast, d_difficulty,
+            d_own_scale, d_own_z, d_tuning_z, d_spread, d_dev_d, d_dev_f, d_dev_r, d_slack_share,
             d_asymmetry, d_precision,
         ) = _variables(gradient, t, size)  # fmt: skip
 
         # Priors, those of logarithms in what is sampled.
         value = _normal(B, d_B, 0, 1) + _normal(shift, d_shift, 0, 1)
         value += _normal(scales[:1], d_scales[:1], -0.5, 0.7)
-        value += _normal(scales[1:], d_scales[1:], -1, 0.5)
+        value += _normal(scales[1:2], d_scales[1:2], 0, 0.5)
+        value += _normal(scales[2:], d_scales[2:], -1, 0.5)
+        value += _normal(zd, d_zd, 0, 1) + _normal(dev_d, d_dev_d, 0, 1)
         value += _normal(zf, d_zf, 0, 1) + _normal(zr, d_zr, 0, 1) + _normal(zi, d_zi, 0, 1)
         value += _normal(total, d_total, 1, 0.7) + _normal(contrast, d_contrast, 0, 0.5)
         value += _normal(difficulty, d_difficulty, -0.5, 1.5)
@@ -257,14 +268,15 @@ def hand_written(likelihood: str) -> Any:
 
         # Abilities.
         scale = np.exp(scales)
-        scale[1] *= scale[0]
-        scale[2] *= scale[0]
+        for level in range(1, 4):
+            scale[level] *= scale[0]
         slopes = np.vstack((B, shift))
         ability = np.dot(t.x, slopes)
         llms = np.arange(t.x.shape[0])
         _add_effects(ability, t.family, scale[0], zf)
-        _add_effects(ability, t.recipe, scale[1], zr)
-        _add_effects(ability, llms, scale[2], zi)
+        _add_effects(ability, t.developer, scale[1], zd)
+        _add_effects(ability, t.recipe, scale[2], zr)
+        _add_effects(ability, llms, scale[3], zi)
         # Benchmarks.
         loading = _loadings(t, total, contrast, size)
         raw = np.exp(own_scale) * np.hstack((own_z, tuning_z))
@@ -272,7 +284,7 @@ def hand_written(likelihood: str) -> Any:
         along = np.linalg.solve(gram, np.dot(loading.T, raw))
         own = raw - np.dot(loading, along)
         sd = np.exp(spread)
-        eta = _etas(t, ability, loading, difficulty, own, sd, dev_f, dev_r)
+        eta = _etas(t, ability, loading, difficulty, own, sd, dev_d, dev_f, dev_r)
         # Scores.
         odds = 1 / (1 + np.exp(-slack_share))
         floor = t.chance * (1 - odds[0])
@@ -293,8 +305,8 @@ def hand_written(likelihood: str) -> Any:
         d_ability, d_loading = np.zeros(ability.shape), np.zeros(loading.shape)
         d_own = np.zeros(own.shape)
         _pull_back_etas(
-            t, ability, loading, sd, dev_f, dev_r, d_eta, d_ability, d_loading, d_difficulty,
-            d_own, d_spread, d_dev_f, d_dev_r,
+            t, ability, loading, sd, dev_d, dev_f, dev_r, d_eta, d_ability, d_loading,
+            d_difficulty, d_own, d_spread, d_dev_d, d_dev_f, d_dev_r,
         )  # fmt: skip
         # own = raw - L G^-1 L' raw with G = L' L.
         d_along = np.linalg.solve(gram, -np.dot(loading.T, d_own))
@@ -311,12 +323,14 @@ def hand_written(likelihood: str) -> Any:
         d_slopes = np.dot(t.x.T, d_ability)
         d_B += d_slopes[:n_own]
         d_shift += d_slopes[n_own:]
-        by_recipe = _pull_back_effects(d_ability, t.recipe, scale[1], zr, d_zr)
-        by_llm = _pull_back_effects(d_ability, llms, scale[2], zi, d_zi)
+        by_developer = _pull_back_effects(d_ability, t.developer, scale[1], zd, d_zd)
+        by_recipe = _pull_back_effects(d_ability, t.recipe, scale[2], zr, d_zr)
+        by_llm = _pull_back_effects(d_ability, llms, scale[3], zi, d_zi)
         by_family = _pull_back_effects(d_ability, t.family, scale[0], zf, d_zf)
-        d_scales[0] += by_family + by_recipe + by_llm
-        d_scales[1] += by_recipe
-        d_scales[2] += by_llm
+        d_scales[0] += by_family + by_developer + by_recipe + by_llm
+        d_scales[1] += by_developer
+        d_scales[2] += by_recipe
+        d_scales[3] += by_llm
         return value
 
     return density

@@ -22,6 +22,7 @@ def numpyro_model(model: ScalingModel) -> Callable[[], None]:
     i, j = design.llm_of_obs, design.benchmark_of_obs
     anchors = np.array([design.benchmarks.index(name) for name in spec.anchors])
     x = np.column_stack([design.x, design.tuned])
+    developer_of_llm = design.developer_of_family[design.family_of_llm]
     low, high = design.score <= 0, design.score >= 1
     inside = ~(low | high)
 
@@ -41,9 +42,12 @@ def numpyro_model(model: ScalingModel) -> Callable[[], None]:
         slope = normal("feature_slope", (n_features, n_skills))
         shift = normal("tuning_shift", (n_skills,))
         family_scale = positive("family_scale", (n_skills,), -0.5, 0.7)
+        developer_scale = family_scale * positive("developer_ratio", (n_skills,), 0, 0.5)
         recipe_scale = family_scale * positive("recipe_ratio", (n_skills,), -1, 0.5)
         llm_scale = family_scale * positive("llm_ratio", (n_skills,), -1, 0.5)
         family = family_scale * normal("family_z", (len(design.families), n_skills))
+        developer = developer_scale * normal("developer_z", (len(design.developers), n_skills))
+        family = family + developer[design.developer_of_family]
         recipe = recipe_scale * normal("recipe_z", (len(design.recipes), n_skills))
         llm = llm_scale * normal("llm_z", (len(design.llms), n_skills))
         ability = (
@@ -68,6 +72,7 @@ def numpyro_model(model: ScalingModel) -> Callable[[], None]:
         # Deviations.
         eta = difficulty + ability @ loading.T + x @ own.T
         for name, n, of in (
+            ("developer_deviation", len(design.developers), developer_of_llm),
             ("family_deviation", len(design.families), design.family_of_llm),
             ("recipe_deviation", len(design.recipes), design.recipe_of_llm),
         ):

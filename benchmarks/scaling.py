@@ -30,14 +30,16 @@ from latentscale.coordinates import shared_variables
 
 LLMS, BENCHMARKS = (250, 1_000, 4_000), (12, 50)
 _MISSING, _SKILLS = 0.4, 3
+_FAMILIES = 1.8  # of a developer, as on the bundled leaderboard
 _LLMS_PER_FAMILY = 4.75  # with the other defaults of simulate()
 
 # Medians of the priors, about; so that no benchmark is at its ceiling or floor for most LLMs.
 _TYPICAL: dict[str, Any] = {
-    "feature_slope": 0.5, "tuning_shift": 0.3, "family_scale": 0.6, "recipe_ratio": 0.37,
-    "llm_ratio": 0.37, "total_loading": 1.0, "slope_scale": 0.1, "tuning_scale": 0.22,
-    "family_deviation_scale": 0.15, "recipe_deviation_scale": 0.15, "floor_slack": 0.03,
-    "ceiling_share": 0.9, "asymmetry": 1.0, "precision": 300.0,
+    "feature_slope": 0.5, "tuning_shift": 0.3, "family_scale": 0.6, "developer_ratio": 1.0,
+    "recipe_ratio": 0.37, "llm_ratio": 0.37, "total_loading": 1.0, "slope_scale": 0.1,
+    "tuning_scale": 0.22, "developer_deviation_scale": 0.15, "family_deviation_scale": 0.15,
+    "recipe_deviation_scale": 0.15, "floor_slack": 0.03, "ceiling_share": 0.9, "asymmetry": 1.0,
+    "precision": 300.0,
 }  # fmt: skip
 
 
@@ -72,7 +74,8 @@ def fit_one(n_llms: int, n_benchmarks: int, draws: int, tune: int, seed: int) ->
     """Simulate one table and fit it."""
     truth = {**_TYPICAL, "difficulty": np.linspace(-1.5, 1.0, n_benchmarks)}
     model = ls.simulate(
-        n_families=round(n_llms / _LLMS_PER_FAMILY), benchmarks=n_benchmarks, missing=_MISSING,
+        n_families=round(n_llms / _LLMS_PER_FAMILY), families_per_developer=_FAMILIES,
+        benchmarks=n_benchmarks, missing=_MISSING,
         skills=_SKILLS, likelihood="normal", truth=truth, random_seed=seed,
     ).model  # fmt: skip
     density = compile_density(model)

@@ -265,6 +265,7 @@ class _Target:
         design = self.model.design
         members = fitted_members(design, self.model.spec)
         sizes = {
+            "developer": len(design.developers),
             "family": len(design.families),
             "recipe": len(design.recipes),
             "llm": len(design.llms),

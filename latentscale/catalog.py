@@ -39,9 +39,9 @@ _SETS = {
         BundledSet(
             name="llms",
             rows=247,
-            columns=("llm", "family", "recipe", "tuned", "release_date", "params_b", "tokens_t"),
-            what="LLMs: family, recipe, release date, size (1e9 parameters), training tokens "
-            "(1e12), architecture, data mix (percent)",
+            columns=("llm", "family", "developer", "recipe", "tuned", "params_b", "tokens_t"),
+            what="LLMs: family, developer, recipe, release date, size (1e9 parameters), training "
+            "tokens (1e12), architecture, data mix (percent)",
             source="model cards, papers and configurations published by the developers",
             licence="public facts, no licence needed",
             loader="load_leaderboard().llms",

@@ -42,7 +42,7 @@ class PredictiveCheck:
     ci_prob : float
         The probability of the intervals whose coverage is counted.
     level : str
-        The lowest level whose effects were drawn anew.
+        The highest level whose effects were drawn anew.
     """
 
     summary: pd.DataFrame
@@ -96,8 +96,8 @@ def predictive_check(
     Parameters
     ----------
     fit : ScalingFit
-    level : {"score", "llm", "recipe", "family"}, default "family"
-        The lowest level whose effects are drawn anew.
+    level : {"score", "llm", "recipe", "family", "developer"}, default "family"
+        The highest level whose effects are drawn anew.
     ci_prob : float, default 0.9
         Of the intervals whose coverage is counted.
     random_seed : int, default 1
@@ -175,8 +175,8 @@ def compare(
     observed : pandas.DataFrame, optional
         Columns ``llm``, ``benchmark``, ``score``; needed for a prediction. Cells that only one side
         has are left out, and so are scores that the prediction was given.
-    level : {"score", "llm", "recipe", "family"}, default "family"
-        For a fit: the lowest level whose effects are drawn anew.
+    level : {"score", "llm", "recipe", "family", "developer"}, default "family"
+        For a fit: the highest level whose effects are drawn anew.
     ci_prob : float, default 0.9
         For a fit; a prediction has its own.
     random_seed : int, default 1

@@ -16,13 +16,18 @@ _CHANCE = (0.25, 0.0, 0.5, 0.1)
 
 
 def draw_llms(
-    n_families: int, recipes: float, llms: float, tuned_share: float, rng: np.random.Generator
+    n_families: int,
+    recipes: float,
+    llms: float,
+    tuned_share: float,
+    families: float | None,
+    rng: np.random.Generator,
 ) -> pd.DataFrame:
-    """Draw families, their recipes and their LLMs, with sizes and tokens.
+    """Draw families, their recipes and their LLMs, with sizes, tokens and perhaps developers.
 
     The arguments are those of :func:`latentscale.simulate`.
     """
-    _require_usable(n_families, recipes, llms, tuned_share)
+    _require_usable(n_families, recipes, llms, tuned_share, families)
     rows = []
     for number in range(1, n_families + 1):
         family = f"family {number:0{len(str(n_families))}d}"
@@ -35,7 +40,13 @@ def draw_llms(
                 name = f"{recipe} {params[size]:.3g}B"
                 rows.append((name, family, recipe, tuned, params[size], tokens[size]))
     columns = ["llm", "family", "recipe", "tuned", "params_b", "tokens_t"]
-    return pd.DataFrame(rows, columns=columns)
+    found = pd.DataFrame(rows, columns=columns)
+    if families is None:
+        return found
+    # Each family is of the developer of the one before it, or of the next one.
+    is_next = rng.random(n_families) < 1 / families
+    whose = (1 + is_next.cumsum() - is_next[0])[pd.factorize(found["family"])[0]]
+    return found.assign(developer=[f"developer {i}" for i in whose.tolist()])
 
 
 def _draw_sizes(n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -96,13 +107,18 @@ def draw_cells(
     return pd.DataFrame(names)
 
 
-def _require_usable(n_families: int, recipes: float, llms: float, tuned_share: float) -> None:
+def _require_usable(
+    n_families: int, recipes: float, llms: float, tuned_share: float, families: float | None
+) -> None:
     if not isinstance(n_families, int | np.integer) or n_families < 2:
         raise SpecError(
             f"n_families={n_families!r} must be a whole number of at least 2: with one family, no "
             "feature that families share could be told from it. Use n_families=40."
         )
-    for name, value in (("recipes_per_family", recipes), ("llms_per_recipe", llms)):
+    means = {"recipes_per_family": recipes, "llms_per_recipe": llms}
+    if families is not None:
+        means["families_per_developer"] = families
+    for name, value in means.items():
         if not value >= 1:
             raise SpecError(
                 f"{name}={value!r} must be at least 1: it is a mean, and none is empty. Use "

@@ -16,7 +16,8 @@ by draw:
    draws themselves are resampled by it, since known scores also tell which draws are right.
 
 Proposals whose variances D are widened have bounded weights. New families are independent given a
-draw, so they are treated one by one, and their weights multiplied.
+draw, unless they are of one new developer; so they are treated one by one, or by developer, and
+their weights multiplied.
 
 References: Matheron's rule as in Wilson et al. (arXiv 2011.04026); Pareto smoothing of the weights
 and its diagnostic as in Vehtari et al. (arXiv 1507.02646).
@@ -102,13 +103,22 @@ def condition(
         The known scores are so far from what the fit expects that few draws carry the weight.
     """
     log_weight = np.zeros(len(draws))
-    for family in np.unique(members.family[known.llm]):
-        cells = known.of(members.family[known.llm] == family)
-        draws, log_evidence = _condition_family(draws, members, cells, likelihood, rng)
+    together = _dependent(draws, members)[known.llm]
+    for block in np.unique(together):
+        cells = known.of(together == block)
+        draws, log_evidence = _condition_block(draws, members, cells, likelihood, rng)
         log_weight += log_evidence
     weight, pareto_k = _smoothed(log_weight)
     _warn_few(weight, pareto_k, sorted({families[i] for i in known.llm}))
     return draws.take(_resample(weight, rng))
+
+
+def _dependent(draws: Draws, members: Members) -> np.ndarray:
+    """Label LLMs whose new effects depend on each other within a draw alike, dims (llm,)."""
+    if "developer_effect" not in draws:
+        return members.family
+    is_new = members.developer >= draws.n_fitted["developer"]
+    return np.where(is_new, -1 - members.developer, members.family)
 
 
 def log_evidence(
@@ -130,21 +140,21 @@ def log_evidence(
     found = {}
     for family in np.unique(members.family[known.llm]).tolist():
         cells = known.of(members.family[known.llm] == family)
-        found[family] = _condition_family(draws, members, cells, likelihood, rng)[1]
+        found[family] = _condition_block(draws, members, cells, likelihood, rng)[1]
     return found
 
 
-def _condition_family(
+def _condition_block(
     draws: Draws,
     members: Members,
     cells: KnownCells,
     likelihood: Likelihood,
     rng: np.random.Generator,
 ) -> tuple[Draws, np.ndarray]:
-    """Condition on the cells of one family; also give the log evidence of each draw."""
+    """Condition on cells of one family, or one developer; also give each draw's log evidence."""
     at = (slice(None), cells.llm, cells.benchmark)
     structure = _Structure.of(draws, members, cells)
-    population = eta_of(_without_new(draws), members)[at]
+    population = eta_of(_without_new(draws, members), members)[at]
     if not structure.patterns:
         return draws, _log_likelihood(population, draws, cells, likelihood)
     covariance = structure.covariance()
@@ -175,11 +185,14 @@ def _condition_family(
 
 @dataclass(frozen=True, eq=False)
 class _Structure:
-    """Which new effects the known cells of one family depend on, and how.
+    """Which new effects known cells depend on, and how.
 
     Every effect is a block of independent Gaussians; a cell depends on one element or vector of a
-    block: ``rows`` says which new group, ``pattern`` (draw, cell, element) with what weight.
+    block: ``rows`` says which new group, ``pattern`` (draw, cell, element) with what weight. Those
+    of families are what they have beyond their developers; ``members`` says who these are.
     """
+
+    members: Members
 
     scales: dict[str, np.ndarray]
     groups: dict[str, np.ndarray]
@@ -193,12 +206,15 @@ class _Structure:
         n_benchmarks = draws["difficulty"].shape[1]
         picked = np.eye(n_benchmarks)[cells.benchmark][None].repeat(len(draws), axis=0)
         patterns = {
+            "developer_effect": loading,
             "family_effect": loading,
             "recipe_effect": loading,
             "llm_effect": loading,
+            "developer_deviation": picked,
+            "family_deviation": picked,
+            "recipe_deviation": picked,
         }
-        if "family_deviation" in draws:
-            patterns |= {"family_deviation": picked, "recipe_deviation": picked}
+        patterns = {effect: pattern for effect, pattern in patterns.items() if effect in draws}
         if "family_slope" in draws:
             x = draws["x_slope"] if "x_slope" in draws else members.x_slope[None]
             slopes = x[:, cells.llm, :, None] * loading[:, :, None, :]
@@ -218,7 +234,7 @@ class _Structure:
             scale_name = f"{effect}_scale" if effect.endswith(("deviation", "slope")) else None
             scale = draws[scale_name or f"{kind}_scale"]
             scales[effect] = scale.reshape(len(draws), -1)
-        return cls(scales, groups, rows, kept)
+        return cls(members, scales, groups, rows, kept)
 
     def covariance(self) -> np.ndarray:
         """Give V, the covariance of the logits of the cells, dims (draw, cell, cell)."""
@@ -256,24 +272,38 @@ class _Structure:
 
     def written(self, draws: Draws, effects: dict[str, np.ndarray]) -> Draws:
         """Write effects into the draws, in place of the population's."""
+        own = _beyond_developers(draws, self.members, -1)
         replaced = {}
         for name, values in effects.items():
-            whole = draws[name].copy()
+            whole = own[name].copy()
             shape = (len(values), len(self.groups[name]), *whole.shape[2:])
             whole[:, self.groups[name]] = values.reshape(shape)
             replaced[name] = whole
-        return draws.with_values(**replaced)
+        return _beyond_developers(own.with_values(**replaced), self.members, 1)
 
 
-def _without_new(draws: Draws) -> Draws:
-    """Set the effects of new groups to their population mean, zero."""
+def _without_new(draws: Draws, members: Members) -> Draws:
+    """Set the effects of new groups to their population means: of families, their developers'."""
     silent = {}
     for name, value in draws.values.items():
         kind = name.split("_")[0]
         if kind in draws.n_fitted and name.endswith(("_effect", "_deviation", "_slope")):
             silent[name] = value.copy()
             silent[name][:, draws.n_fitted[kind] :] = 0.0
-    return draws.with_values(**silent)
+    return _beyond_developers(draws.with_values(**silent), members, 1)
+
+
+def _beyond_developers(draws: Draws, members: Members, sign: int) -> Draws:
+    """Take the effects of developers from those of new families, or (sign 1) add them."""
+    moved = {}
+    for kind in ("effect", "deviation"):
+        of_developers, of_families = f"developer_{kind}", f"family_{kind}"
+        if of_developers in draws:
+            first, value = draws.n_fitted["family"], draws[of_families].copy()
+            developers = members.developers_of(first, value.shape[1])
+            value[:, first:] += sign * draws[of_developers][:, developers]
+            moved[of_families] = value
+    return draws.with_values(**moved)
 
 
 def _working_response(

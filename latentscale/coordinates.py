@@ -47,6 +47,7 @@ _GROUP_DIMS: Mapping[str, tuple[str, ...]] = {name: DRAWN[f"{name}_z"] for name 
 
 # What the kernels report beside the values of the shared parameters, in their order.
 _REPORTED_DIMS: Mapping[str, tuple[str, ...]] = {
+    "developer_scale": ("skill",),
     "recipe_scale": ("skill",),
     "llm_scale": ("skill",),
     "family_slope_scale": ("slope_feature", "skill"),
@@ -57,9 +58,11 @@ _REPORTED_DIMS: Mapping[str, tuple[str, ...]] = {
     "floor": ("benchmark",),
     "ceiling": ("benchmark",),
     "ability": ("llm", "skill"),
+    "developer_effect": ("developer", "skill"),
     "family_effect": ("family", "skill"),
     "recipe_effect": ("recipe", "skill"),
     "llm_effect": ("llm", "skill"),
+    "developer_deviation": ("developer", "benchmark"),
     "family_deviation": ("family", "benchmark"),
     "recipe_deviation": ("recipe", "benchmark"),
 }
@@ -197,6 +200,7 @@ def _llms(design: Design, spec: ModelSpec) -> dict[str, np.ndarray]:
         "tuned": design.tuned,
         "recipe": design.recipe_of_llm,
         "family_of_recipe": family_of_recipe,
+        "developer_of_family": design.developer_of_family,
     }
 
 

@@ -216,6 +216,7 @@ def _expected_of_typical(fit: ScalingFit, asked: pd.DataFrame, shown: list[str])
         x=x,
         x_slope=x[:, slopes],
         tuned=asked["tuned"].to_numpy(dtype=float),
+        developer=np.repeat(design.developer_of_family[design.family_of_llm[row]], len(asked)),
         family=np.repeat(design.family_of_llm[row], len(asked)),
         recipe=np.repeat(design.recipe_of_llm[row], len(asked)),
         llm=np.repeat(len(design.llms), len(asked)),

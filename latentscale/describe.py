@@ -72,7 +72,7 @@ def equations(spec: ModelSpec) -> tuple[str, ...]:
     -------
     tuple of str
         With the symbols of ``graph.py``; i is an LLM, j a benchmark, f(i) and r(i) are the family
-        and the recipe of an LLM.
+        and the recipe of an LLM, and d(f) is the developer of a family.
 
     Examples
     --------
@@ -86,6 +86,14 @@ def equations(spec: ModelSpec) -> tuple[str, ...]:
     expected_ij = floor_j + (ceiling_j - floor_j) rise(eta_ij, asymmetry_j)
     successes_ij ~ Binomial(trials_ij, expected_ij)
     """
+    own = []
+    if spec.developers:
+        own.append("family_effect_f ~ Normal(developer_effect[d(f)], family_scale)")
+        if spec.deviations:
+            own.append(
+                "family_deviation_fj ~ Normal(developer_deviation[d(f), j], "
+                "family_deviation_scale_j)"
+            )
     ability = [
         "x_i feature_slope + tuned_i tuning_shift + family_effect[f(i)]",
         "+ recipe_effect[r(i)] + llm_effect_i",
@@ -102,6 +110,7 @@ def equations(spec: ModelSpec) -> tuple[str, ...]:
     return (
         *_equation("ability_i", ability),
         *_equation("eta_ij", eta),
+        *own,
         f"expected_ij = floor_j + ({top} - floor_j) {rise}",
         *_SCATTER[spec.likelihood],
     )
@@ -172,16 +181,23 @@ def _equation(left: str, terms: Sequence[str]) -> list[str]:
 
 
 def _ability_symbols(spec: ModelSpec) -> list[Symbol]:
+    about = "developer_effect" if spec.developers else "0"
     found = [
         Symbol("feature_slope", ("feature", "skill"), "{}", "feature_slope"),
         Symbol("tuning_shift", ("skill",), "{}", "tuning_shift"),
-        Symbol("family_effect", ("family", "skill"), "Normal(0, family_scale)"),
+        Symbol("family_effect", ("family", "skill"), f"Normal({about}, family_scale)"),
         Symbol("recipe_effect", ("recipe", "skill"), "Normal(0, recipe_scale)"),
         Symbol("llm_effect", ("llm", "skill"), "Normal(0, llm_scale)"),
         Symbol("family_scale", ("skill",), "{}", "family_scale"),
         Symbol("recipe_scale", ("skill",), "family_scale * {}", "recipe_ratio"),
         Symbol("llm_scale", ("skill",), "family_scale * {}", "llm_ratio"),
     ]
+    if spec.developers:
+        found[2:2] = [
+            Symbol("developer_effect", ("developer", "skill"), "Normal(0, developer_scale)")
+        ]
+        scale = Symbol("developer_scale", ("skill",), "family_scale * {}", "developer_ratio")
+        found.insert(-2, scale)
     if spec.family_slopes:
         slope = ("slope_feature", "skill")
         found += [
@@ -211,10 +227,12 @@ def _score_symbols(spec: ModelSpec) -> list[Symbol]:
             Symbol("benchmark_tuning", one, f"Normal(0, tuning_scale){beyond}"),
             Symbol("tuning_scale", (), "{}", "tuning_scale"),
         ]
-    for group in ("family", "recipe") if spec.deviations else ():
+    developers = ("developer",) if spec.developers else ()
+    for group in (*developers, "family", "recipe") if spec.deviations else ():
         name = f"{group}_deviation"
+        about = "developer_deviation" if developers and group == "family" else "0"
         found += [
-            Symbol(name, (group, "benchmark"), f"Normal(0, {name}_scale)"),
+            Symbol(name, (group, "benchmark"), f"Normal({about}, {name}_scale)"),
             Symbol(f"{name}_scale", one, "{}", f"{name}_scale"),
         ]
     return found
@@ -279,7 +297,10 @@ def _columns(encoding: FeatureEncoding) -> str:
 
 def _groups(model: ScalingModel) -> str:
     families, recipes = len(model.design.families), len(model.design.recipes)
-    return f"{count(families, 'family', 'families')}, {count(recipes, 'recipe')}"
+    groups = f"{count(families, 'family', 'families')}, {count(recipes, 'recipe')}"
+    if not model.design.developers:
+        return groups
+    return f"{count(len(model.design.developers), 'developer')}, {groups}"
 
 
 def _sizes(model: ScalingModel) -> Mapping[str, int]:

@@ -38,6 +38,10 @@ class Design:
         1.0 if tuned.
     family_of_llm, recipe_of_llm : numpy.ndarray of int, dims (llm,)
         Positions in ``families`` and ``recipes``.
+    developers : tuple of str
+        None, where the model has none. A family whose developer is unknown has one of its own.
+    developer_of_family : numpy.ndarray of int, dims (family,)
+        Positions in ``developers``; zeros where there are none.
     llm_of_obs, benchmark_of_obs : numpy.ndarray of int, dims (obs,)
         Positions in ``llms`` and ``benchmarks``.
     scores : pandas.DataFrame
@@ -55,6 +59,8 @@ class Design:
     recipes: tuple[str, ...]
     family_of_llm: np.ndarray
     recipe_of_llm: np.ndarray
+    developers: tuple[str, ...]
+    developer_of_family: np.ndarray
     llm_of_obs: np.ndarray
     benchmark_of_obs: np.ndarray
     scores: pd.DataFrame
@@ -72,6 +78,7 @@ class Design:
     def coords(self, skills: Sequence[str], slope_features: Sequence[str]) -> dict[str, Any]:
         """Give the coordinates of every dim of the model."""
         return {
+            "developer": list(self.developers),
             "family": list(self.families),
             "recipe": list(self.recipes),
             "llm": self.llms["llm"].tolist(),
@@ -84,6 +91,8 @@ class Design:
         }
 
 
+_DEVELOPER = "developer"
+
 # Ability bends along this column, and what tuning brings depends on it.
 _SIZE = "log(params_b)"
 
@@ -94,6 +103,7 @@ def make_design(
     *,
     squares: Sequence[str] | None = None,
     tuning_slopes: Sequence[str] | None = None,
+    developers: bool | None = None,
 ) -> Design:
     """Lay a table out for the model.
 
@@ -105,6 +115,8 @@ def make_design(
     squares, tuning_slopes : sequence of str, optional
         Design columns that also enter squared, and those in which tuned LLMs have slopes of their
         own; default: the logarithm of the size, if the formula has it.
+    developers : bool, optional
+        Whether families have developers; default: if any developer has several.
 
     Returns
     -------
@@ -117,7 +129,8 @@ def make_design(
     TableError
         No LLM has both a score and all features.
     SpecError
-        ``squares`` or ``tuning_slopes`` names what is no design column.
+        ``squares`` or ``tuning_slopes`` names what is no design column, or the table does not say
+        who the developers are.
 
     Warns
     -----
@@ -147,6 +160,7 @@ def make_design(
     encoding = encoding.extended(used, **more)
     families, family_of_llm = _positions(used["family"])
     recipes, recipe_of_llm = _positions(used["recipe"])
+    of_families, developer_of_family = _developers(used, developers)
     scores = table.scores
     scores = scores[scores["llm"].isin(used["llm"])].reset_index(drop=True)
     benchmarks = [name for name in table.benchmark_names if (scores["benchmark"] == name).any()]
@@ -163,6 +177,8 @@ def make_design(
         recipes=recipes,
         family_of_llm=family_of_llm,
         recipe_of_llm=recipe_of_llm,
+        developers=of_families,
+        developer_of_family=developer_of_family,
         llm_of_obs=pd.Index(used["llm"]).get_indexer(pd.Index(scores["llm"])),
         benchmark_of_obs=pd.Index(benchmarks).get_indexer(pd.Index(scores["benchmark"])),
         scores=scores,
@@ -186,6 +202,27 @@ def slope_columns(
             f"columns of {encoding.formula!r} are {first(quoted(encoding.names), 20)}."
         )
     return np.array([encoding.names.index(name) for name in names], dtype=int)
+
+
+def developer_or_own(llms: pd.DataFrame) -> pd.Series:
+    """Give each LLM its developer; a family whose developer is unknown has one of its own."""
+    own = llms["family"] + " (developer unknown)"
+    if _DEVELOPER not in llms:
+        return own
+    return llms[_DEVELOPER].where(llms[_DEVELOPER].notna(), own)
+
+
+def _developers(llms: pd.DataFrame, asked: bool | None) -> tuple[tuple[str, ...], np.ndarray]:
+    """Give the developers, and the position of each family's; none if not asked for."""
+    if asked and _DEVELOPER not in llms:
+        raise SpecError(
+            f"developers=True needs to know whose the families are, and the LLMs' frame has no "
+            f"column {_DEVELOPER!r}. Add it, or leave developers= out."
+        )
+    families = llms.assign(developer=developer_or_own(llms)).drop_duplicates("family")
+    names, codes = _positions(families[_DEVELOPER])
+    wanted = len(names) < len(families) if asked is None else asked
+    return (names, codes) if wanted else ((), np.zeros(len(families), dtype=int))
 
 
 def _positions(labels: pd.Series) -> tuple[tuple[str, ...], np.ndarray]:

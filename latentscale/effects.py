@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from latentscale.errors import SpecError
 from latentscale.estimates import Estimates, interval_probs, known_labels, summarise
 
 if TYPE_CHECKING:
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 def family_effects(fit: ScalingFit, ci_prob: float | None = None) -> Estimates:
     """Say what each family is good at beyond what its features and tuning explain.
+
+    What it shares with the other families of its developer is part of it.
 
     Parameters
     ----------
@@ -31,12 +34,49 @@ def family_effects(fit: ScalingFit, ci_prob: float | None = None) -> Estimates:
         the skill's anchor, and ``p_positive``, the probability that the effect is above zero;
         best families of each skill first. ``draws``: ``family_effect``.
     """
-    effect = fit.posterior["family_effect"]
+    return _group_effects(fit, "family", fit.model.design.llms["family"], "n_llms", ci_prob)
+
+
+def developer_effects(fit: ScalingFit, ci_prob: float | None = None) -> Estimates:
+    """Say what the families of each developer have in common beyond features and tuning.
+
+    Parameters
+    ----------
+    fit : ScalingFit
+    ci_prob : float, optional
+        Of the outer interval; default: ``arviz.rcParams``.
+
+    Returns
+    -------
+    Estimates
+        As :func:`family_effects`, with ``developer`` and ``n_families``. ``draws``:
+        ``developer_effect``.
+
+    Raises
+    ------
+    SpecError
+        The model has no developers.
+    """
+    design = fit.model.design
+    if not design.developers:
+        raise SpecError(
+            "This model has no developers: the LLMs' frame has no column 'developer', or none of "
+            "them has several families, or they were left out by developers=False. Ask for "
+            "family_effects()."
+        )
+    whose = pd.Series([design.developers[position] for position in design.developer_of_family])
+    return _group_effects(fit, "developer", whose, "n_families", ci_prob)
+
+
+def _group_effects(
+    fit: ScalingFit, group: str, members: pd.Series, counted: str, ci_prob: float | None
+) -> Estimates:
+    """Summarise the effects of groups on skills; ``members`` names the group of each member."""
+    effect = fit.posterior[f"{group}_effect"]
     probs = interval_probs(ci_prob)
     positive = (effect > 0).mean(("chain", "draw")).to_series().rename("p_positive").reset_index()
-    frame = summarise(effect, probs).merge(positive, on=["family", "skill"])
-    members = fit.model.design.llms["family"].value_counts()
-    frame.insert(1, "n_llms", frame["family"].map(members).astype(int))
+    frame = summarise(effect, probs).merge(positive, on=[group, "skill"])
+    frame.insert(1, counted, frame[group].map(members.value_counts()).astype(int))
     frame.insert(0, "skill", frame.pop("skill"))
     ordered = _in_order(frame, "skill", effect["skill"].values, "mean")
     return Estimates(ordered, effect.to_dataset(), probs)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 # What `summary` shows by default: everything but the many deviations.
 _SHOWN = (
     "ability",
+    "developer_effect",
     "family_effect",
     "recipe_effect",
     "feature_slope",
@@ -38,10 +39,12 @@ _SHOWN = (
     "asymmetry",
     "precision",
     "family_scale",
+    "developer_scale",
     "recipe_scale",
     "llm_scale",
     "slope_scale",
     "tuning_scale",
+    "developer_deviation_scale",
     "family_deviation_scale",
     "recipe_deviation_scale",
 )
@@ -185,9 +188,9 @@ class ScalingFit:
         Parameters
         ----------
         llms : pandas.DataFrame
-            Columns ``llm``, ``family`` and the features of the formula; optionally ``recipe`` and
-            ``tuned``. An LLM of the fitted table is predicted with its own effects; its name alone
-            will do.
+            Columns ``llm``, ``family`` and the features of the formula; optionally ``recipe``,
+            ``tuned`` and ``developer``: a new family is then about the developer's others. An LLM
+            of the fitted table is predicted with its own effects; its name alone will do.
         scores : pandas.DataFrame, optional
             Known scores of these LLMs (``llm``, ``benchmark``, ``score``), which are conditioned
             on without fitting the rest again.
@@ -258,13 +261,14 @@ class ScalingFit:
 
         Parameters
         ----------
-        level : {"score", "llm", "recipe", "family"}, default "family"
-            The lowest level whose effects are drawn anew. With ``"score"`` every LLM keeps its own
-            effects, which were fitted to these very scores: such replicates lie closer to the data
-            than their intervals say, so checks are too kind: on the bundled leaderboard 96 to 100 %
-            of the scores of a benchmark lie in their 90 % interval. Effects of the levels above
-            have seen the scores too; so the default draws all of them from their populations and
-            asks what an unseen family would score.
+        level : {"score", "llm", "recipe", "family", "developer"}, default "family"
+            The highest level whose effects are drawn anew, with all below it. With ``"score"``
+            every LLM keeps its own effects, which were fitted to these very scores: such replicates
+            lie closer to the data than their intervals say, so checks are too kind: on the bundled
+            leaderboard 96 to 100 % of the scores of a benchmark lie in their 90 % interval. Effects
+            of the levels above have seen the scores too; so the default draws those of families
+            too, and asks what an unseen family would score (of the same developer, where the model
+            has developers). With ``"developer"`` theirs are drawn too.
         random_seed : int, default 1
 
         Returns
@@ -292,7 +296,7 @@ class ScalingFit:
         Parameters
         ----------
         ci_prob : float, default 0.9
-        level : {"score", "llm", "recipe", "family"}, default "family"
+        level : {"score", "llm", "recipe", "family", "developer"}, default "family"
             As in :meth:`posterior_predictive`.
         random_seed : int, default 1
 
@@ -317,6 +321,15 @@ class ScalingFit:
         from latentscale.effects import family_effects
 
         return family_effects(self, ci_prob)
+
+    def developer_effects(self, ci_prob: float | None = None) -> Estimates:
+        """Give what the families of each developer have in common, by skill.
+
+        See :func:`latentscale.effects.developer_effects`.
+        """
+        from latentscale.effects import developer_effects
+
+        return developer_effects(self, ci_prob)
 
     def ability_ranking(
         self,

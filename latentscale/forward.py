@@ -18,10 +18,12 @@ from latentscale.spec import ModelSpec
 
 # Group effects: posterior variable, variable of its scale, dims after the group's own.
 _EFFECTS = {
+    "developer_effect": "developer_scale",
     "family_effect": "family_scale",
     "recipe_effect": "recipe_scale",
     "llm_effect": "llm_scale",
     "family_slope": "family_slope_scale",
+    "developer_deviation": "developer_deviation_scale",
     "family_deviation": "family_deviation_scale",
     "recipe_deviation": "recipe_deviation_scale",
 }
@@ -31,20 +33,21 @@ _EFFECTS = {
 class Members:
     """Which LLMs are asked about: features, and positions of their groups.
 
-    A position below the number of fitted families (recipes, LLMs) is a fitted one; the positions
-    from there on are new groups, numbered in order.
+    A position below the number of fitted developers (families, recipes, LLMs) is a fitted one; the
+    positions from there on are new groups, numbered in order.
 
     Attributes
     ----------
     x : numpy.ndarray, dims (llm, feature)
         Where features are unknown, their means; the draws then have ``x`` and ``x_slope`` too.
     x_slope : numpy.ndarray, dims (llm, slope_feature)
-    tuned, family, recipe, llm : numpy.ndarray, dims (llm,)
+    tuned, developer, family, recipe, llm : numpy.ndarray, dims (llm,)
     """
 
     x: np.ndarray
     x_slope: np.ndarray
     tuned: np.ndarray
+    developer: np.ndarray
     family: np.ndarray
     recipe: np.ndarray
     llm: np.ndarray
@@ -52,6 +55,13 @@ class Members:
     def __len__(self) -> int:
         """Count the LLMs."""
         return len(self.tuned)
+
+    def developers_of(self, first: int, last: int) -> np.ndarray:
+        """Give the developers of families from one position to before another, dims (family,)."""
+        found = np.zeros(max(last - first, 0), dtype=int)
+        beyond = self.family >= first
+        found[self.family[beyond] - first] = self.developer[beyond]
+        return found
 
 
 def fitted_members(design: Design, spec: ModelSpec) -> Members:
@@ -61,6 +71,7 @@ def fitted_members(design: Design, spec: ModelSpec) -> Members:
         x=design.x,
         x_slope=design.x[:, columns],
         tuned=design.tuned,
+        developer=design.developer_of_family[design.family_of_llm],
         family=design.family_of_llm,
         recipe=design.recipe_of_llm,
         llm=np.arange(len(design.llms)),
@@ -109,12 +120,15 @@ def read_draws(posterior: xr.Dataset) -> Draws:
     flat = posterior.stack(sample=("chain", "draw")).transpose("sample", ...)
     return Draws(
         values={name: flat[name].to_numpy() for name in names},
-        n_fitted={group: posterior.sizes[group] for group in ("family", "recipe", "llm")},
+        n_fitted={
+            group: posterior.sizes.get(group, 0)
+            for group in ("developer", "family", "recipe", "llm")
+        },
     )
 
 
 def add_groups(draws: Draws, members: Members, rng: np.random.Generator) -> Draws:
-    """Draw the effects of new families, recipes and LLMs from their populations.
+    """Draw the effects of new developers, families, recipes and LLMs from their populations.
 
     Parameters
     ----------
@@ -126,16 +140,21 @@ def add_groups(draws: Draws, members: Members, rng: np.random.Generator) -> Draw
     Returns
     -------
     Draws
-        With new groups behind the fitted ones; two LLMs of one new family share its draw.
+        With new groups behind the fitted ones; two LLMs of one new family share its draw, and two
+        families of one new developer that of the developer.
     """
-    grown = {}
+    grown: dict[str, np.ndarray] = {}
     for effect, scale in _EFFECTS.items():
         if effect not in draws:
             continue
-        group = effect.split("_")[0]
-        n_new = max(int(getattr(members, group).max()) + 1 - draws.n_fitted[group], 0)
+        group, kind = effect.split("_")
+        n_fitted = draws.n_fitted[group]
+        n_new = max(int(getattr(members, group).max()) + 1 - n_fitted, 0)
         spread = draws[scale][:, None]
         fresh = rng.standard_normal((len(draws), n_new, *spread.shape[2:])) * spread
+        if group == "family" and f"developer_{kind}" in grown:
+            developers = members.developers_of(n_fitted, n_fitted + n_new)
+            fresh += grown[f"developer_{kind}"][:, developers]
         grown[effect] = np.concatenate([draws[effect], fresh], axis=1)
     return draws.with_values(**grown)
 

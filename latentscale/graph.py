@@ -4,6 +4,7 @@ It reads like the Model section of the README, from top to bottom and with the s
 
     ability_i   = x_i B + tuned_i tuning_shift + family_effect[f(i)] + recipe_effect[r(i)]
                   + llm_effect_i (+ x_i family_slope[f(i)])
+    family_effect_f ~ Normal(developer_effect[d(f)], family_scale)
     eta_ij      = difficulty_j + loading_j . ability_i + x_i benchmark_slope_j
                   + tuned_i benchmark_tuning_j + family_deviation[f(i), j]
                   + recipe_deviation[r(i), j]
@@ -14,7 +15,8 @@ Identification. A skill has no scale, origin, sign or direction of its own:
 
 * scale, sign and direction: one anchor benchmark per skill loads on that skill only, by exactly 1,
   so that an ability is in logits of its anchor;
-* origin: effects of families, recipes and LLMs have mean zero in their populations;
+* origin: effects of developers, recipes and LLMs have mean zero in their populations, and so have
+  those of families where a model has no developers;
 * slopes: benchmarks' own slopes are orthogonal to the loadings.
 
 ``rise`` is the link (:mod:`latentscale.links`): a sigmoid, more or less asymmetric.
@@ -44,11 +46,13 @@ REPORTED = (
     "ability",
     "feature_slope",
     "tuning_shift",
+    "developer_effect",
     "family_effect",
     "recipe_effect",
     "llm_effect",
     "family_slope",
     "family_scale",
+    "developer_scale",
     "recipe_scale",
     "llm_scale",
     "family_slope_scale",
@@ -58,8 +62,10 @@ REPORTED = (
     "benchmark_tuning",
     "slope_scale",
     "tuning_scale",
+    "developer_deviation",
     "family_deviation",
     "recipe_deviation",
+    "developer_deviation_scale",
     "family_deviation_scale",
     "recipe_deviation_scale",
     "floor",
@@ -111,7 +117,7 @@ def build_graph(design: Design, spec: ModelSpec, priors: Mapping[str, Prior]) ->
         scatter = _scatter(spec, priors)
         explained = _explained_ability(data, spec, priors)
         own_slopes = _benchmark_slopes(data, spec, priors, loading)
-        effects = {name: _effect(name, scale) for name, scale in _scales(spec, priors).items()}
+        effects = _effects(data, _scales(spec, priors))
         ability = explained + _ability_effects(data, effects)
         pm.Deterministic("ability", ability, dims=("llm", "skill"))
         eta = (
@@ -142,6 +148,8 @@ def _declare_data(design: Design, spec: ModelSpec) -> dict[str, Any]:
         "benchmark_of_obs": (design.benchmark_of_obs, "obs"),
         **_observed_arrays(design, spec),
     }
+    if spec.developers:
+        arrays["developer_of_family"] = (design.developer_of_family, "family")
     if columns.size:
         arrays["x_slope"] = (design.x[:, columns], ("llm", "slope_feature"))
     return {name: pm.Data(name, value, dims=dims) for name, (value, dims) in arrays.items()}
@@ -166,20 +174,21 @@ def _explained_ability(data: dict[str, Any], spec: ModelSpec, priors: Mapping[st
 
 
 def _scales(spec: ModelSpec, priors: Mapping[str, Prior]) -> dict[str, Any]:
-    """How much families, recipes and LLMs differ, by effect.
+    """How much developers, families, recipes and LLMs differ, by effect.
 
-    Recipes and LLMs are declared relative to families.
+    All but families are declared relative to these.
     """
     family = priors["family_scale"].declare("family_scale", dims="skill")
     scales = {"family_effect": family}
-    for group in ("recipe", "llm"):
+    developers = ("developer",) if spec.developers else ()
+    for group in (*developers, "recipe", "llm"):
         ratio = priors[f"{group}_ratio"].declare(f"{group}_ratio", dims="skill")
         scales[f"{group}_effect"] = pm.Deterministic(f"{group}_scale", family * ratio, dims="skill")
     if spec.family_slopes:
         dims = ("slope_feature", "skill")
         ratio = priors["family_slope_ratio"].declare("family_slope_ratio", dims=dims)
         scales["family_slope"] = pm.Deterministic("family_slope_scale", family * ratio, dims=dims)
-    for group in ("family", "recipe") if spec.deviations else ():
+    for group in (*developers, "family", "recipe") if spec.deviations else ():
         name = f"{group}_deviation_scale"
         scales[f"{group}_deviation"] = priors[name].declare(name, dims="benchmark")
     return scales
@@ -187,19 +196,37 @@ def _scales(spec: ModelSpec, priors: Mapping[str, Prior]) -> dict[str, Any]:
 
 # Dims of each effect.
 _EFFECT_DIMS: Mapping[str, tuple[str, ...]] = {
+    "developer_effect": ("developer", "skill"),
     "family_effect": ("family", "skill"),
     "recipe_effect": ("recipe", "skill"),
     "llm_effect": ("llm", "skill"),
     "family_slope": ("family", "slope_feature", "skill"),
+    "developer_deviation": ("developer", "benchmark"),
     "family_deviation": ("family", "benchmark"),
     "recipe_deviation": ("recipe", "benchmark"),
 }
 
+# The mean of an effect of families, where a model has developers; that of all others is zero.
+_MEAN_OF_FAMILIES = {
+    "family_effect": "developer_effect",
+    "family_deviation": "developer_deviation",
+}
 
-def _effect(name: str, scale: Any) -> Any:
-    """Declare an effect as scale * z, with z standard Normal."""
+
+def _effects(data: Mapping[str, Any], scales: Mapping[str, Any]) -> dict[str, Any]:
+    """Declare the effects of all groups, developers first."""
+    effects: dict[str, Any] = {}
+    for name in sorted(scales, key=list(_EFFECT_DIMS).index):
+        of_developers = effects.get(_MEAN_OF_FAMILIES.get(name, ""))
+        mean = 0.0 if of_developers is None else of_developers[data["developer_of_family"]]
+        effects[name] = _effect(name, mean, scales[name])
+    return effects
+
+
+def _effect(name: str, mean: Any, scale: Any) -> Any:
+    """Declare an effect as mean + scale * z, with z standard Normal."""
     z = pm.Normal(f"{name.removesuffix('_effect')}_z", 0, 1, dims=_EFFECT_DIMS[name])
-    return pm.Deterministic(name, scale * z, dims=_EFFECT_DIMS[name])
+    return pm.Deterministic(name, mean + scale * z, dims=_EFFECT_DIMS[name])
 
 
 def _ability_effects(data: Mapping[str, Any], effects: Mapping[str, Any]) -> Any:

@@ -96,6 +96,10 @@ class ScalingModel:
     tuning_slopes : sequence of str, optional
         Columns of the design in which tuned LLMs have slopes of their own: what tuning brings then
         depends on them. Default: ``("log(params_b)",)`` if the formula has it, else none.
+    developers : bool, optional
+        Let families of one developer be alike: a family's effect and deviations are then about
+        those of its developer. Default: if the LLMs have the column ``developer``, and one of them
+        has several families.
 
     Attributes
     ----------
@@ -148,10 +152,13 @@ class ScalingModel:
         family_slopes: Sequence[str] = (),
         squares: Sequence[str] | None = None,
         tuning_slopes: Sequence[str] | None = None,
+        developers: bool | None = None,
     ) -> None:
         _require_table(table)
         features = _default_features(table) if features is None else features
-        design = make_design(table, features, squares=squares, tuning_slopes=tuning_slopes)
+        design = make_design(
+            table, features, squares=squares, tuning_slopes=tuning_slopes, developers=developers
+        )
         asked = ModelSpec(
             skills=skills,
             anchors=(),
@@ -164,6 +171,7 @@ class ScalingModel:
             family_slopes=tuple(family_slopes),
             squares=design.encoding.squares.columns,
             tuning_slopes=design.encoding.tuning_slopes,
+            developers=bool(design.developers),
         )
         slope_columns(design.encoding, asked.family_slopes)
         _require_counts(asked, design)

@@ -14,7 +14,7 @@ import xarray as xr
 from scipy.special import logsumexp
 
 from latentscale.conditioning import KnownCells, condition, log_evidence
-from latentscale.design import Design, slope_columns
+from latentscale.design import Design, developer_or_own, slope_columns
 from latentscale.errors import ExtrapolationWarning, MissingFeatureWarning, PredictionError
 from latentscale.forward import (
     Draws,
@@ -145,19 +145,19 @@ def replicate(
     """Draw replicates of the observed cells, dims (chain, draw, obs).
 
     ``level="score"`` keeps all effects, ``"llm"`` draws new LLM effects, ``"recipe"`` also new
-    recipe effects and deviations, ``"family"`` all effects.
+    recipe effects and deviations, ``"family"`` also those of families, ``"developer"`` all.
     """
-    levels = ("score", "llm", "recipe", "family")
+    levels = ("score", "llm", "recipe", "family", *(["developer"] if model.spec.developers else []))
     if level not in levels:
         raise PredictionError(
             f"level={first(with_nearest([str(level)], levels))} is not known. Use one of "
-            f"{first(quoted(levels), 4)}: the lowest level whose effects are drawn anew."
+            f"{first(quoted(levels), 5)}: the highest level whose effects are drawn anew."
         )
     design = model.design
     fitted = fitted_members(design, model.spec)
     anew = {
         kind: getattr(fitted, kind) + getattr(fitted, kind).max() + 1
-        for kind in ("llm", "recipe", "family")[: levels.index(level)]
+        for kind in levels[1 : levels.index(level) + 1]
     }
     members = dataclasses.replace(fitted, **anew)
     rng = np.random.default_rng(random_seed)
@@ -285,10 +285,31 @@ def _members(
         )
     )
     _require_recipe_in_family(design, llms, family, recipe)
+    developer = _developers(design, llms, family)
     new_family, new_recipe = family >= len(design.families), recipe >= len(design.recipes)
     status = np.where(new_family, "new family", np.where(new_recipe, "new recipe", "fitted"))
     tuned = llms["tuned"].to_numpy(dtype=float)
-    return Members(x, x[:, slope_columns], tuned, family, recipe, llm), status.tolist()
+    members = Members(x, x[:, slope_columns], tuned, developer, family, recipe, llm)
+    return members, status.tolist()
+
+
+def _developers(design: Design, llms: pd.DataFrame, family: np.ndarray) -> np.ndarray:
+    """Find each LLM's developer: the one that its family was fitted with, or a new family's."""
+    is_new = family >= len(design.families)
+    fitted = design.developer_of_family[np.where(is_new, 0, family)]
+    if not design.developers:
+        return fitted
+    asked = developer_or_own(llms)
+    names = np.array(design.developers, dtype=object)[fitted]
+    named = "developer" in llms and llms["developer"].notna().to_numpy()
+    moved = ~is_new & named & (asked.to_numpy() != names)
+    if np.any(moved):
+        raise PredictionError(
+            f"{count(int(moved.sum()), 'LLM')} given with another developer than the family was "
+            f"fitted with: {first(quoted(llms['llm'][moved]))}. A family has one developer. Leave "
+            "the column out for fitted families, or give the family another name."
+        )
+    return _positions(asked.where(is_new, names), design.developers)
 
 
 def _positions(labels: pd.Series, fitted: Sequence[str]) -> np.ndarray:

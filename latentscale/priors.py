@@ -127,6 +127,10 @@ DEFAULTS: Mapping[str, DefaultPrior] = {
         Prior("LogNormal", mu=-0.5, sigma=0.7),
         "families of the same size differ by 0.15 to 2.5 logits of the anchor",
     ),
+    "developer_ratio": DefaultPrior(
+        Prior("LogNormal", mu=0, sigma=0.5),
+        "developers differ as much as families of one do, give or take a factor of 2.7",
+    ),
     "recipe_ratio": DefaultPrior(
         Prior("LogNormal", mu=-1, sigma=0.5),
         "recipes of one family differ less than families: by 0.14 to 1 of their spread",
@@ -158,6 +162,9 @@ DEFAULTS: Mapping[str, DefaultPrior] = {
     "tuning_scale": DefaultPrior(
         Prior("LogNormal", mu=-1.5, sigma=0.7),
         "tuning moves single benchmarks by 0.06 to 0.9 logits beyond what the skills say",
+    ),
+    "developer_deviation_scale": DefaultPrior(
+        Prior("LogNormal", mu=-1.9, sigma=0.5), "0.06 to 0.4 logits on a single benchmark"
     ),
     "family_deviation_scale": DefaultPrior(
         Prior("LogNormal", mu=-1.9, sigma=0.5), "0.06 to 0.4 logits on a single benchmark"

@@ -88,6 +88,7 @@ def simulate(
     n_families: int = 40,
     recipes_per_family: float = 2.25,
     llms_per_recipe: float = 2.2,
+    families_per_developer: float | None = None,
     benchmarks: int | Sequence[str] = 12,
     chance: float | Sequence[float] | None = None,
     missing: float = 0.3,
@@ -109,6 +110,8 @@ def simulate(
     recipes_per_family, llms_per_recipe : float, default 2.25 and 2.2
         Means, at least 1. Every family has a base recipe that bears its name, and every recipe an
         LLM or more; the numbers beyond are Poisson.
+    families_per_developer : float, optional
+        The mean, at least 1. Default: nobody knows who the developers are.
     benchmarks : int or sequence of str, default 12
         How many (``"benchmark 1"``, ...), or their names.
     chance : float or sequence of float, optional
@@ -138,7 +141,8 @@ def simulate(
     **settings
         The other arguments of :class:`latentscale.ScalingModel`: ``features`` (over ``params_b``
         and ``tokens_t``), ``likelihood``, ``priors``, ``anchors``, ``link``, ``ceiling``,
-        ``deviations``, ``benchmark_slopes``, ``family_slopes``.
+        ``deviations``, ``benchmark_slopes``, ``family_slopes``, ``squares``, ``tuning_slopes``,
+        ``developers``.
 
     Returns
     -------
@@ -165,7 +169,10 @@ def simulate(
     streams = np.random.SeedSequence(random_seed).spawn(3 + len(DRAWN))
     for_llms, for_cells, for_scores = (np.random.default_rng(seed) for seed in streams[:3])
     if like is None:
-        llms = draw_llms(n_families, recipes_per_family, llms_per_recipe, tuned_share, for_llms)
+        llms = draw_llms(
+            n_families, recipes_per_family, llms_per_recipe, tuned_share, families_per_developer,
+            for_llms,
+        )  # fmt: skip
         info = named_benchmarks(benchmarks, chance)
         cells = draw_cells(llms, info, missing, missing_by, for_cells)
     else:

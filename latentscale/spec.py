@@ -55,6 +55,8 @@ class ModelSpec:
         Design columns that also enter squared.
     tuning_slopes : tuple of str
         Design columns in which tuned LLMs have slopes of their own.
+    developers : bool
+        Let families of one developer be alike.
     """
 
     skills: int
@@ -68,6 +70,7 @@ class ModelSpec:
     family_slopes: tuple[str, ...] = ()
     squares: tuple[str, ...] = ()
     tuning_slopes: tuple[str, ...] = ()
+    developers: bool = False
 
     def __post_init__(self) -> None:
         """Check every setting that needs no table."""

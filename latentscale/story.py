@@ -26,8 +26,10 @@ DRAWN: Mapping[str, tuple[str, ...]] = {
     "feature_slope": ("feature", "skill"),
     "tuning_shift": ("skill",),
     "family_scale": ("skill",),
+    "developer_ratio": ("skill",),
     "recipe_ratio": ("skill",),
     "llm_ratio": ("skill",),
+    "developer_z": ("developer", "skill"),
     "family_z": ("family", "skill"),
     "recipe_z": ("recipe", "skill"),
     "llm_z": ("llm", "skill"),
@@ -40,6 +42,8 @@ DRAWN: Mapping[str, tuple[str, ...]] = {
     "tuning_scale": (),
     "benchmark_slope_z": ("benchmark", "feature"),
     "benchmark_tuning_z": ("benchmark",),
+    "developer_deviation_scale": ("benchmark",),
+    "developer_deviation_z": ("developer", "benchmark"),
     "family_deviation_scale": ("benchmark",),
     "family_deviation_z": ("family", "benchmark"),
     "recipe_deviation_scale": ("benchmark",),
@@ -77,6 +81,8 @@ def draw_parameters(
 
 def is_in(name: str, spec: ModelSpec) -> bool:
     """Say whether a model of these settings has a variable."""
+    if name.startswith("developer_") and not spec.developers:
+        return False
     if name.startswith("family_slope"):
         return bool(spec.family_slopes)
     if name.startswith(("slope_scale", "tuning_scale", "benchmark_")):
@@ -122,10 +128,16 @@ def tell(s: xr.Dataset, design: Design, spec: ModelSpec) -> xr.Dataset:
         eta = eta + xr.dot(x, told["benchmark_slope"], dim="feature")
         eta = eta + tuned * told["benchmark_tuning"]
     if spec.deviations:
-        for group, labels in (("family", family), ("recipe", recipe)):
+        groups = ("family", "recipe")
+        for group in ("developer", *groups) if spec.developers else groups:
             scale = s[f"{group}_deviation_scale"]
             told[f"{group}_deviation_scale"] = scale
             told[f"{group}_deviation"] = scale * s[f"{group}_deviation_z"]
+        if spec.developers:
+            told["family_deviation"] = told["family_deviation"] + _of_family(
+                told["developer_deviation"], design
+            )
+        for group, labels in (("family", family), ("recipe", recipe)):
             eta = eta + _of_llm(told[f"{group}_deviation"], labels)
     chance = xr.DataArray(design.chance, coords={"benchmark": s["benchmark"]})
     told["floor"] = chance * (1 - s["floor_slack"])
@@ -167,6 +179,12 @@ def _abilities(
         f"{group}_effect": effects[f"{group}_scale"] * s[f"{group}_z"]
         for group in ("family", "recipe", "llm")
     }
+    if spec.developers:
+        effects["developer_scale"] = family_scale * s["developer_ratio"]
+        effects["developer_effect"] = effects["developer_scale"] * s["developer_z"]
+        effects["family_effect"] = effects["family_effect"] + _of_family(
+            effects["developer_effect"], design
+        )
     ability = (
         xr.dot(x, effects["feature_slope"], dim="feature")
         + tuned * effects["tuning_shift"]
@@ -222,13 +240,21 @@ def _labels(design: Design, group: str, llms: xr.DataArray) -> xr.DataArray:
 
 
 def _of_llm(effect: xr.DataArray, group: xr.DataArray) -> xr.DataArray:
-    """Give each LLM the effect of its group."""
+    """Give each LLM, or each group, the effect of the group that it belongs to."""
     return effect.sel({group.name: group}).drop_vars(str(group.name))
+
+
+def _of_family(effect: xr.DataArray, design: Design) -> xr.DataArray:
+    """Give each family the effect of its developer."""
+    names = [design.developers[position] for position in design.developer_of_family]
+    developer = xr.DataArray(names, coords={"family": list(design.families)}, name="developer")
+    return _of_llm(effect, developer.astype(object))
 
 
 def _ordered(told: Mapping[str, xr.DataArray]) -> xr.Dataset:
     """Put dims in the order of the posterior's."""
-    order = ("family", "recipe", "llm", "benchmark", "feature", "slope_feature", "skill")
+    groups = ("developer", "family", "recipe", "llm")
+    order = (*groups, "benchmark", "feature", "slope_feature", "skill")
     return xr.Dataset({name: value.transpose(*order, missing_dims="ignore")
                        for name, value in told.items()})  # fmt: skip
 

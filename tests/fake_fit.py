@@ -26,12 +26,17 @@ from latentscale.spec import ModelSpec
 
 Arrays = dict[str, np.ndarray]
 
-_PLURAL = {"family": "families", "recipe": "recipes"}
+_PLURAL = {"developer": "developers", "family": "families", "recipe": "recipes"}
 
 _DIMS: dict[str, tuple[str, ...]] = {
     "ability": ("llm", "skill"),
     "feature_slope": ("feature", "skill"),
     "tuning_shift": ("skill",),
+    "developer_ratio": ("skill",),
+    "developer_scale": ("skill",),
+    "developer_effect": ("developer", "skill"),
+    "developer_deviation": ("developer", "benchmark"),
+    "developer_deviation_scale": ("benchmark",),
     "recipe_ratio": ("skill",),
     "llm_ratio": ("skill",),
     "family_effect": ("family", "skill"),
@@ -201,6 +206,10 @@ def _skills(
         "recipe_effect": _around(recipe, 0.1, n, rng),
         "llm_effect": _around(llm, 0.1, n, rng),
     }
+    if spec.developers:
+        ratios["developer_ratio"] = _about(np.ones(k), 0.15, n, rng)
+        centre = _group_means(family, design.developer_of_family, len(design.developers), 1.0)
+        raw["developer_effect"] = _around(centre, 0.15, n, rng)
     if spec.family_slopes:
         shape = (len(design.families), len(spec.family_slopes), k)
         ratios["family_slope_ratio"] = _about(np.full(shape[1:], 0.2), 0.2, n, rng)
@@ -296,6 +305,11 @@ def _deviations(
         out[f"{group}_deviation"] = _around(centre, 0.1, n, rng)
         spread = np.maximum(centre.std(axis=0), 0.05)
         out[f"{group}_deviation_scale"] = _about(spread, 0.1, n, rng)
+        if group == "family" and spec.developers:
+            of_family, n_developers = design.developer_of_family, len(design.developers)
+            shared = _group_means(centre, of_family, n_developers, 1.0)
+            out["developer_deviation"] = _around(shared, 0.1, n, rng)
+            out["developer_deviation_scale"] = _about(spread, 0.1, n, rng)
     if spec.likelihood != "binomial":
         out["precision"] = _about(np.full(len(design.benchmarks), 400.0), 0.15, n, rng)
     if spec.likelihood == "student_t":

@@ -27,7 +27,7 @@ from latentscale.errors import MissingFeatureWarning
 
 @pytest.mark.parametrize("likelihood", ["normal", "beta"])
 def test_the_direct_transcription_is_the_same_model(likelihood):
-    simulation = small(skills=2, likelihood=likelihood)
+    simulation = small(skills=2, likelihood=likelihood, families_per_developer=2.0)
     direct, graph = direct_model(simulation.model), simulation.model.to_pymc()
     names = {rv.name for rv in graph.free_RVs}
     assert {rv.name for rv in direct.free_RVs} == names
@@ -92,7 +92,7 @@ def test_the_exponent_is_the_slope_of_time_over_cells():
 @pytest.mark.slow
 @pytest.mark.parametrize("likelihood", ["normal", "beta"])
 def test_the_hand_written_density_and_gradient_are_those_of_the_transcription(likelihood):
-    model = small(skills=2, likelihood=likelihood).model
+    model = small(skills=2, likelihood=likelihood, families_per_developer=2.0).model
     direct, rng = direct_model(model), np.random.default_rng(3)
     point = {
         name: 0.4 * rng.standard_normal(np.shape(value))

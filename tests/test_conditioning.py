@@ -15,7 +15,7 @@ N_DRAWS = 4_000
 N_BENCHMARKS, N_SKILLS = 3, 2
 
 
-def one_posterior_draw(n: int, *, family_slopes: bool = False) -> Draws:
+def one_posterior_draw(n: int, *, family_slopes: bool = False, developers: bool = False) -> Draws:
     """The same draw of everything fitted, n times: what is left to learn is the new effects."""
     rng = np.random.default_rng(0)
     values = {
@@ -43,8 +43,14 @@ def one_posterior_draw(n: int, *, family_slopes: bool = False) -> Draws:
     if family_slopes:
         values["family_slope"] = rng.normal(scale=0.2, size=(2, 1, N_SKILLS))
         values["family_slope_scale"] = np.array([[0.3, 0.2]])
+    if developers:
+        values["developer_effect"] = rng.normal(size=(1, N_SKILLS))
+        values["developer_scale"] = np.array([0.7, 0.5])
+        values["developer_deviation"] = rng.normal(scale=0.2, size=(1, N_BENCHMARKS))
+        values["developer_deviation_scale"] = np.array([0.25, 0.2, 0.15])
     repeated = {name: np.repeat(value[None], n, axis=0) for name, value in values.items()}
-    return Draws(repeated, {"family": 2, "recipe": 2, "llm": 2})
+    sizes = {"developer": int(developers), "family": 2, "recipe": 2, "llm": 2}
+    return Draws(repeated, sizes)
 
 
 # Two LLMs of one new family (its recipe new too), and one of a new recipe of a fitted family.
@@ -52,6 +58,7 @@ MEMBERS = Members(
     x=np.array([[-0.5], [1.0], [0.3]]),
     x_slope=np.array([[-0.5], [1.0], [0.3]]),
     tuned=np.array([0.0, 0.0, 1.0]),
+    developer=np.array([0, 0, 0]),
     family=np.array([2, 2, 1]),
     recipe=np.array([2, 2, 3]),
     llm=np.array([2, 3, 4]),
@@ -69,10 +76,12 @@ def plausible(llm: list[int], benchmark: list[int]) -> KnownCells:
     return known(scores.tolist(), llm, benchmark)
 
 
-def by_brute_force(draws: Draws, cells: KnownCells, likelihood: str) -> tuple:
+def by_brute_force(
+    draws: Draws, cells: KnownCells, likelihood: str, members: Members = MEMBERS
+) -> tuple:
     """Mean and sd of the expected scores by weighting draws from the population."""
-    grown = add_groups(draws, MEMBERS, np.random.default_rng(1))
-    expected = expected_of(grown, eta_of(grown, MEMBERS))
+    grown = add_groups(draws, members, np.random.default_rng(1))
+    expected = expected_of(grown, eta_of(grown, members))
     density = likelihood_of(likelihood).log_density(
         cells.data, expected[:, cells.llm, cells.benchmark], scatter_of(grown, cells.benchmark)
     )
@@ -104,6 +113,56 @@ def test_agrees_with_weighting_the_population(likelihood, family_slopes):
     error = np.abs(expected.mean(0) - mean) / sd
     assert error.max() < 0.12
     assert np.abs(expected.std(0) / sd - 1).max() < 0.1
+
+
+# Two new families of one new developer, a new family of a fitted one, and a fitted family.
+OF_DEVELOPERS = Members(
+    x=np.array([[-0.5], [1.0], [0.3], [0.8]]),
+    x_slope=np.array([[-0.5], [1.0], [0.3], [0.8]]),
+    tuned=np.zeros(4),
+    developer=np.array([1, 1, 0, 0]),
+    family=np.array([2, 3, 4, 1]),
+    recipe=np.array([2, 3, 4, 5]),
+    llm=np.array([2, 3, 4, 5]),
+)
+
+
+@pytest.mark.parametrize(
+    ("llm", "benchmark"),
+    [([0, 0, 0], [0, 1, 2]), ([0, 1, 1], [1, 0, 2]), ([2, 2, 0], [0, 1, 1])],
+    ids=["one family", "two families of a new developer", "a family of a fitted developer"],
+)
+def test_families_of_one_developer_learn_from_each_other(llm, benchmark):
+    draw = add_groups(
+        one_posterior_draw(1, developers=True), OF_DEVELOPERS, np.random.default_rng(7)
+    )
+    scores = expected_of(draw, eta_of(draw, OF_DEVELOPERS))[0, llm, benchmark]
+    cells = known(scores.tolist(), llm, benchmark)
+    many = one_posterior_draw(400_000, developers=True)
+    mean, sd, weight = by_brute_force(many, cells, "normal", OF_DEVELOPERS)
+    assert 1 / np.sum(weight**2) > 2_000
+
+    rng = np.random.default_rng(2)
+    grown = add_groups(one_posterior_draw(N_DRAWS, developers=True), OF_DEVELOPERS, rng)
+    families = ["a", "b", "c", "old"]
+    answer = condition(grown, OF_DEVELOPERS, cells, families, likelihood_of("normal"), rng)
+    expected = expected_of(answer, eta_of(answer, OF_DEVELOPERS))
+    assert np.abs((expected.mean(0) - mean) / sd).max() < 0.12
+    assert np.abs(expected.std(0) / sd - 1).max() < 0.1
+
+
+def test_families_of_one_new_developer_share_its_draw():
+    grown = add_groups(
+        one_posterior_draw(20_000, developers=True), OF_DEVELOPERS, np.random.default_rng(3)
+    )
+    of_new = grown["family_effect"][:, 2:]
+    shared, own = grown["developer_scale"][0] ** 2, grown["family_scale"][0] ** 2
+    for k in range(N_SKILLS):
+        found = np.cov(of_new[:, :, k].T)
+        expected = np.array([[1, 1, 0], [1, 1, 0], [0, 0, 0]]) * shared[k] + np.eye(3) * own[k]
+        np.testing.assert_allclose(found, expected, atol=0.03)
+    fitted = grown["developer_effect"][0, 0]
+    np.testing.assert_allclose(of_new[:, 2].mean(axis=0), fitted, atol=0.03)
 
 
 def test_known_scores_choose_among_posterior_draws():
@@ -143,6 +202,7 @@ def test_a_fitted_llm_changes_only_the_weights():
         x=np.array([[0.1]]),
         x_slope=np.array([[0.1]]),
         tuned=np.zeros(1),
+        developer=np.array([0]),
         family=np.array([0]),
         recipe=np.array([0]),
         llm=np.array([0]),

@@ -16,6 +16,12 @@ from latentscale.priors import Prior
 SLOPES = ("log(params_b)",)
 VARIANTS = {
     "everything": {"skills": 2, "family_slopes": SLOPES, "likelihood": "student_t"},
+    "developers": {
+        "skills": 2, "n_families": 5, "families_per_developer": 2.0, "family_slopes": SLOPES,
+    },
+    "developers without deviations": {
+        "skills": 2, "families_per_developer": 1.5, "deviations": False,
+    },
     "three skills": {"skills": 3, "benchmarks": 6},
     "no deviations": {"skills": 2, "deviations": False, "likelihood": "beta"},
     "the barest": {
@@ -47,13 +53,25 @@ def built(settings, monkeypatch):
     return model, model.to_pymc()
 
 
+ABOUT_DEVELOPERS = ("family_effect", "family_deviation")
+
+
+def model_has_developers(plain):
+    return "developer_of_family" in plain.named_vars
+
+
 def plain_values(plain, reported):
     """Give the values of the plain graph's random variables, by name."""
-    effects = ("family", "recipe", "llm")
+    effects = ("developer", "family", "recipe", "llm")
     of_z = {f"{name}_z": (f"{name}_effect", f"{name}_scale") for name in effects}
     of_z |= {
         f"{name}_z": (name, f"{name}_scale")
-        for name in ("family_slope", "family_deviation", "recipe_deviation")
+        for name in (
+            "family_slope",
+            "developer_deviation",
+            "family_deviation",
+            "recipe_deviation",
+        )
     }
     of_z |= {
         "benchmark_slope_z": ("benchmark_slope", "slope_scale"),
@@ -62,7 +80,11 @@ def plain_values(plain, reported):
     found = {}
     for rv in plain.free_RVs:
         name, scale = of_z.get(rv.name, (rv.name, None))
-        found[rv.name] = reported[name] / (1 if scale is None else reported[scale])
+        value = reported[name]
+        if name in ABOUT_DEVELOPERS and model_has_developers(plain):
+            of_developers = reported[name.replace("family", "developer")]
+            value = value - of_developers[plain["developer_of_family"].get_value()]
+        found[rv.name] = value / (1 if scale is None else reported[scale])
     return found
 
 

@@ -32,6 +32,8 @@ SPECS: list[dict[str, Any]] = [
     {"likelihood": "beta", "deviations": False},
     {"likelihood": "binomial", "benchmark_slopes": False},
     {"likelihood": "beta_binomial", "deviations": False, "benchmark_slopes": False},
+    {"skills": 2, "developers": True},
+    {"developers": True, "deviations": False},
 ]
 
 
@@ -41,6 +43,7 @@ def table() -> ls.ScoreTable:
         {
             "llm": [f"a-{n:g}b" for n in sizes[:3]] + [f"b-{n:g}b" for n in sizes[3:]],
             "family": list("aaabb"),
+            "developer": "x",
             "recipe": ["a", "a", "a-chat", "b", "b"],
             "tuned": [0, 0, 1, 0, 0],
             "params_b": sizes,
@@ -56,7 +59,7 @@ def table() -> ls.ScoreTable:
 
 
 def model(**spec: Any) -> ls.ScalingModel:
-    settings = {"skills": 1, "features": "log(params_b)"} | spec
+    settings = {"skills": 1, "features": "log(params_b)", "developers": False} | spec
     return ls.ScalingModel(table(), **settings)
 
 
@@ -92,7 +95,8 @@ class TestTruth:
             assert name.endswith("_scale") or name in text, name
 
     def test_every_overridable_prior_in_use_is_shown(self) -> None:
-        described = model(skills=2, family_slopes=("log(params_b)",), likelihood="student_t")
+        settings = {"family_slopes": ("log(params_b)",), "likelihood": "student_t"}
+        described = model(skills=2, developers=True, **settings)
         assert {s.prior for s in symbols(described.spec)} - {None} == set(described.priors)
 
 
@@ -191,7 +195,7 @@ class TestFitText:
         assert fit_text(fit) == (
             "ScalingFit\n"
             "  model    1 skill (GSM8K), normal likelihood, log(params_b)\n"
-            "  data     5 LLMs (2 families, 3 recipes), 4 benchmarks, 19 scores\n"
+            "  data     5 LLMs (1 developer, 2 families, 3 recipes), 4 benchmarks, 19 scores\n"
             "  sampler  none, 1 chain of 20 draws\n"
             "  health   0 divergences; fit.diagnose() looks at everything\n"
             "  groups   posterior, sampled, sample_stats, observed_data, constant_data"

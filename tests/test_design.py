@@ -151,11 +151,53 @@ def test_columns_beyond_the_formula_that_are_unknown(table, setting):
     )
 
 
+def of_developers(table, developers):
+    return ls.ScoreTable.from_long(
+        table.scores, table.llms.assign(developer=developers), table.benchmarks, missing="keep"
+    )
+
+
+def test_families_of_one_developer(table):
+    design = design_of(of_developers(table, ["X", "X", None, "X", "Y", "Y"]))
+    assert design.developers == ("X",)
+    assert design.developer_of_family.tolist() == [0, 0]
+
+
+def test_developers_enter_by_default_where_one_has_several_families(table):
+    apart = of_developers(table, ["X", "Y", "Y", "Y", "Z", "Z"])
+    assert design_of(table).developers == design_of(apart).developers == ()
+    settings = {"skills": 1, "features": FORMULA}
+    apart = apart.drop(llms=["c-3b"])
+    assert not ls.ScalingModel(apart, **settings).spec.developers
+    asked = ls.ScalingModel(apart, **settings, developers=True)
+    assert asked.design.developers == ("X", "Y")
+    assert asked.with_table(apart).design.developers == ("X", "Y")
+    together = of_developers(table, "X").drop(llms=["c-3b"])
+    assert ls.ScalingModel(together, **settings).spec.developers
+    assert not ls.ScalingModel(together, **settings, developers=False).spec.developers
+
+
+def test_a_family_of_an_unknown_developer_has_one_of_its_own(table):
+    settings = {"skills": 1, "features": FORMULA, "developers": True}
+    unknown = of_developers(table, ["X", None, None, None, "X", "X"]).drop(llms=["c-3b"])
+    assert ls.ScalingModel(unknown, **settings).design.developers == ("X", "A (developer unknown)")
+
+
+def test_developers_of_whom_the_table_knows_nothing(table):
+    with pytest.raises(SpecError) as caught:
+        ls.ScalingModel(table.drop(llms=["c-3b"]), features=FORMULA, developers=True)
+    assert str(caught.value) == (
+        "developers=True needs to know whose the families are, and the LLMs' frame has no column "
+        "'developer'. Add it, or leave developers= out."
+    )
+
+
 def test_coords_name_every_dim(table):
     coords = design_of(table).coords(["skill 1", "skill 2"], ["log(params_b)"])
     obs = coords.pop("obs")
     assert obs.tolist() == list(range(6))
     assert coords == {
+        "developer": [],
         "family": ["B", "A"],
         "recipe": ["B", "A", "A chat"],
         "llm": ["b-7b", "a-1b", "a-7b", "a-7b-chat"],

@@ -8,7 +8,7 @@ from fake_fit import fake_fit, frame_of_scores
 
 import latentscale as ls
 from latentscale import checks, curves, effects
-from latentscale.errors import ExtrapolationWarning, PredictionError
+from latentscale.errors import ExtrapolationWarning, PredictionError, SpecError
 from latentscale.estimates import interval_probs
 from latentscale.forward import ability_of, fitted_members, read_draws
 from latentscale.graph import REPORTED
@@ -333,3 +333,26 @@ def test_table_of_ones_own_can_be_faked():
     table = ls.load_leaderboard(benchmarks=["HellaSwag", "MMLU"])
     fit = fake_fit(skills=1, draws=5, table=table)
     assert sorted(fit.model.design.benchmarks) == ["HellaSwag", "MMLU"]
+
+
+def test_developer_effects_count_families_and_put_the_best_first(fit):
+    found = effects.developer_effects(fit)
+    summary = found.summary
+    assert list(summary)[:3] == ["skill", "developer", "n_families"]
+    first = summary[summary["skill"] == summary["skill"].iloc[0]].set_index("developer")
+    assert first["n_families"].sum() == len(fit.model.design.families)
+    assert first.loc["Meta", "n_families"] == 7
+    assert first["mean"].is_monotonic_decreasing
+    draws = fit.posterior["developer_effect"].sel(developer="Meta").isel(skill=0)
+    assert first.loc["Meta", "mean"] == pytest.approx(float(draws.mean()))
+    assert first.loc["Meta", "p_positive"] == pytest.approx(float((draws > 0).mean()))
+
+
+def test_developer_effects_of_a_model_without_developers():
+    with pytest.raises(SpecError) as error:
+        effects.developer_effects(fake_fit(draws=5, developers=False))
+    assert str(error.value) == (
+        "This model has no developers: the LLMs' frame has no column 'developer', or none of them "
+        "has several families, or they were left out by developers=False. Ask for "
+        "family_effects()."
+    )

@@ -507,6 +507,20 @@ CASES = [
         llms=make_llms(recipe=["r", "q", "r"]),
     ),
     Case(
+        "a family of two developers",
+        [
+            "1 family of more than one developer: 'f' of 'X' and 'Y'. A family is pretrained by "
+            "one developer, whose families are alike; who tunes an LLM makes a recipe of it. Name "
+            "whoever pretrained it:\n"
+            '      llms["developer"] = llms.groupby("family")["developer"].transform("first")'
+        ],
+        [
+            ("family of two developers", "llms", 0, "a", None, "X"),
+            ("family of two developers", "llms", 1, "b", None, "Y"),
+        ],
+        llms=make_llms(developer=["X", "Y", "X"]),
+    ),
+    Case(
         "tuned is neither 0 nor 1",
         [
             "3 LLMs whose 'tuned' is neither 0 nor 1: 'a' = 2, 'b' = 'yes', 'c' = nan. The "

@@ -46,12 +46,15 @@ def total(simulation, graph):
 @pytest.mark.parametrize(
     "settings",
     [
-        {"skills": 3, "family_slopes": SLOPES, "likelihood": "student_t"},
+        {
+            "skills": 3, "family_slopes": SLOPES, "likelihood": "student_t",
+            "families_per_developer": 2.0,
+        },
         {"skills": 1, "ceiling": False, "deviations": False},
         {"skills": 2, "priors": {"recipe_ratio": Prior("HalfNormal", sigma=0.3)}},
     ],
     ids=["everything", "little", "another prior"],
-)
+)  # fmt: skip
 def test_every_random_variable_has_its_prior(settings):
     simulation = small(**settings)
     densities = log_densities(simulation.model.to_pymc(), simulation.sampled)
@@ -132,11 +135,13 @@ DIMS = {
     "ability": ("llm", "skill"),
     "feature_slope": ("feature", "skill"),
     "tuning_shift": ("skill",),
+    "developer_effect": ("developer", "skill"),
     "family_effect": ("family", "skill"),
     "recipe_effect": ("recipe", "skill"),
     "llm_effect": ("llm", "skill"),
     "family_slope": ("family", "slope_feature", "skill"),
     "family_scale": ("skill",),
+    "developer_scale": ("skill",),
     "recipe_scale": ("skill",),
     "llm_scale": ("skill",),
     "family_slope_scale": ("slope_feature", "skill"),
@@ -146,8 +151,10 @@ DIMS = {
     "benchmark_tuning": ("benchmark",),
     "slope_scale": ("feature",),
     "tuning_scale": (),
+    "developer_deviation": ("developer", "benchmark"),
     "family_deviation": ("family", "benchmark"),
     "recipe_deviation": ("recipe", "benchmark"),
+    "developer_deviation_scale": ("benchmark",),
     "family_deviation_scale": ("benchmark",),
     "recipe_deviation_scale": ("benchmark",),
     "floor": ("benchmark",),
@@ -159,7 +166,8 @@ DIMS = {
 
 
 def test_the_reported_variables_and_their_dims_are_the_contracts():
-    graph = small(skills=2, family_slopes=SLOPES, likelihood="student_t").model.to_pymc()
+    settings = {"family_slopes": SLOPES, "likelihood": "student_t", "families_per_developer": 2.0}
+    graph = small(skills=2, **settings).model.to_pymc()
     assert tuple(DIMS) == REPORTED
     assert {name: graph.named_vars_to_dims.get(name, ()) for name in REPORTED} == DIMS
     assert graph.named_vars_to_dims["score"] == ("obs",)
@@ -177,6 +185,10 @@ def test_no_dim_has_a_name_that_arviz_reserves(graph):
         ({"link": "logistic"}, {"asymmetry"}),
         ({"likelihood": "binomial"}, {"precision", "tail"}),
         ({"likelihood": "beta_binomial"}, {"tail"}),
+        (
+            {"families_per_developer": 2.0, "developers": False},
+            {"developer_effect", "developer_deviation", "developer_scale", "developer_z"},
+        ),
         ({"family_slopes": ()}, {"family_slope", "family_slope_scale", "family_slope_ratio"}),
         (
             {"benchmark_slopes": False},

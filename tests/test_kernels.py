@@ -47,14 +47,15 @@ log_cdf_and_slope = callable_from_python(scatter.log_cdf_and_slope)
 
 RECIPE_OF = np.array([0, 0, 1, 1, 1, 2, 3, 4, 4])
 FAMILY_OF = np.array([0, 0, 1, 2, 2])
-SIZES = {"llm": 9, "recipe": 5, "family": 3}
+DEVELOPER_OF = np.array([0, 1, 0])
+LEVELS = ("developer", "family", "recipe", "llm")
+SIZES = {"developer": 2, "family": 3, "recipe": 5, "llm": 9}
+WITHOUT_DEVELOPERS = SIZES | {"developer": 0}
 BENCHMARK_OF_OBS, LLM_OF_OBS = np.nonzero(np.random.default_rng(0).uniform(size=(7, 7)) < 0.7)
-SCORES = ("information", "left", "loading", "blur", "llm", "recipe", "family")
-INPUTS = (*SCORES, "w_llm", "w_recipe", "w_family")
 N_BENCHMARKS = 7
 
 
-def inputs(skills, seed=1):
+def inputs(skills, sizes=SIZES, seed=1):
     """Draw scores, precisions and standard Normal w; the last recipe has no score."""
     rng = np.random.default_rng(seed)
     n = len(LLM_OF_OBS)
@@ -64,8 +65,8 @@ def inputs(skills, seed=1):
         "loading": rng.normal(size=(N_BENCHMARKS, skills)),
         "blur": np.exp(rng.normal(size=N_BENCHMARKS)),
     }
-    found |= {group: np.exp(rng.normal(size=skills)) for group in SIZES}
-    return found | {f"w_{group}": rng.normal(size=(n, skills)) for group, n in SIZES.items()}
+    found |= {group: np.exp(rng.normal(size=skills)) for group in sizes}
+    return found | {f"w_{group}": rng.normal(size=(n, skills)) for group, n in sizes.items()}
 
 
 def cells_at(llm, benchmark, score=None, guess=None, n_benchmarks=N_BENCHMARKS):
@@ -79,22 +80,27 @@ def cells_at(llm, benchmark, score=None, guess=None, n_benchmarks=N_BENCHMARKS):
     )  # fmt: skip
 
 
+def tree():
+    """Give LLMs of which only the groups matter."""
+    nothing = np.zeros((SIZES["llm"], 0))
+    return Llms(nothing, nothing, np.zeros(SIZES["llm"]), RECIPE_OF, FAMILY_OF, DEVELOPER_OF)
+
+
 def smoothed(values, llm=LLM_OF_OBS, benchmark=BENCHMARK_OF_OBS):
-    """Give families, recipes, LLMs and the log Jacobian."""
+    """Give developers, families, recipes, LLMs and the log Jacobian."""
     cells = cells_at(llm, benchmark, n_benchmarks=len(values["loading"]))
-    n, nothing = values["loading"].shape[1], np.zeros((SIZES["llm"], 0))
-    llms = Llms(nothing, nothing, np.zeros(SIZES["llm"]), RECIPE_OF, FAMILY_OF)
-    precisions = OfSkills(values["family"], values["recipe"], values["llm"])
-    w = OfSkills(values["w_family"], values["w_recipe"], values["w_llm"])
+    n = values["loading"].shape[1]
+    precisions = OfSkills(*(values[level] for level in LEVELS))
+    w = OfSkills(*(values[f"w_{level}"] for level in LEVELS))
     scores = [values[name] for name in ("information", "left", "loading", "blur")]
-    found, log_jacobian, _ = smooth_skills((0,) * n, *scores, precisions, w, cells, llms)
+    found, log_jacobian, _ = smooth_skills((0,) * n, *scores, precisions, w, cells, tree())
     return *found, log_jacobian
 
 
-def dense(values, skills):
-    """Give mean and precision of all nodes, families first, as one Normal."""
-    n = sum(SIZES.values())
-    start = {"family": 0, "recipe": SIZES["family"], "llm": SIZES["family"] + SIZES["recipe"]}
+def dense(values, skills, sizes):
+    """Give mean and precision of all nodes, developers first, as one Normal."""
+    n = sum(sizes.values())
+    start = dict(zip(LEVELS, np.cumsum([0, *sizes.values()]).tolist(), strict=False))
     precision, pull = np.zeros((n, skills, n, skills)), np.zeros((n, skills))
 
     def add(node, parent, group):
@@ -105,10 +111,12 @@ def dense(values, skills):
             precision[node, :, parent] -= own
             precision[parent, :, node] -= own
 
-    for f in range(SIZES["family"]):
-        add(f, None, "family")
+    for d in range(sizes["developer"]):
+        add(d, None, "developer")
+    for f, d in enumerate(DEVELOPER_OF):
+        add(start["family"] + f, d if sizes["developer"] else None, "family")
     for r, f in enumerate(FAMILY_OF):
-        add(start["recipe"] + r, f, "recipe")
+        add(start["recipe"] + r, start["family"] + f, "recipe")
     for i, r in enumerate(RECIPE_OF):
         add(start["llm"] + i, start["recipe"] + r, "llm")
     for o, (i, j) in enumerate(zip(LLM_OF_OBS, BENCHMARK_OF_OBS, strict=True)):
@@ -120,79 +128,89 @@ def dense(values, skills):
     return np.linalg.solve(flat, pull.ravel()), flat
 
 
-@pytest.mark.parametrize("skills", [1, 3])
-def test_without_w_it_is_the_conditional_mean(skills):
-    values = inputs(skills)
-    still = values | {f"w_{group}": np.zeros((n, skills)) for group, n in SIZES.items()}
-    nodes = np.concatenate([part.ravel() for part in smoothed(still)[:3]])
-    np.testing.assert_allclose(nodes, dense(values, skills)[0], rtol=1e-9, atol=1e-11)
+TREES = pytest.mark.parametrize(
+    "sizes", [SIZES, WITHOUT_DEVELOPERS], ids=["developers", "no developers"]
+)
 
 
+@TREES
 @pytest.mark.parametrize("skills", [1, 3])
-def test_w_spreads_as_the_conditional_covariance(skills):
-    values = inputs(skills)
-    mean, precision = dense(values, skills)
-    order = ("w_family", "w_recipe", "w_llm")
+def test_without_w_it_is_the_conditional_mean(skills, sizes):
+    values = inputs(skills, sizes)
+    still = values | {f"w_{group}": np.zeros((n, skills)) for group, n in sizes.items()}
+    nodes = np.concatenate([part.ravel() for part in smoothed(still)[:4]])
+    np.testing.assert_allclose(nodes, dense(values, skills, sizes)[0], rtol=1e-9, atol=1e-11)
+
+
+@TREES
+@pytest.mark.parametrize("skills", [1, 3])
+def test_w_spreads_as_the_conditional_covariance(skills, sizes):
+    values = inputs(skills, sizes)
+    mean, precision = dense(values, skills, sizes)
+    order = tuple(f"w_{level}" for level in LEVELS)
     columns = []
     for name in order:
         for position in range(values[name].size):
             unit = values | {each: np.zeros_like(values[each]) for each in order}
             unit[name].ravel()[position] = 1.0
-            columns.append(np.concatenate([p.ravel() for p in smoothed(unit)[:3]]) - mean)
+            columns.append(np.concatenate([p.ravel() for p in smoothed(unit)[:4]]) - mean)
     root = np.array(columns).T
     np.testing.assert_allclose(root @ root.T @ precision, np.eye(len(mean)), atol=1e-8)
-    log_jacobian = smoothed(values)[3]
+    log_jacobian = smoothed(values)[4]
     np.testing.assert_allclose(log_jacobian, np.linalg.slogdet(root)[1], rtol=1e-9)
 
 
-def deviations_inputs(seed=1):
+def deviations_inputs(sizes=SIZES, seed=1):
     """Draw scores, precisions and standard Normal w of every benchmark."""
     rng = np.random.default_rng(seed)
     n = len(LLM_OF_OBS)
     found = {"information": np.exp(rng.normal(size=n)), "left": rng.normal(size=n)}
-    found |= {group: np.exp(rng.normal(size=N_BENCHMARKS)) for group in ("recipe", "family")}
-    sizes = {f"w_{group}": (SIZES[group], N_BENCHMARKS) for group in ("recipe", "family")}
-    return found | {name: rng.normal(size=shape) for name, shape in sizes.items()}
+    found |= {level: np.exp(rng.normal(size=N_BENCHMARKS)) for level in LEVELS[:3]}
+    shapes = {f"w_{level}": (sizes[level], N_BENCHMARKS) for level in LEVELS[:3]}
+    return found | {name: rng.normal(size=shape) for name, shape in shapes.items()}
 
 
 def smoothed_deviations(values):
-    """Give families, recipes and the log Jacobian."""
+    """Give developers, families, recipes and the log Jacobian."""
     found, log_jacobian, _ = smooth_deviations(
-        values["information"], values["left"], OfDeviations(values["family"], values["recipe"]),
-        OfDeviations(values["w_family"], values["w_recipe"]),
-        cells_at(LLM_OF_OBS, BENCHMARK_OF_OBS), FAMILY_OF,
+        values["information"], values["left"],
+        OfDeviations(*(values[level] for level in LEVELS[:3])),
+        OfDeviations(*(values[f"w_{level}"] for level in LEVELS[:3])),
+        cells_at(LLM_OF_OBS, BENCHMARK_OF_OBS), tree(),
     )  # fmt: skip
     return *found, log_jacobian
 
 
-def test_deviations_are_those_of_a_skill_for_each_benchmark():
+@TREES
+def test_deviations_are_those_of_a_skill_for_each_benchmark(sizes):
     """One benchmark that loads by 1 on one skill, without LLM effects, has the same tree."""
-    values, j = deviations_inputs(), 3
-    family, recipe, _ = smoothed_deviations(values)
+    values, j = deviations_inputs(sizes), 3
+    *found, _ = smoothed_deviations(values)
     on_it = np.flatnonzero(j == BENCHMARK_OF_OBS)
     of_one = {
         "information": values["information"][on_it], "left": values["left"][on_it],
         "loading": np.ones((1, 1)), "blur": np.zeros(1), "llm": np.array([1e8]),
-        "recipe": values["recipe"][[j]], "family": values["family"][[j]],
-        "w_llm": np.zeros((SIZES["llm"], 1)), "w_recipe": values["w_recipe"][:, [j]].copy(),
-        "w_family": values["w_family"][:, [j]].copy(),
+        "w_llm": np.zeros((SIZES["llm"], 1)),
     }  # fmt: skip
+    of_one |= {level: values[level][[j]] for level in LEVELS[:3]}
+    of_one |= {f"w_{level}": values[f"w_{level}"][:, [j]].copy() for level in LEVELS[:3]}
     on_first = np.zeros(len(on_it), dtype=int)
-    skill_family, skill_recipe, _, _ = smoothed(of_one, LLM_OF_OBS[on_it], on_first)
-    np.testing.assert_allclose(family[:, j], skill_family[:, 0], rtol=1e-6)
-    np.testing.assert_allclose(recipe[:, j], skill_recipe[:, 0], rtol=1e-6)
+    on_skill = smoothed(of_one, LLM_OF_OBS[on_it], on_first)[:3]
+    for of_level, expected in zip(found, on_skill, strict=True):
+        np.testing.assert_allclose(of_level[:, j], expected[:, 0], rtol=1e-6)
 
 
-def test_the_log_jacobian_of_deviations():
-    values = deviations_inputs()
+@TREES
+def test_the_log_jacobian_of_deviations(sizes):
+    values = deviations_inputs(sizes)
 
     def flat(at):
-        family, recipe, log_jacobian = smoothed_deviations(at)
-        return np.concatenate([family.ravel(), recipe.ravel()]), log_jacobian
+        *levels, log_jacobian = smoothed_deviations(at)
+        return np.concatenate([level.ravel() for level in levels]), log_jacobian
 
     start, log_jacobian = flat(values)
     columns = []
-    for name in ("w_family", "w_recipe"):
+    for name in ("w_developer", "w_family", "w_recipe"):
         for position in range(values[name].size):
             ahead = values | {name: values[name].copy()}
             ahead[name].ravel()[position] += 1.0
@@ -200,7 +218,7 @@ def test_the_log_jacobian_of_deviations():
     np.testing.assert_allclose(log_jacobian, np.linalg.slogdet(np.array(columns))[1], rtol=1e-9)
 
 
-def posterior_inputs(n_skills, has_deviations):
+def posterior_inputs(n_skills, has_deviations, sizes):
     """Draw what the density takes; some scores lie at the ends, some guesses beyond the curve."""
     rng = np.random.default_rng(7)
     n, m, skill = len(LLM_OF_OBS), N_BENCHMARKS, n_skills
@@ -214,10 +232,10 @@ def posterior_inputs(n_skills, has_deviations):
     cells = cells_at(LLM_OF_OBS, BENCHMARK_OF_OBS, score, rng.uniform(-0.1, 1.1, n))
     tuned = (rng.uniform(size=SIZES["llm"]) < 0.5).astype(float)
     x = rng.normal(size=(SIZES["llm"], 2))
-    llms = Llms(x, x[:, :0], tuned, RECIPE_OF, FAMILY_OF)
-    levels = {group: rng.normal(size=(SIZES[group], skill)) for group in OfSkills._fields}
+    llms = Llms(x, x[:, :0], tuned, RECIPE_OF, FAMILY_OF, DEVELOPER_OF)
+    levels = {group: rng.normal(size=(sizes[group], skill)) for group in OfSkills._fields}
     of_deviations = [
-        rng.normal(size=(SIZES[group] if has_deviations else 0, m))
+        rng.normal(size=(sizes[group] if has_deviations else 0, m))
         for group in OfDeviations._fields
     ]
     parameters = Parameters(
@@ -228,9 +246,12 @@ def posterior_inputs(n_skills, has_deviations):
             positive(m, skill),
         ),
         rng.normal(size=(SIZES["llm"], skill)),
-        OfSkills(positive(skill), positive(skill, scale=4.0), positive(skill, scale=20.0)),
+        OfSkills(
+            positive(skill), positive(skill, scale=2.0), positive(skill, scale=4.0),
+            positive(skill, scale=20.0),
+        ),
         OfSkills(**levels),
-        OfDeviations(positive(m, scale=10.0), positive(m, scale=20.0)),
+        OfDeviations(positive(m, scale=8.0), positive(m, scale=10.0), positive(m, scale=20.0)),
         OfDeviations(*of_deviations),
     )  # fmt: skip
     return cells, llms, parameters
@@ -256,8 +277,10 @@ def replaced(parameters, name, array):
 def test_derivatives_of_the_density():
     density = callable_from_python(posterior.density)
     n_skills, functions = (0, 0, 0), scatter.LIKELIHOODS["student_t"]
-    for has_deviations in (True, False):
-        cells, llms, parameters = posterior_inputs(len(n_skills), has_deviations)
+    for has_deviations, sizes in (
+        (True, SIZES), (False, SIZES), (True, WITHOUT_DEVELOPERS), (False, WITHOUT_DEVELOPERS),
+    ):  # fmt: skip
+        cells, llms, parameters = posterior_inputs(len(n_skills), has_deviations, sizes)
 
         def value_and_derivatives(at, cells=cells, llms=llms):
             return density(n_skills, functions, cells, llms, at)[:2]
@@ -275,7 +298,8 @@ def test_derivatives_of_the_density():
                 found, (ahead - behind) / (2 * step), rtol=1e-5, atol=1e-4, err_msg=name
             )
             no_deviations = name.startswith("deviation") and not has_deviations
-            assert (found == 0) == no_deviations, name
+            no_developers = name.endswith("developer") and not sizes["developer"]
+            assert (found == 0) == (no_deviations or no_developers), name
 
 
 @pytest.mark.parametrize("likelihood", scatter.LIKELIHOODS)

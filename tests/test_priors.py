@@ -22,6 +22,7 @@ def test_the_variables_with_a_prior_and_the_defaults():
         "feature_slope": "Normal(mu=0, sigma=1)",
         "tuning_shift": "Normal(mu=0, sigma=1)",
         "family_scale": "LogNormal(mu=-0.5, sigma=0.7)",
+        "developer_ratio": "LogNormal(mu=0, sigma=0.5)",
         "recipe_ratio": "LogNormal(mu=-1, sigma=0.5)",
         "llm_ratio": "LogNormal(mu=-1, sigma=0.5)",
         "family_slope_ratio": "LogNormal(mu=-1.5, sigma=0.5)",
@@ -30,6 +31,7 @@ def test_the_variables_with_a_prior_and_the_defaults():
         "difficulty": "Normal(mu=-0.5, sigma=1.5)",
         "slope_scale": "LogNormal(mu=-2.3, sigma=0.7)",
         "tuning_scale": "LogNormal(mu=-1.5, sigma=0.7)",
+        "developer_deviation_scale": "LogNormal(mu=-1.9, sigma=0.5)",
         "family_deviation_scale": "LogNormal(mu=-1.9, sigma=0.5)",
         "recipe_deviation_scale": "LogNormal(mu=-1.9, sigma=0.5)",
         "floor_slack": "Beta(alpha=1, beta=20)",
@@ -47,12 +49,14 @@ def test_every_default_has_a_reason():
 @pytest.mark.parametrize(
     ("name", "low", "high"),
     [
+        ("developer_ratio", 1 / 2.7, 2.7),
         ("recipe_ratio", 0.14, 1),
         ("llm_ratio", 0.14, 1),
         ("family_slope_ratio", 0.08, 0.6),
         ("family_scale", 0.15, 2.5),
         ("slope_scale", 0.03, 0.4),
         ("tuning_scale", 0.06, 0.9),
+        ("developer_deviation_scale", 0.06, 0.4),
         ("family_deviation_scale", 0.06, 0.4),
         ("recipe_deviation_scale", 0.06, 0.4),
         ("ceiling_share", 0.55, 1),
@@ -70,7 +74,7 @@ def test_the_range_that_a_reason_names_is_what_the_prior_says(name, low, high):
 
 def test_no_scale_can_be_zero():
     scales = [name for name in DEFAULTS if name.endswith(("_ratio", "_scale"))]
-    assert len(scales) == 8
+    assert len(scales) == 10
     for name in scales:
         assert DEFAULTS[name].prior.family == "LogNormal"
 
@@ -141,10 +145,10 @@ def test_parameters_that_are_absent():
 def test_an_unknown_variable():
     assert message_of(merge_priors, {"precisionn": Prior("Exponential", lam=1)}) == (
         "There is no prior to override under 'precisionn' (nearest: 'precision'). The variables "
-        "with a prior are 'feature_slope', 'tuning_shift', 'family_scale', 'recipe_ratio', "
-        "'llm_ratio', 'family_slope_ratio', 'total_loading', 'loading_contrast', "
-        "'difficulty', 'slope_scale', 'tuning_scale', 'family_deviation_scale', "
-        "'recipe_deviation_scale', "
+        "with a prior are 'feature_slope', 'tuning_shift', 'family_scale', 'developer_ratio', "
+        "'recipe_ratio', 'llm_ratio', 'family_slope_ratio', 'total_loading', 'loading_contrast', "
+        "'difficulty', 'slope_scale', 'tuning_scale', 'developer_deviation_scale', "
+        "'family_deviation_scale', 'recipe_deviation_scale', "
         "'floor_slack', 'ceiling_share', 'asymmetry', 'precision', 'tail'."
     )
 

@@ -124,13 +124,13 @@ def test_every_term_matters_so_that_losing_one_is_noticed(term):
     assert np.abs(lost - simulation.expected.to_numpy().ravel()).max() > 1e-3
 
 
-EVERYTHING = small(skills=3, family_slopes=SLOPES)
+OF_EVERYTHING = {"skills": 3, "family_slopes": SLOPES, "families_per_developer": 2.0}
+EVERYTHING = small(**OF_EVERYTHING)
 RANDOM = (
-    "feature_slope", "tuning_shift", "family_scale", "recipe_ratio", "llm_ratio", "family_z",
-    "recipe_z",
-    "llm_z", "family_slope_ratio", "family_slope_z", "total_loading",
-    "loading_contrast", "difficulty", "slope_scale", "tuning_scale",
-    "benchmark_slope_z", "benchmark_tuning_z",
+    "feature_slope", "tuning_shift", "family_scale", "developer_ratio", "recipe_ratio", "llm_ratio",
+    "developer_z", "family_z", "recipe_z", "llm_z", "family_slope_ratio", "family_slope_z",
+    "total_loading", "loading_contrast", "difficulty", "slope_scale", "tuning_scale",
+    "benchmark_slope_z", "benchmark_tuning_z", "developer_deviation_scale", "developer_deviation_z",
     "family_deviation_scale", "family_deviation_z", "recipe_deviation_scale", "recipe_deviation_z",
     "floor_slack", "ceiling_share", "asymmetry",
 )  # fmt: skip
@@ -138,24 +138,23 @@ RANDOM = (
 
 @pytest.mark.parametrize("name", RANDOM)
 def test_every_draw_reaches_the_expected_scores(name):
-    settings = {"skills": 3, "family_slopes": SLOPES}
     simulation = EVERYTHING
     halved = simulation.sampled[name].to_numpy() / 2
-    other = small(**settings, truth={name: halved})
+    other = small(**OF_EVERYTHING, truth={name: halved})
     assert np.abs(other.expected - simulation.expected).max() > 1e-4
     for untouched in set(simulation.sampled) - {name}:
         xr.testing.assert_equal(other.sampled[untouched], simulation.sampled[untouched])
 
 
 def test_everything_that_the_graph_draws_is_drawn():
-    simulation = small(skills=3, family_slopes=SLOPES, likelihood="student_t")
+    simulation = small(**OF_EVERYTHING, likelihood="student_t")
     graph = simulation.model.to_pymc()
     assert {rv.name for rv in graph.free_RVs} == set(simulation.sampled)
     assert set(RANDOM) | {"precision", "tail"} == set(simulation.sampled)
 
 
 def test_the_truth_has_the_dims_and_coords_of_the_posterior():
-    simulation = small(skills=2, family_slopes=SLOPES)
+    simulation = small(skills=2, family_slopes=SLOPES, families_per_developer=2.0)
     graph = simulation.model.to_pymc()
     for name in simulation.truth:
         assert simulation.truth[name].dims == graph.named_vars_to_dims.get(name, ()), name

@@ -125,7 +125,8 @@ def test_categories_are_not_drawn(llms):
 @pytest.fixture(scope="module")
 def fit():
     benchmarks = ["HellaSwag", "GSM8K", "MMLU", "BBH"]
-    return fake_fit(skills=2, draws=300, table=ls.load_leaderboard(benchmarks=benchmarks))
+    table = ls.load_leaderboard(benchmarks=benchmarks)
+    return fake_fit(skills=2, draws=300, table=table, developers=False)
 
 
 NEW = pd.DataFrame(

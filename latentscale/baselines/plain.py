@@ -11,7 +11,8 @@ from latentscale.table import ScoreTable
 def plain_latent_model(table: ScoreTable, **settings: Any) -> ScalingModel:
     """Make a model in which all that LLMs score goes through their skills.
 
-    Nothing deviates from the skills on a single benchmark, benchmarks have no slopes of their own,
+    Nothing deviates from the skills on a single benchmark, benchmarks have no slopes of their own
+    and families no developers,
     their ceiling is one and the link a sigmoid: the latent-variable framework of arXiv 2512.06553
     in this package's terms, sampled rather than estimated.
 
@@ -37,5 +38,6 @@ def plain_latent_model(table: ScoreTable, **settings: Any) -> ScalingModel:
     >>> spec.deviations, spec.ceiling, spec.benchmark_slopes, spec.link
     (False, False, False, 'logistic')
     """
-    plain: dict[str, Any] = {"deviations": False, "ceiling": False, "benchmark_slopes": False}
+    absent = ("deviations", "ceiling", "benchmark_slopes", "developers")
+    plain: dict[str, Any] = dict.fromkeys(absent, False)
     return ScalingModel(table, **plain | {"link": "logistic"} | settings)

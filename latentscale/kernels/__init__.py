@@ -15,7 +15,7 @@ they are compiled once for a number of skills and a likelihood.
 ``links``       the curve of a benchmark, and where it reaches a rough expectation
 ``scatter``     log densities of a score about its expectation, one for each likelihood
 ``measuring``   a score as a Normal measurement of its eta
-``skills``      smoothing on the tree of families, recipes and LLMs: the effects on skills
+``skills``      smoothing on the tree from developers to LLMs: the effects on skills
 ``deviations``  the same, benchmark by benchmark: the deviations
 ``scoring``     from effects to expected scores and their log density
 ``posterior``   effects and scores: the four before in order, and back
@@ -25,13 +25,14 @@ they are compiled once for a number of skills and a likelihood.
 
 Smoothing. Each node of the tree has a vector of K skills::
 
-    family_f ~ Normal(0, 1 / precision_family)
+    developer_d ~ Normal(0, 1 / precision_developer)
+    family_f ~ Normal(developer_d(f), 1 / precision_family)
     recipe_r ~ Normal(family_f(r), 1 / precision_recipe)
     llm_i    ~ Normal(recipe_r(i), 1 / precision_llm)
 
-and scores are Normal measurements of it: score o of LLM i on benchmark j measures
-``loading_j . llm_i`` with value ``left_o`` and information ``u_o``, blurred by a variance of its
-own. Together they say about each LLM that its log likelihood is
+(without developers, families are about zero), and scores are Normal measurements of it: score o of
+LLM i on benchmark j measures ``loading_j . llm_i`` with value ``left_o`` and information ``u_o``,
+blurred by a variance of its own. Together they say about each LLM that its log likelihood is
 ``pull . llm - llm' known llm / 2``.
 Information is passed up the tree, each node integrated out in turn, and estimates down it: the
 conditional mean of each node given its parent, plus ``w`` times its conditional spread,

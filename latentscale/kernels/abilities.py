@@ -10,16 +10,18 @@ from latentscale.kernels.jit import compiled
 
 @compiled
 def skill_scales(shared):
-    """Give the spread of families, recipes and LLMs on each skill.
+    """Give the spread of developers, families, recipes and LLMs on each skill.
 
-    Those of recipes and LLMs are declared relative to that of families.
+    All but that of families are declared relative to it; without developers theirs is one.
     """
     n = shared.family_scale.shape[0]
-    recipe, llm = np.empty(n), np.empty(n)
+    developer, recipe, llm = np.ones(n), np.empty(n), np.empty(n)
     for k in range(n):
+        if shared.developer_ratio.shape[0] > 0:
+            developer[k] = shared.family_scale[k] * shared.developer_ratio[k]
         recipe[k] = shared.family_scale[k] * shared.recipe_ratio[k]
         llm[k] = shared.family_scale[k] * shared.llm_ratio[k]
-    return OfSkills(shared.family_scale, recipe, llm)
+    return OfSkills(developer, shared.family_scale, recipe, llm)
 
 
 @compiled
@@ -33,6 +35,10 @@ def pull_back_skill_scales(shared, precisions, d_precisions, d_shared):
         by_family = -2 * precisions.family[k] * d_precisions.family[k]
         by_recipe = -2 * precisions.recipe[k] * d_precisions.recipe[k]
         by_llm = -2 * precisions.llm[k] * d_precisions.llm[k]
+        if shared.developer_ratio.shape[0] > 0:
+            by_developer = -2 * precisions.developer[k] * d_precisions.developer[k]
+            d_shared.developer_ratio[k] += by_developer / shared.developer_ratio[k]
+            by_family += by_developer
         d_shared.family_scale[k] += (by_family + by_recipe + by_llm) / family
         d_shared.recipe_ratio[k] += by_recipe / of_recipe
         d_shared.llm_ratio[k] += by_llm / of_llm
@@ -40,9 +46,7 @@ def pull_back_skill_scales(shared, precisions, d_precisions, d_shared):
 
 @compiled
 def precision(scale):
-    """Give one over the square of each scale; a single one where there is no effect."""
-    if scale.shape[0] == 0:
-        return np.ones(1)
+    """Give one over the square of each scale."""
     found = np.empty(scale.shape[0])
     for k in range(found.shape[0]):
         found[k] = 1 / (scale[k] * scale[k])
@@ -51,20 +55,42 @@ def precision(scale):
 
 @compiled
 def deviation_precisions(shared):
-    """Give the precisions of the deviations of families and recipes, dims (benchmark,)."""
+    """Give the precisions of deviations, dims (benchmark,); one where there are none."""
+    n = shared.difficulty.shape[0]
     return OfDeviations(
-        precision(shared.family_deviation_scale), precision(shared.recipe_deviation_scale)
+        _precision_or_ones(shared.developer_deviation_scale, n),
+        _precision_or_ones(shared.family_deviation_scale, n),
+        _precision_or_ones(shared.recipe_deviation_scale, n),
     )
+
+
+@compiled
+def _precision_or_ones(scale, n):
+    return precision(scale) if scale.shape[0] > 0 else np.ones(n)
 
 
 @compiled
 def pull_back_deviation_precisions(shared, precisions, d_precisions, d_shared):
     """Reverse :func:`deviation_precisions`; adds to ``d_shared``."""
-    family, recipe = shared.family_deviation_scale, shared.recipe_deviation_scale
-    d_family, d_recipe = d_shared.family_deviation_scale, d_shared.recipe_deviation_scale
-    for j in range(family.shape[0]):
-        d_family[j] -= 2 * precisions.family[j] / family[j] * d_precisions.family[j]
-        d_recipe[j] -= 2 * precisions.recipe[j] / recipe[j] * d_precisions.recipe[j]
+    _pull_back_precision(
+        shared.developer_deviation_scale, precisions.developer, d_precisions.developer,
+        d_shared.developer_deviation_scale,
+    )  # fmt: skip
+    _pull_back_precision(
+        shared.family_deviation_scale, precisions.family, d_precisions.family,
+        d_shared.family_deviation_scale,
+    )  # fmt: skip
+    _pull_back_precision(
+        shared.recipe_deviation_scale, precisions.recipe, d_precisions.recipe,
+        d_shared.recipe_deviation_scale,
+    )  # fmt: skip
+
+
+@compiled
+def _pull_back_precision(scale, precisions, d_precisions, d_scale):
+    """Reverse :func:`precision`; adds to ``d_scale``."""
+    for j in range(scale.shape[0]):
+        d_scale[j] -= 2 * precisions[j] / scale[j] * d_precisions[j]
 
 
 @compiled

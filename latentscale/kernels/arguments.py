@@ -48,6 +48,7 @@ class Llms(NamedTuple):
     tuned : dims (llm,)
     recipe : int, dims (llm,)
     family_of_recipe : int, dims (recipe,)
+    developer_of_family : int, dims (family,)
     """
 
     x: Any
@@ -55,6 +56,7 @@ class Llms(NamedTuple):
     tuned: Any
     recipe: Any
     family_of_recipe: Any
+    developer_of_family: Any
 
 
 class Suite(NamedTuple):
@@ -116,9 +118,11 @@ class Shared(NamedTuple):
     feature_slope: Any
     tuning_shift: Any
     family_scale: Any
+    developer_ratio: Any
     recipe_ratio: Any
     llm_ratio: Any
     family_slope_ratio: Any
+    developer_deviation_scale: Any
     family_deviation_scale: Any
     recipe_deviation_scale: Any
     total_loading: Any
@@ -141,10 +145,12 @@ class Groups(NamedTuple):
     benchmark).
     """
 
+    developer: Any
     family: Any
     recipe: Any
     llm: Any
     family_slope: Any
+    developer_deviation: Any
     family_deviation: Any
     recipe_deviation: Any
 
@@ -196,6 +202,7 @@ class Benchmarks(NamedTuple):
 class OfSkills(NamedTuple):
     """One array for each level of the tree of effects on skills; the last dim is the skill."""
 
+    developer: Any
     family: Any
     recipe: Any
     llm: Any
@@ -204,6 +211,7 @@ class OfSkills(NamedTuple):
 class OfDeviations(NamedTuple):
     """One array for each level of the tree of deviations; the last dim is the benchmark."""
 
+    developer: Any
     family: Any
     recipe: Any
 

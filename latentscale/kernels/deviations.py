@@ -1,15 +1,15 @@
-"""The recursions on single benchmarks: recipes within families, and the reverse.
+"""The recursions on single benchmarks: recipes within families of developers, and the reverse.
 
 A deviation is a number, so the equations of :mod:`latentscale.kernels` are plain divisions here::
 
-    recipe: known_r = sum u + p_r,                pull_r = sum u left,
-    family: known_f = sum (known_r - p_r) share + p_f,  pull_f = sum pull_r share,
-            share = p_r / known_r
+    recipe:     known_r = sum u + p_r,                    pull_r = sum u left,
+    level above: known' = sum (known - p) share + p',     pull' = sum pull share,
+                share = p / known
 
-    family = pull_f / known_f + w_f / sqrt(known_f)
-    recipe = share family + pull_r / known_r + w_r / sqrt(known_r)
+    value = share value' + pull / known + w / sqrt(known)
 
-with u the information of a score about its eta. Kept are the variances, 1 / known.
+with u the information of a score about its eta, and nothing above the top level. Kept are the
+variances, 1 / known.
 """
 
 from __future__ import annotations
@@ -21,31 +21,92 @@ from latentscale.kernels.jit import compiled
 
 
 @compiled
-def _up(information, left, prec_recipe, prec_family, cells, family_of, n_families):
-    """Give 1 / known and pull of recipes and families."""
-    n, m = family_of.shape[0], prec_recipe.shape[0]
-    spread_r, pull_r = np.zeros((n, m)), np.zeros((n, m))
+def _gather(information, left, cells, n):
+    """Add up what the scores of each recipe say about its deviations: information and pull."""
+    m = cells.start.shape[0] - 1
+    known, pull = np.zeros((n, m)), np.zeros((n, m))
     for j in range(m):
         for o in range(cells.start[j], cells.start[j + 1]):
             r = cells.recipe[o]
-            spread_r[r, j] += information[o]
-            pull_r[r, j] += information[o] * left[o]
-    spread_f, pull_f = np.empty((n_families, m)), np.zeros((n_families, m))
-    for f in range(n_families):
+            known[r, j] += information[o]
+            pull[r, j] += information[o] * left[o]
+    return known, pull
+
+
+@compiled
+def _pass_up(measured, pull, precision, parent, n_parents):
+    """Integrate a level out: what its measurements say about its parents, if there are any.
+
+    Writes the variances of the level over its measurements.
+    """
+    n, m = measured.shape
+    above, pull_above = np.zeros((n_parents, m)), np.zeros((n_parents, m))
+    for i in range(n):
         for j in range(m):
-            spread_f[f, j] = prec_family[j]
-    for r in range(n):
-        f = family_of[r]
+            spread = 1 / (measured[i, j] + precision[j])
+            if n_parents > 0:
+                share = precision[j] * spread
+                above[parent[i], j] += measured[i, j] * share
+                pull_above[parent[i], j] += pull[i, j] * share
+            measured[i, j] = spread
+    return above, pull_above
+
+
+@compiled
+def _pass_down(spread, pull, precision, parent, above, w):
+    """Give the values of a level from those of its parents, if there are any."""
+    values = np.empty(w.shape)
+    for i in range(w.shape[0]):
+        for j in range(w.shape[1]):
+            target = pull[i, j]
+            if above.shape[0] > 0:
+                target += precision[j] * above[parent[i], j]
+            values[i, j] = target * spread[i, j] + w[i, j] * np.sqrt(spread[i, j])
+    return values
+
+
+@compiled
+def _pull_back_down(spread, pull, precision, parent, above, w, d_values, d_above):
+    """Reverse :func:`_pass_down`, log Jacobian included; adds to ``d_above``.
+
+    Gives the derivatives by known, pull, w and the precisions.
+    """
+    n, m = w.shape
+    d_known, d_pull, d_w = np.empty((n, m)), np.empty((n, m)), np.empty((n, m))
+    d_precision = np.zeros(precision.shape[0])
+    for i in range(n):
         for j in range(m):
-            measured, p = spread_r[r, j], prec_recipe[j]
-            spread_r[r, j] = 1 / (measured + p)
-            share = p * spread_r[r, j]
-            spread_f[f, j] += measured * share
-            pull_f[f, j] += pull_r[r, j] * share
-    for f in range(n_families):
-        for j in range(m):
-            spread_f[f, j] = 1 / spread_f[f, j]
-    return spread_r, pull_r, spread_f, pull_f
+            variance, d, target = spread[i, j], d_values[i, j], pull[i, j]
+            root = np.sqrt(variance)
+            if above.shape[0] > 0:
+                up = above[parent[i], j]
+                target += precision[j] * up
+                d_precision[j] += d * up * variance
+                d_above[parent[i], j] += d * precision[j] * variance
+            d_w[i, j] = d * root
+            d_pull[i, j] = d * variance
+            d_known[i, j] = -(d * (target * variance + w[i, j] * root / 2) + 0.5) * variance
+    return d_known, d_pull, d_w, d_precision
+
+
+@compiled
+def _pull_back_up(
+    spread, pull, precision, parent, d_known_up, d_pull_up, d_known, d_pull, d_precision
+):
+    """Reverse :func:`_pass_up`; adds to ``d_known``, ``d_pull`` and ``d_precision``.
+
+    known' holds p (known - p) / known = p - p^2 / known, and pull' holds pull p / known.
+    """
+    for i in range(spread.shape[0]):
+        for j in range(spread.shape[1]):
+            if d_pull_up.shape[0] > 0:
+                d_known_above, d_pull_above = d_known_up[parent[i], j], d_pull_up[parent[i], j]
+                share = precision[j] * spread[i, j]
+                through = d_pull_above * pull[i, j]
+                d_known[i, j] += (d_known_above * precision[j] - through) * share * spread[i, j]
+                d_pull[i, j] += d_pull_above * share
+                d_precision[j] += d_known_above * (1 - 2 * share) + through * spread[i, j]
+            d_precision[j] += d_known[i, j]
 
 
 @compiled
@@ -60,90 +121,74 @@ def _half_log(spread):
 
 
 @compiled
-def smooth(information, left, precisions, w, cells, family_of):
+def smooth(information, left, precisions, w, cells, llms):
     """Smooth deviations.
 
     Parameters
     ----------
     information, left : dims (obs,)
         As for skills.
-    precisions, w : two arrays each, dims (benchmark,) and (group, benchmark)
-        Of families and recipes.
+    precisions, w : OfDeviations, dims (benchmark,) and (group, benchmark)
     cells : Cells
-    family_of : int, dims (recipe,)
+    llms : Llms
 
     Returns
     -------
-    values : two arrays, dims (group, benchmark)
+    values : three arrays, dims (group, benchmark)
+        Of developers, families and recipes.
     log_jacobian : float
     kept : tuple
         What the reverse needs again.
     """
-    (prec_family, prec_recipe), (w_family, w_recipe) = precisions, w
-    kept = _up(information, left, prec_recipe, prec_family, cells, family_of, w_family.shape[0])
-    spread_r, pull_r, spread_f, pull_f = kept
-    family, recipe = np.empty(w_family.shape), np.empty(w_recipe.shape)
-    for f in range(family.shape[0]):
-        for j in range(family.shape[1]):
-            spread = spread_f[f, j]
-            family[f, j] = pull_f[f, j] * spread + w_family[f, j] * np.sqrt(spread)
-    for r in range(recipe.shape[0]):
-        for j in range(recipe.shape[1]):
-            spread = spread_r[r, j]
-            pull = prec_recipe[j] * family[family_of[r], j] + pull_r[r, j]
-            recipe[r, j] = pull * spread + w_recipe[r, j] * np.sqrt(spread)
-    log_jacobian = _half_log(spread_f) + _half_log(spread_r)
-    return (family, recipe), log_jacobian, kept
+    prec_developer, prec_family, prec_recipe = precisions
+    w_developer, w_family, w_recipe = w
+    developer_of, family_of = llms.developer_of_family, llms.family_of_recipe
+    spread_r, pull_r = _gather(information, left, cells, w_recipe.shape[0])
+    spread_f, pull_f = _pass_up(spread_r, pull_r, prec_recipe, family_of, w_family.shape[0])
+    spread_d, pull_d = _pass_up(spread_f, pull_f, prec_family, developer_of, w_developer.shape[0])
+    nothing = np.empty((0, w_recipe.shape[1]))
+    _pass_up(spread_d, pull_d, prec_developer, developer_of, 0)
+    developer = _pass_down(spread_d, pull_d, prec_developer, developer_of, nothing, w_developer)
+    family = _pass_down(spread_f, pull_f, prec_family, developer_of, developer, w_family)
+    recipe = _pass_down(spread_r, pull_r, prec_recipe, family_of, family, w_recipe)
+    log_jacobian = _half_log(spread_d) + _half_log(spread_f) + _half_log(spread_r)
+    kept = ((spread_d, pull_d), (spread_f, pull_f), (spread_r, pull_r))
+    return (developer, family, recipe), log_jacobian, kept
 
 
 @compiled
-def pull_back(information, left, precisions, w, cells, family_of, values, kept, d_values):
+def pull_back(information, left, precisions, w, cells, llms, values, kept, d_values):
     """Reverse :func:`smooth`, log Jacobian included; writes over ``d_values``.
 
     Gives the derivatives by information and left, those by the precisions, and those by w.
     """
-    prec_recipe, (w_family, w_recipe) = precisions[1], w
-    family, (d_family, d_recipe) = values[0], d_values
-    spread_r, pull_r, spread_f, pull_f = kept
-    d_prec_r, d_prec_f = np.zeros(prec_recipe.shape[0]), np.zeros(prec_recipe.shape[0])
-    d_known_r, d_pull_r = np.empty(w_recipe.shape), np.empty(w_recipe.shape)
-    d_w_r, d_w_f = np.empty(w_recipe.shape), np.empty(w_family.shape)
-    for r in range(w_recipe.shape[0]):
-        f = family_of[r]
-        for j in range(w_recipe.shape[1]):
-            spread, p, d = spread_r[r, j], prec_recipe[j], d_recipe[r, j]
-            above, root = family[f, j], np.sqrt(spread)
-            d_w_r[r, j] = d * root
-            d_pull_r[r, j] = d * spread
-            d_prec_r[j] += d * above * spread
-            d_family[f, j] += d * p * spread
-            mean = (p * above + pull_r[r, j]) * spread
-            d_known_r[r, j] = -(d * (mean + w_recipe[r, j] * root / 2) + 0.5) * spread
-    d_known_f, d_pull_f = np.empty(w_family.shape), np.empty(w_family.shape)
-    for f in range(w_family.shape[0]):
-        for j in range(w_family.shape[1]):
-            spread, d = spread_f[f, j], d_family[f, j]
-            root = np.sqrt(spread)
-            d_w_f[f, j] = d * root
-            d_pull_f[f, j] = d * spread
-            mean = pull_f[f, j] * spread
-            d_known_f[f, j] = -(d * (mean + w_family[f, j] * root / 2) + 0.5) * spread
-            d_prec_f[j] += d_known_f[f, j]
-    for r in range(w_recipe.shape[0]):
-        f = family_of[r]
-        for j in range(w_recipe.shape[1]):
-            spread, p = spread_r[r, j], prec_recipe[j]
-            share = p * spread
-            # known_f holds p (known - p) / known = p - p^2 / known, pull_f pull_r p / known.
-            through = d_pull_f[f, j] * pull_r[r, j]
-            d_known_r[r, j] += (d_known_f[f, j] * p - through) * share * spread
-            d_pull_r[r, j] += d_pull_f[f, j] * share
-            d_prec_r[j] += d_known_f[f, j] * (1 - 2 * share) + through * spread
-            d_prec_r[j] += d_known_r[r, j]
+    prec_developer, prec_family, prec_recipe = precisions
+    w_developer, w_family, w_recipe = w
+    developer_of, family_of = llms.developer_of_family, llms.family_of_recipe
+    developer, family, _ = values
+    d_developer, d_family, d_recipe = d_values
+    (spread_d, pull_d), (spread_f, pull_f), (spread_r, pull_r) = kept
+    nothing = np.empty((0, w_recipe.shape[1]))
+    known_r, to_r, dw_r, dprec_r = _pull_back_down(
+        spread_r, pull_r, prec_recipe, family_of, family, w_recipe, d_recipe, d_family
+    )
+    known_f, to_f, dw_f, dprec_f = _pull_back_down(
+        spread_f, pull_f, prec_family, developer_of, developer, w_family, d_family, d_developer
+    )
+    known_d, to_d, dw_d, dprec_d = _pull_back_down(
+        spread_d, pull_d, prec_developer, developer_of, nothing, w_developer, d_developer, nothing
+    )
+    _pull_back_up(
+        spread_d, pull_d, prec_developer, developer_of, nothing, nothing, known_d, to_d, dprec_d
+    )
+    _pull_back_up(
+        spread_f, pull_f, prec_family, developer_of, known_d, to_d, known_f, to_f, dprec_f
+    )
+    _pull_back_up(spread_r, pull_r, prec_recipe, family_of, known_f, to_f, known_r, to_r, dprec_r)
     d_information, d_left = np.empty(information.shape[0]), np.empty(information.shape[0])
     for j in range(prec_recipe.shape[0]):
         for o in range(cells.start[j], cells.start[j + 1]):
             r = cells.recipe[o]
-            d_information[o] = d_known_r[r, j] + left[o] * d_pull_r[r, j]
-            d_left[o] = information[o] * d_pull_r[r, j]
-    return (d_information, d_left), (d_prec_f, d_prec_r), (d_w_f, d_w_r)
+            d_information[o] = known_r[r, j] + left[o] * to_r[r, j]
+            d_left[o] = information[o] * to_r[r, j]
+    return (d_information, d_left), (dprec_d, dprec_f, dprec_r), (dw_d, dw_f, dw_r)

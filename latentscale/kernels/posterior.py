@@ -36,7 +36,11 @@ def _blur(parameters):
     """Give the variance of the deviations between a skill and a score, dims (benchmark,)."""
     if parameters.deviation_w.family.shape[0] == 0:
         return np.zeros(parameters.curve.floor.shape[0])
-    return 1 / parameters.deviation_precisions.family + 1 / parameters.deviation_precisions.recipe
+    precisions = parameters.deviation_precisions
+    variance = 1 / precisions.family + 1 / precisions.recipe
+    if parameters.deviation_w.developer.shape[0] > 0:
+        variance += 1 / precisions.developer
+    return variance
 
 
 @compiled
@@ -51,14 +55,14 @@ def _forward(n_skills, likelihood, cells, llms, parameters):
         n_skills, information, left, benchmarks.loading, _blur(parameters), parameters.precisions,
         parameters.w, cells, llms,
     )  # fmt: skip
-    of_llms = on_skills[0][2]
+    of_llms = on_skills[0][3]
     rest = add_products(n_skills, cells, left, of_llms, benchmarks.loading, -1.0)
     # A model without deviations has no recipes to smooth here, and no scores of theirs.
     n_recipes = parameters.deviation_w.recipe.shape[0]
     n = rest.shape[0] if n_recipes > 0 else 0
     on_benchmarks = _smooth_deviations(
         information[:n], rest[:n], parameters.deviation_precisions, parameters.deviation_w,
-        cells if n_recipes > 0 else _without_scores(cells), llms.family_of_recipe[:n_recipes],
+        cells if n_recipes > 0 else _without_scores(cells), llms,
     )  # fmt: skip
     return on_skills, on_benchmarks, Way(own, left, information, rest, links)
 
@@ -86,31 +90,46 @@ def _eta(n_skills, cells, parameters, of_llms, of_recipes, way):
 @compiled
 def _of_skills(values, llms, parameters, d_values, d):
     """Give the log density of the effects on skills; adds to the derivatives."""
-    (family, recipe, llm), precisions = values, parameters.precisions
-    d_family, d_recipe, d_llm = d_values
+    (developer, family, recipe, llm), precisions = values, parameters.precisions
+    d_developer, d_family, d_recipe, d_llm = d_values
     nothing, parent = np.empty((0, family.shape[1])), llms.family_of_recipe
+    of_developer = llms.developer_of_family
     return (
         effect_density(llm, recipe, llms.recipe, precisions.llm, d_llm, d_recipe, d.precisions.llm)
         + effect_density(
             recipe, family, parent, precisions.recipe, d_recipe, d_family, d.precisions.recipe
         )
         + effect_density(
-            family, nothing, parent, precisions.family, d_family, nothing, d.precisions.family
+            family, developer, of_developer, precisions.family, d_family, d_developer,
+            d.precisions.family,
         )
-    )
+        + effect_density(
+            developer, nothing, of_developer, precisions.developer, d_developer, nothing,
+            d.precisions.developer,
+        )
+    )  # fmt: skip
 
 
 @compiled
 def _of_deviations(values, llms, parameters, d_values, d):
     """Give the log density of the deviations; adds to the derivatives."""
-    (family, recipe), precisions = values, parameters.deviation_precisions
-    (d_family, d_recipe), d_precisions = d_values, d.deviation_precisions
+    (developer, family, recipe), precisions = values, parameters.deviation_precisions
+    (d_developer, d_family, d_recipe), d_precisions = d_values, d.deviation_precisions
     nothing, parent = np.empty((0, family.shape[1])), llms.family_of_recipe
-    return effect_density(
-        recipe, family, parent, precisions.recipe, d_recipe, d_family, d_precisions.recipe
-    ) + effect_density(
-        family, nothing, parent, precisions.family, d_family, nothing, d_precisions.family
-    )
+    of_developer = llms.developer_of_family
+    return (
+        effect_density(
+            recipe, family, parent, precisions.recipe, d_recipe, d_family, d_precisions.recipe
+        )
+        + effect_density(
+            family, developer, of_developer, precisions.family, d_family, d_developer,
+            d_precisions.family,
+        )
+        + effect_density(
+            developer, nothing, of_developer, precisions.developer, d_developer, nothing,
+            d_precisions.developer,
+        )
+    )  # fmt: skip
 
 
 @compiled
@@ -136,6 +155,8 @@ def _pull_back_blur(parameters, d_blur, d):
         for j in range(d_blur.shape[0]):
             d_precisions.family[j] -= d_blur[j] / precisions.family[j] ** 2
             d_precisions.recipe[j] -= d_blur[j] / precisions.recipe[j] ** 2
+            if parameters.deviation_w.developer.shape[0] > 0:
+                d_precisions.developer[j] -= d_blur[j] / precisions.developer[j] ** 2
 
 
 @compiled
@@ -144,15 +165,15 @@ def _pull_back(
 ):
     """Reverse :func:`_forward` and :func:`_eta`, in the opposite order; adds to ``d``."""
     (values, _, kept), (dev_values, _, dev_kept), way = found
-    loading, of_llms, d_llm = parameters.benchmarks.loading, values[2], d_values[2]
+    loading, of_llms, d_llm = parameters.benchmarks.loading, values[3], d_values[3]
     d_information, d_left = np.zeros(d_eta.shape[0]), np.zeros(d_eta.shape[0])
-    if dev_values[0].shape[0] > 0:
-        for j in range(d_dev_values[1].shape[1]):
+    if dev_values[2].shape[0] > 0:
+        for j in range(d_dev_values[2].shape[1]):
             for o in range(cells.start[j], cells.start[j + 1]):
-                d_dev_values[1][cells.recipe[o], j] += d_eta[o]
+                d_dev_values[2][cells.recipe[o], j] += d_eta[o]
         of_cells, of_precisions, of_w = _pull_back_deviations(
             way.information, way.rest, parameters.deviation_precisions, parameters.deviation_w,
-            cells, llms.family_of_recipe, dev_values, dev_kept, d_dev_values,
+            cells, llms, dev_values, dev_kept, d_dev_values,
         )  # fmt: skip
         add(d_information, of_cells[0])
         add(d_left, of_cells[1])
@@ -202,10 +223,16 @@ def _zeros(parameters):
             _zero(benchmarks.loading),
         ),
         _zero(explained),
-        OfSkills(_zero(precisions.family), _zero(precisions.recipe), _zero(precisions.llm)),
-        OfSkills(_zero(w.family), _zero(w.recipe), _zero(w.llm)),
-        OfDeviations(_zero(dev_precisions.family), _zero(dev_precisions.recipe)),
-        OfDeviations(_zero(dev_w.family), _zero(dev_w.recipe)),
+        OfSkills(
+            _zero(precisions.developer), _zero(precisions.family), _zero(precisions.recipe),
+            _zero(precisions.llm),
+        ),
+        OfSkills(_zero(w.developer), _zero(w.family), _zero(w.recipe), _zero(w.llm)),
+        OfDeviations(
+            _zero(dev_precisions.developer), _zero(dev_precisions.family),
+            _zero(dev_precisions.recipe),
+        ),
+        OfDeviations(_zero(dev_w.developer), _zero(dev_w.family), _zero(dev_w.recipe)),
     )  # fmt: skip
 
 
@@ -230,23 +257,24 @@ def density(n_skills, likelihood, cells, llms, parameters):
     -------
     value : float
     derivatives : Parameters
-    effects : tuple of arrays, dims (group, skill) and (group, benchmark)
-        On skills of families, recipes and LLMs; deviations of families and recipes. Each has in it
-        those of the groups above.
+    on_skills : four arrays, dims (group, skill)
+        Of developers, families, recipes and LLMs. Each has in it those of the groups above.
+    deviations : three arrays, dims (group, benchmark)
+        Of developers, families and recipes, likewise.
     """
     found = _forward(n_skills, likelihood, cells, llms, parameters)
     (values, log_skills, _), (dev_values, log_deviations, _), way = found
-    eta = _eta(n_skills, cells, parameters, values[2], dev_values[1], way)
+    eta = _eta(n_skills, cells, parameters, values[3], dev_values[2], way)
     d = _zeros(parameters)
-    d_values = (np.zeros(values[0].shape), np.zeros(values[1].shape), np.zeros(values[2].shape))
-    d_dev_values = (np.zeros(dev_values[0].shape), np.zeros(dev_values[1].shape))
+    d_values = (_zero(values[0]), _zero(values[1]), _zero(values[2]), _zero(values[3]))
+    d_dev_values = (_zero(dev_values[0]), _zero(dev_values[1]), _zero(dev_values[2]))
     value, d_eta = score(
         likelihood, cells, eta, parameters.curve, way.lines, parameters.scatter, d.curve, d.scatter
     )
     value += _of_skills(values, llms, parameters, d_values, d) + log_skills
-    if dev_values[0].shape[0] > 0:
+    if dev_values[2].shape[0] > 0:
         value += _of_deviations(dev_values, llms, parameters, d_dev_values, d) + log_deviations
     _pull_back(
         n_skills, likelihood, cells, llms, parameters, found, d_eta, d_values, d_dev_values, d
     )
-    return value, d, (values[0], values[1], values[2], dev_values[0], dev_values[1])
+    return value, d, values, dev_values

@@ -108,9 +108,10 @@ def _pass_up(skills, inverse, pull, precision, parent, n_parents):
     """Integrate a level out: what its measurements say about its parents.
 
     Of the symmetric ``known`` only the lower triangles are written, and read, here and below.
-    known' = precision - precision Q^-1 precision, pull' = precision Q^-1 pull, in sum.
+    known' = precision - precision Q^-1 precision, pull' = precision Q^-1 pull, in sum. Without
+    parents there is nobody to tell.
     """
-    n, size = pull.shape[0], len(skills)
+    n, size = pull.shape[0] if n_parents > 0 else 0, len(skills)
     known_up = np.zeros((n_parents, size, size))
     pull_up = np.zeros((n_parents, size))
     cov = matrix(skills)
@@ -210,7 +211,7 @@ def _pull_back_up(
     skills, inverse, pull, precision, parent, d_known_up, d_pull_up, d_q, d_pull, d_precision
 ):
     """Reverse :func:`_pass_up`; adds to ``d_q``, ``d_pull`` and ``d_precision``."""
-    n, size = pull.shape[0], len(skills)
+    n, size = pull.shape[0] if d_pull_up.shape[0] > 0 else 0, len(skills)
     cov, d_cov, half = matrix(skills), matrix(skills), matrix(skills)
     for i in range(n):
         p = parent[i]
@@ -340,22 +341,23 @@ def smooth(skills, information, left, loading, blur, precisions, w, cells, llms)
     loading : dims (benchmark, skill)
     blur : dims (benchmark,)
         Variance that lies between a skill and a score.
-    precisions, w : three arrays each, dims (skill,) and (group, skill)
-        Of families, recipes and LLMs.
+    precisions, w : OfSkills, dims (skill,) and (group, skill)
     cells : Cells
     llms : Llms
 
     Returns
     -------
-    values : three arrays, dims (group, skill)
-        Of families, recipes and LLMs.
+    values : four arrays, dims (group, skill)
+        Of developers, families, recipes and LLMs.
     log_jacobian : float
     kept : tuple
         What the reverse needs again.
     """
-    prec_family, prec_recipe, prec_llm = precisions
-    w_family, w_recipe, w_llm = w
-    family_of, recipe_of = llms.family_of_recipe, llms.recipe
+    prec_developer, prec_family, prec_recipe, prec_llm = precisions
+    w_developer, w_family, w_recipe, w_llm = w
+    developer_of, family_of, recipe_of = (
+        llms.developer_of_family, llms.family_of_recipe, llms.recipe,
+    )  # fmt: skip
     known, pull = _pool(skills, information, left, loading, blur, cells, w_llm.shape[0])
     inv_llm = _factor_level(skills, known, prec_llm)
     known_r, pull_r = _pass_up(skills, inv_llm, pull, prec_llm, recipe_of, w_recipe.shape[0])
@@ -364,14 +366,21 @@ def smooth(skills, information, left, loading, blur, precisions, w, cells, llms)
         skills, inv_recipe, pull_r, prec_recipe, family_of, w_family.shape[0]
     )
     inv_family = _factor_level(skills, known_f, prec_family)
+    known_d, pull_d = _pass_up(
+        skills, inv_family, pull_f, prec_family, developer_of, w_developer.shape[0]
+    )
+    inv_developer = _factor_level(skills, known_d, prec_developer)
     nothing = np.empty((0, pull.shape[1]))
+    developer, log_d = _pass_down(
+        skills, inv_developer, pull_d, prec_developer, developer_of, nothing, w_developer
+    )
     family, log_f = _pass_down(
-        skills, inv_family, pull_f, prec_family, family_of, nothing, w_family
+        skills, inv_family, pull_f, prec_family, developer_of, developer, w_family
     )
     recipe, log_r = _pass_down(skills, inv_recipe, pull_r, prec_recipe, family_of, family, w_recipe)
     llm, log_l = _pass_down(skills, inv_llm, pull, prec_llm, recipe_of, recipe, w_llm)
-    kept = ((inv_family, pull_f), (inv_recipe, pull_r), (inv_llm, pull))
-    return (family, recipe, llm), log_f + log_r + log_l, kept
+    kept = ((inv_developer, pull_d), (inv_family, pull_f), (inv_recipe, pull_r), (inv_llm, pull))
+    return (developer, family, recipe, llm), log_d + log_f + log_r + log_l, kept
 
 
 @compiled
@@ -382,12 +391,14 @@ def pull_back(skills, information, left, loading, blur, precisions, w, cells, ll
     Gives the derivatives by information, left, loading and blur, those by the precisions, and
     those by w.
     """
-    prec_family, prec_recipe, prec_llm = precisions
-    w_family, w_recipe, w_llm = w
-    family_of, recipe_of = llms.family_of_recipe, llms.recipe
-    family, recipe, _ = values
-    d_family, d_recipe, d_llm = d_values
-    (inv_family, pull_f), (inv_recipe, pull_r), (inv_llm, pull) = kept
+    prec_developer, prec_family, prec_recipe, prec_llm = precisions
+    w_developer, w_family, w_recipe, w_llm = w
+    developer_of, family_of, recipe_of = (
+        llms.developer_of_family, llms.family_of_recipe, llms.recipe,
+    )  # fmt: skip
+    developer, family, recipe, _ = values
+    d_developer, d_family, d_recipe, d_llm = d_values
+    (inv_developer, pull_d), (inv_family, pull_f), (inv_recipe, pull_r), (inv_llm, pull) = kept
     nothing = np.empty((0, pull.shape[1]))
     dq_llm, dpull_llm, dw_llm, dprec_llm = _pull_back_down(
         skills, inv_llm, pull, prec_llm, recipe_of, recipe, w_llm, d_llm, d_recipe
@@ -397,8 +408,17 @@ def pull_back(skills, information, left, loading, blur, precisions, w, cells, ll
         d_family,
     )  # fmt: skip
     dq_family, dpull_family, dw_family, dprec_family = _pull_back_down(
-        skills, inv_family, pull_f, prec_family, family_of, nothing, w_family, d_family,
-        nothing,
+        skills, inv_family, pull_f, prec_family, developer_of, developer, w_family, d_family,
+        d_developer,
+    )  # fmt: skip
+    dq_developer, dpull_developer, dw_developer, dprec_developer = _pull_back_down(
+        skills, inv_developer, pull_d, prec_developer, developer_of, nothing, w_developer,
+        d_developer, nothing,
+    )  # fmt: skip
+    _add_diagonals(skills, dq_developer, dprec_developer)
+    _pull_back_up(
+        skills, inv_family, pull_f, prec_family, developer_of, dq_developer, dpull_developer,
+        dq_family, dpull_family, dprec_family,
     )  # fmt: skip
     _add_diagonals(skills, dq_family, dprec_family)
     _pull_back_up(skills, inv_recipe, pull_r, prec_recipe, family_of, dq_family, dpull_family,
@@ -408,4 +428,7 @@ def pull_back(skills, information, left, loading, blur, precisions, w, cells, ll
                   dq_llm, dpull_llm, dprec_llm)  # fmt: skip
     _add_diagonals(skills, dq_llm, dprec_llm)
     of_scores = _pull_back_pool(skills, information, left, loading, blur, cells, dq_llm, dpull_llm)
-    return of_scores, (dprec_family, dprec_recipe, dprec_llm), (dw_family, dw_recipe, dw_llm)
+    return (
+        of_scores, (dprec_developer, dprec_family, dprec_recipe, dprec_llm),
+        (dw_developer, dw_family, dw_recipe, dw_llm),
+    )  # fmt: skip

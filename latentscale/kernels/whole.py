@@ -53,12 +53,12 @@ def _shared(flat, shapes, at):
     """Name the parts of the shared parameters, or of the derivatives by them."""
     return Shared(
         _part(flat, shapes, at, 0), _line(flat, shapes, at, 1), _line(flat, shapes, at, 2),
-        _line(flat, shapes, at, 3), _line(flat, shapes, at, 4), _part(flat, shapes, at, 5),
-        _line(flat, shapes, at, 6), _line(flat, shapes, at, 7), _line(flat, shapes, at, 8),
-        _part(flat, shapes, at, 9), _line(flat, shapes, at, 10), _line(flat, shapes, at, 11),
+        _line(flat, shapes, at, 3), _line(flat, shapes, at, 4), _line(flat, shapes, at, 5),
+        _part(flat, shapes, at, 6), _line(flat, shapes, at, 7), _line(flat, shapes, at, 8),
+        _line(flat, shapes, at, 9), _line(flat, shapes, at, 10), _part(flat, shapes, at, 11),
         _line(flat, shapes, at, 12), _line(flat, shapes, at, 13), _line(flat, shapes, at, 14),
         _line(flat, shapes, at, 15), _line(flat, shapes, at, 16), _line(flat, shapes, at, 17),
-        _part(flat, shapes, at, 18),
+        _line(flat, shapes, at, 18), _line(flat, shapes, at, 19), _part(flat, shapes, at, 20),
     )  # fmt: skip
 
 
@@ -69,7 +69,8 @@ def _groups(flat, shapes, at):
     return Groups(
         _part(flat, shapes, at, v), _part(flat, shapes, at, v + 1), _part(flat, shapes, at, v + 2),
         _part(flat, shapes, at, v + 3), _part(flat, shapes, at, v + 4),
-        _part(flat, shapes, at, v + 5),
+        _part(flat, shapes, at, v + 5), _part(flat, shapes, at, v + 6),
+        _part(flat, shapes, at, v + 7),
     )  # fmt: skip
 
 
@@ -124,10 +125,15 @@ def _parameters(n_skills, known, shared, groups):
         Scatter(_or_ones(shared.precision, loading.shape[0]), _or_ones(shared.tail, 1)),
         Benchmarks(shared.difficulty, slope, tuning, loading),
         _explained(known.llms, shared, family_slope),
-        OfSkills(_precision(scales.family), _precision(scales.recipe), _precision(scales.llm)),
-        OfSkills(groups.family, groups.recipe, groups.llm),
+        OfSkills(
+            _precision(scales.developer),
+            _precision(scales.family),
+            _precision(scales.recipe),
+            _precision(scales.llm),
+        ),
+        OfSkills(groups.developer, groups.family, groups.recipe, groups.llm),
         _deviation_precisions(shared),
-        OfDeviations(groups.family_deviation, groups.recipe_deviation),
+        OfDeviations(groups.developer_deviation, groups.family_deviation, groups.recipe_deviation),
     )
     value += log_slopes + log_family_slopes
     return value, parameters, Start(logit, steepness, middle, scales, family_slope)
@@ -137,8 +143,11 @@ def _parameters(n_skills, known, shared, groups):
 def _pull_back(n_skills, known, shared, groups, parameters, start, d, d_shared, d_groups):
     """Reverse :func:`_parameters`, in the opposite order; adds to the last three."""
     suite = known.suite
-    add_level((d_groups.family_deviation, d_groups.recipe_deviation), d.deviation_w)
-    add_level((d_groups.family, d_groups.recipe, d_groups.llm), d.w)
+    add_level(
+        (d_groups.developer_deviation, d_groups.family_deviation, d_groups.recipe_deviation),
+        d.deviation_w,
+    )
+    add_level((d_groups.developer, d_groups.family, d_groups.recipe, d_groups.llm), d.w)
     _pull_back_deviation_precisions(
         shared, parameters.deviation_precisions, d.deviation_precisions, d_shared
     )
@@ -201,10 +210,12 @@ def evaluate(n_skills, likelihood, known, x, gradient, reported):
     value = _to_values(laws, x, values, slopes, d_x)
     log_start, parameters, start = _parameters(n_skills, known, shared, groups)
     value += log_start + _log_prior(laws, values, d_values)
-    log_scores, d, effects = _density(n_skills, likelihood, known.cells, known.llms, parameters)
+    log_scores, d, on_skills, deviations = _density(
+        n_skills, likelihood, known.cells, known.llms, parameters
+    )
     value += log_scores
     if reported.shape[0] > 0:
-        _report(values, known, shared, start, parameters, effects, reported)
+        _report(values, known, shared, start, parameters, on_skills, deviations, reported)
 
     _pull_back(n_skills, known, shared, groups, parameters, start, d, d_shared, d_groups)
     for i in range(n):
@@ -232,13 +243,16 @@ def _append_difference(part, parents, parent, out, at):
 
 
 @compiled
-def _report(values, known, shared, start, parameters, effects, out):
+def _report(values, known, shared, start, parameters, on_skills, deviations, out):
     """Write the variables, in the order of :func:`latentscale.coordinates.reported_variables`."""
-    family, recipe, llm, family_deviation, recipe_deviation = effects
+    developer, family, recipe, llm = on_skills
+    developer_deviation, family_deviation, recipe_deviation = deviations
     llms, curve, benchmarks = known.llms, parameters.curve, parameters.benchmarks
     scales, at = start.scales, known.laws.start[_N_SHARED - 1]
     for i in range(at):  # all but the coordinates of the own slopes, which come last
         out[i] = values[i]
+    if shared.developer_ratio.shape[0] > 0:
+        at = _append(scales.developer, out, at)
     at = _append(scales.recipe, out, at)
     at = _append(scales.llm, out, at)
     for s in range(shared.family_slope_ratio.shape[0]):
@@ -256,8 +270,10 @@ def _report(values, known, shared, start, parameters, effects, out):
         for k in range(llm.shape[1]):
             out[at] = parameters.explained[i, k] + llm[i, k]
             at += 1
+    at = _append(developer, out, at)
     at = _append(family, out, at)
     at = _append_difference(recipe, family, llms.family_of_recipe, out, at)
     at = _append_difference(llm, recipe, llms.recipe, out, at)
+    at = _append(developer_deviation, out, at)
     at = _append(family_deviation, out, at)
     _append_difference(recipe_deviation, family_deviation, llms.family_of_recipe, out, at)

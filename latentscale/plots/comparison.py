@@ -49,8 +49,8 @@ def predicted_vs_observed(
     observed : pandas.DataFrame, optional
         For a prediction: columns ``llm``, ``benchmark``, ``score``. Scores that the prediction was
         given are left out.
-    level : {"score", "llm", "recipe", "family"}, default "family"
-        For a fit: the lowest level whose effects are drawn anew.
+    level : {"score", "llm", "recipe", "family", "developer"}, default "family"
+        For a fit: the highest level whose effects are drawn anew.
     ci_prob : float, default 0.9
         For a fit; a prediction has its own.
     random_seed : int, default 1

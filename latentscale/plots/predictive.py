@@ -44,8 +44,8 @@ def predictive_check(
     ----------
     data : ScalingFit or PredictiveCheck
         A fit, or what :func:`latentscale.checks.predictive_check` gave.
-    level : {"score", "llm", "recipe", "family"}, default "family"
-        The lowest level whose effects are drawn anew.
+    level : {"score", "llm", "recipe", "family", "developer"}, default "family"
+        The highest level whose effects are drawn anew.
     ci_prob : float, default 0.9
         Of the intervals whose coverage is counted, and of the outer band. The inner holds 50 %.
     random_seed : int, default 1

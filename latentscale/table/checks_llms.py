@@ -1,4 +1,4 @@
-"""Checks of the LLMs' frame: who is who, families, recipes, sizes, features."""
+"""Checks of the LLMs' frame: who is who, developers, families, recipes, sizes, features."""
 
 from __future__ import annotations
 
@@ -82,6 +82,27 @@ def recipes_across_families(draft: Draft) -> Iterator[Finding]:
         yield Finding(text, offending("recipe in two families", "llms", rows, "family"))
 
 
+def families_across_developers(draft: Draft) -> Iterator[Finding]:
+    """Find families that more than one developer is named for."""
+    llms, name = draft.llms, draft.llms_name
+    if not {"family", "developer"} <= set(llms):
+        return
+    known = llms.dropna(subset=["family", "developer"])
+    rows = known[known.groupby("family")["developer"].transform("nunique") > 1]
+    if len(rows):
+        developers = rows.groupby("family", sort=False)["developer"].unique()
+        shown = [f"{family!r} of {' and '.join(quoted(who))}" for family, who in developers.items()]
+        text = bullet(
+            f"{count(len(developers), 'family', 'families')} of more than one developer: "
+            f"{first(shown)}",
+            "A family is pretrained by one developer, whose families are alike; who tunes an LLM "
+            "makes a recipe of it.",
+            "Name whoever pretrained it:",
+            f'{name}["developer"] = {name}.groupby("family")["developer"].transform("first")',
+        )
+        yield Finding(text, offending("family of two developers", "llms", rows, "developer"))
+
+
 def bad_tuned(draft: Draft) -> Iterator[Finding]:
     """Find values of ``tuned`` other than 0 and 1."""
     llms, name = draft.llms, draft.llms_name
@@ -127,6 +148,11 @@ def recipe_or_family(llms: pd.DataFrame) -> pd.Series:
     if "recipe" not in llms:
         return llms["family"]
     return llms["recipe"].where(llms["recipe"].notna(), llms["family"])
+
+
+def developer_of_family(llms: pd.DataFrame) -> pd.Series:
+    """Give each LLM the developer that any LLM of its family names; unknown, if none does."""
+    return llms.groupby("family")["developer"].transform("first")
 
 
 def garbled_sizes(draft: Draft) -> Iterator[Finding]:

@@ -9,7 +9,7 @@ from typing import Literal
 Missing = Literal["error", "keep"]
 
 COUNTS = ("successes", "trials")
-IDENTITY = ("llm", "family", "recipe", "tuned")
+IDENTITY = ("llm", "family", "recipe", "tuned", "developer")
 SIZES = ("params_b", "tokens_t")
 # What these columns of a wide frame hold is known, so that they cannot be benchmarks.
 DESCRIBING = frozenset({*IDENTITY, *SIZES})

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-LABELS = frozenset({"llm", "benchmark", "family", "recipe"})
+LABELS = frozenset({"llm", "benchmark", "family", "recipe", "developer"})
 
 
 def plain_frame(frame: object) -> pd.DataFrame:

@@ -88,7 +88,8 @@ class ScoreTable:
             computed. Further columns, such as evaluation conditions, are kept.
         llms : pandas.DataFrame
             Columns ``llm`` and ``family``; optionally ``recipe`` (the post-training recipe;
-            default: the family) and ``tuned`` (1 if tuned to follow instructions, default 0). Any
+            default: the family), ``tuned`` (1 if tuned to follow instructions, default 0) and
+            ``developer`` (who pretrained the family; where unknown, the family stands alone). Any
             other column is a feature, among them ``params_b`` in 1e9 parameters and ``tokens_t``
             in 1e12 tokens.
         benchmarks : pandas.DataFrame, optional

@@ -37,6 +37,7 @@ CHECKS: tuple[Callable[[Draft], Iterator[Finding]], ...] = (
     checks_llms.duplicate_llms,
     checks_llms.missing_families,
     checks_llms.recipes_across_families,
+    checks_llms.families_across_developers,
     checks_llms.bad_tuned,
     checks_llms.mixed_tuned,
     checks_llms.garbled_sizes,
@@ -81,6 +82,8 @@ def _clean_llms(llms: pd.DataFrame) -> pd.DataFrame:
     clean = llms.assign(
         recipe=checks_llms.recipe_or_family(llms), tuned=tuned.astype("int64"), **sizes
     )
+    if "developer" in llms:
+        clean["developer"] = checks_llms.developer_of_family(llms)
     return _tidy(clean, ["llm", "family", "recipe"], ["llm", "family", "recipe", "tuned"])
 
 
@@ -119,8 +122,10 @@ def _warn_lookalikes(llms: pd.DataFrame, benchmarks: pd.DataFrame, llms_name: st
     """Warn of labels that differ only by case or blanks; they are never merged."""
     families = llms["family"].unique()
     recipes = [recipe for recipe in llms["recipe"].unique() if recipe not in set(families)]
+    developers = llms["developer"].dropna().unique() if "developer" in llms else ()
     for labels, noun, plural in (
         (llms["llm"].unique(), "LLM", "LLMs"),
+        (developers, "developer", "developers"),
         (families, "family", "families"),
         (recipes, "recipe", "recipes"),
         (benchmarks["benchmark"].unique(), "benchmark", "benchmarks"),
@@ -138,7 +143,7 @@ def _warn_lookalikes(llms: pd.DataFrame, benchmarks: pd.DataFrame, llms_name: st
 
 
 def _one_way(noun: str, group: list[str], llms_name: str) -> str:
-    if noun not in ("family", "recipe"):
+    if noun not in ("developer", "family", "recipe"):
         return f"If one {noun} is meant, write it one way in every frame."
     column = f'{llms_name}["{noun}"]'
     merge = f"{column} = {column}.replace({dict.fromkeys(group[1:], group[0])})"

@@ -1,0 +1,122 @@
+"""Who LLMs are to a fit, and what is said where they cannot be."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from fake_fit import fake_fit
+
+from latentscale.errors import PredictionError
+
+FEATURES = {"params_b": 7.0, "tokens_t": 2.0, "release_date": "2024-01-01"}
+
+
+@pytest.fixture(scope="module")
+def fit():
+    return fake_fit(draws=200)
+
+
+def new(**columns):
+    count = max(len(value) for value in columns.values() if isinstance(value, list))
+    return pd.DataFrame({"llm": [f"new {i}" for i in range(count)], **FEATURES, **columns})
+
+
+def message_of(fit, llms, scores=None):
+    with pytest.raises(PredictionError) as caught:
+        fit.predict(llms, scores)
+    return str(caught.value)
+
+
+def correlation_of(fit, llms):
+    """Of the logits of two LLMs on the first benchmark."""
+    expected = fit.predict(llms, benchmarks=["HellaSwag"]).draws["expected"]
+    flat = expected.stack(sample=("chain", "draw")).transpose("obs", "sample").to_numpy()
+    return np.corrcoef(np.log(flat / (1 - flat)))[0, 1]
+
+
+def test_the_bundled_fit_knows_developers(fit):
+    assert fit.spec.developers
+    assert "Meta" in fit.model.design.developers
+
+
+def test_families_of_one_new_developer_are_alike(fit):
+    apart = correlation_of(fit, new(family=["one", "two"]))
+    together = correlation_of(fit, new(family=["one", "two"], developer=["X", "X"]))
+    assert apart < 0.3 < together
+
+
+def test_a_new_family_of_a_known_developer_is_about_it(fit):
+    """Its effects have the mean and the spread of the developer's families."""
+    posterior = fit.posterior
+    means = posterior["developer_effect"].mean(("chain", "draw")).sum("skill")
+    best, worst = means.idxmax().item(), means.idxmin().item()
+    frame = new(family=["one", "two", "three"], developer=[best, worst, None])
+    found = fit.predict(frame).summary.groupby("llm")["mean"].mean()
+    assert found["new 0"] > found["new 2"] + 0.01 > found["new 1"] + 0.02
+
+
+def test_a_family_keeps_the_developer_that_it_was_fitted_with(fit):
+    said = message_of(fit, new(family=["llama", "opt"], developer=["Meta", "Google"]))
+    assert said == (
+        "1 LLM given with another developer than the family was fitted with: 'new 1'. A family "
+        "has one developer. Leave the column out for fitted families, or give the family another "
+        "name."
+    )
+    frame = new(family=["llama", "opt"])
+    pd.testing.assert_frame_equal(
+        fit.predict(frame).summary, fit.predict(frame.assign(developer="Meta")).summary
+    )
+
+
+def test_a_model_without_developers_ignores_them():
+    fit = fake_fit(draws=20, developers=False)
+    frame = new(family=["llama", "a new one"])
+    pd.testing.assert_frame_equal(
+        fit.predict(frame).summary, fit.predict(frame.assign(developer="Google")).summary
+    )
+
+
+def test_a_fitted_llm_keeps_its_groups(fit):
+    moved = pd.DataFrame({"llm": ["facebook/opt-13b"], "family": ["llama"], "recipe": ["opt"]})
+    assert message_of(fit, moved) == (
+        "1 LLM of the fit given with another family than it was fitted with: 'facebook/opt-13b'. "
+        "A fitted LLM is predicted with its own effects. Give it its fitted family, leave that "
+        "column out, or give the LLM another name."
+    )
+
+
+def test_a_recipe_belongs_to_one_family(fit):
+    assert message_of(fit, new(family=["llama"], recipe=["opt"])) == (
+        "The recipe 'opt' was fitted in another family than the one given for 'new 0'. A recipe "
+        "belongs to one family. Give the recipe another name, or correct the family."
+    )
+
+
+def test_known_scores_that_are_fitted_already(fit):
+    llms = pd.DataFrame({"llm": ["facebook/opt-13b"], "family": ["opt"]})
+    scores = pd.DataFrame({"llm": llms["llm"], "benchmark": "MMLU", "score": 0.5})
+    assert message_of(fit, llms, scores) == (
+        "1 known score already in the fit: 'facebook/opt-13b' on 'MMLU'. Using them a second time "
+        "would make the prediction too sure. Leave them out of scores=."
+    )
+
+
+def test_what_is_drawn_anew(fit):
+    with pytest.raises(PredictionError) as caught:
+        fit.posterior_predictive("families")
+    assert str(caught.value) == (
+        "level='families' (nearest: 'family') is not known. Use one of 'score', 'llm', 'recipe', "
+        "'family', 'developer': the highest level whose effects are drawn anew."
+    )
+
+
+def test_replicates_are_wider_the_more_is_drawn_anew(fit):
+    levels = ("score", "llm", "recipe", "family", "developer")
+    widths = [
+        fit.posterior_predictive(level)["posterior_predictive"]["score"].std(("chain", "draw"))
+        for level in levels
+    ]
+    means = [float(width.mean()) for width in widths]
+    assert means == sorted(means)
+    assert means[-1] > means[-2] * 1.01
