@@ -36,7 +36,7 @@ from latentscale.kernels.laws import SUPPORTS
 from latentscale.likelihoods import likelihood_of
 from latentscale.priors import FAMILIES, REAL, UNIT, Prior
 from latentscale.spec import ModelSpec
-from latentscale.story import DRAWN, is_in, scipy_of
+from latentscale.story import DRAWN, STANDARD, is_in, scipy_of
 from latentscale.transforms import bent_coordinate
 
 # Dims of the variables that have coordinates; those of groups are dims of the effect.
@@ -55,6 +55,7 @@ _REPORTED_DIMS: Mapping[str, tuple[str, ...]] = {
     "loading": ("benchmark", "skill"),
     "benchmark_slope": ("benchmark", "feature"),
     "benchmark_tuning": ("benchmark",),
+    "condition_shift": ("benchmark", "condition"),
     "floor": ("benchmark",),
     "ceiling": ("benchmark",),
     "ability": ("llm", "skill"),
@@ -109,7 +110,8 @@ def group_variables(design: Design, spec: ModelSpec) -> list[Variable]:
 
 def reported_variables(design: Design, spec: ModelSpec) -> list[Variable]:
     """Give what the posterior reports, in the order in which the kernels write it."""
-    values = [each for each in shared_variables(design, spec) if each.name != "benchmark_slope"]
+    inner = ("condition_z", "benchmark_slope")
+    values = [each for each in shared_variables(design, spec) if each.name not in inner]
     others = _variables(_REPORTED_DIMS, design, spec)
     return [each for each in (*values, *others) if each.size > 0]
 
@@ -188,6 +190,7 @@ def _cells(design: Design, spec: ModelSpec) -> dict[str, np.ndarray]:
         "recipe_of_cell": design.recipe_of_llm[design.llm_of_obs[order]],
         "first": first,
         "ends": first[1:] - np.bincount(benchmark[_at_ends(design)], minlength=n),
+        "condition": design.condition[order],
     }
 
 
@@ -232,8 +235,8 @@ def _laws(shared: list[Variable], priors: Mapping[str, Prior]) -> dict[str, np.n
     law, support = np.full(len(shared), _NO_LAW), np.zeros(len(shared))
     numbers = np.zeros((len(shared), 3))
     for position, variable in enumerate(shared):
-        if variable.name in priors:
-            prior = priors[variable.name]
+        prior = STANDARD if variable.name == "condition_z" else priors.get(variable.name)
+        if prior is not None:
             law[position] = list(FAMILIES).index(prior.family)
             support[position] = SUPPORTS.index(prior.support)
             known = dict(prior.parameters)

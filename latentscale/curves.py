@@ -220,6 +220,7 @@ def _expected_of_typical(fit: ScalingFit, asked: pd.DataFrame, shown: list[str])
         family=np.repeat(design.family_of_llm[row], len(asked)),
         recipe=np.repeat(design.recipe_of_llm[row], len(asked)),
         llm=np.repeat(len(design.llms), len(asked)),
+        condition=design.usual_condition(asked["tuned"].to_numpy()),
     )
     places = [design.benchmarks.index(name) for name in shown]
     expected: np.ndarray = expected_of(draws, eta_of(draws, members))[:, :, places]

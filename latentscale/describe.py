@@ -105,6 +105,8 @@ def equations(spec: ModelSpec) -> tuple[str, ...]:
         eta.append("+ x_i benchmark_slope_j + tuned_i benchmark_tuning_j")
     if spec.deviations:
         eta.append("+ family_deviation[f(i), j] + recipe_deviation[r(i), j]")
+    if spec.conditions:
+        eta.append("+ condition_ij condition_shift_j")
     top = "ceiling_j" if spec.ceiling else "1"
     rise = "sigmoid(eta_ij)" if spec.link == "logistic" else "rise(eta_ij, asymmetry_j)"
     return (
@@ -226,6 +228,11 @@ def _score_symbols(spec: ModelSpec) -> list[Symbol]:
             Symbol("slope_scale", ("feature",), "{}", "slope_scale"),
             Symbol("benchmark_tuning", one, f"Normal(0, tuning_scale){beyond}"),
             Symbol("tuning_scale", (), "{}", "tuning_scale"),
+        ]
+    if spec.conditions:
+        found += [
+            Symbol("condition_shift", (*one, "condition"), "Normal(0, condition_scale)"),
+            Symbol("condition_scale", ("condition",), "{}", "condition_scale"),
         ]
     developers = ("developer",) if spec.developers else ()
     for group in (*developers, "family", "recipe") if spec.deviations else ():

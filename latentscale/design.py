@@ -13,7 +13,8 @@ import pandas as pd
 from latentscale.errors import MissingFeatureWarning, SpecError, TableError
 from latentscale.features import FeatureEncoding, learn_encoding, required_columns
 from latentscale.table import ScoreTable
-from latentscale.wording import count, first, quoted
+from latentscale.table.plain import to_number
+from latentscale.wording import count, first, quoted, with_nearest
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +47,10 @@ class Design:
         Positions in ``llms`` and ``benchmarks``.
     scores : pandas.DataFrame
         The observed cells, one row an ``obs``, with the table's own columns.
+    conditions : tuple of str
+        Columns of the scores that say how they were evaluated.
+    condition : numpy.ndarray, dims (obs, condition)
+        Their values; zero where unknown.
     """
 
     encoding: FeatureEncoding
@@ -64,6 +69,8 @@ class Design:
     llm_of_obs: np.ndarray
     benchmark_of_obs: np.ndarray
     scores: pd.DataFrame
+    conditions: tuple[str, ...]
+    condition: np.ndarray
 
     @property
     def n_obs(self) -> int:
@@ -74,6 +81,30 @@ class Design:
     def score(self) -> np.ndarray:
         """Observed scores, fractions, dims (obs,)."""
         return self.scores["score"].to_numpy(dtype=float)
+
+    @property
+    def condition_of_llm(self) -> np.ndarray:
+        """How fitted LLMs are evaluated, dims (llm, benchmark, condition).
+
+        As their scores were, and where they have none as is usual for LLMs like them.
+        """
+        found = self.usual_condition(self.tuned)
+        found[self.llm_of_obs, self.benchmark_of_obs] = self.condition
+        return found
+
+    def usual_condition(self, tuned: np.ndarray) -> np.ndarray:
+        """Give how tuned (1) and other LLMs (0) are mostly evaluated, dims (llm, benchmark, ..).
+
+        The mean over the fitted scores on a benchmark of LLMs that are alike in this; zero where
+        there are none.
+        """
+        usual = np.zeros((2, len(self.benchmarks), len(self.conditions)))
+        n = np.zeros((2, len(self.benchmarks), 1))
+        at = (self.tuned[self.llm_of_obs].astype(int), self.benchmark_of_obs)
+        np.add.at(usual, at, self.condition)
+        np.add.at(n, at, 1.0)
+        found: np.ndarray = (usual / np.maximum(n, 1.0))[tuned.astype(int)]
+        return found
 
     def coords(self, skills: Sequence[str], slope_features: Sequence[str]) -> dict[str, Any]:
         """Give the coordinates of every dim of the model."""
@@ -87,6 +118,7 @@ class Design:
             "feature": list(self.encoding.names),
             "contrast": list(range(1, len(skills))),
             "slope_feature": list(slope_features),
+            "condition": list(self.conditions),
             "obs": np.arange(self.n_obs),
         }
 
@@ -104,6 +136,7 @@ def make_design(
     squares: Sequence[str] | None = None,
     tuning_slopes: Sequence[str] | None = None,
     developers: bool | None = None,
+    conditions: Sequence[str] = (),
 ) -> Design:
     """Lay a table out for the model.
 
@@ -117,6 +150,8 @@ def make_design(
         own; default: the logarithm of the size, if the formula has it.
     developers : bool, optional
         Whether families have developers; default: if any developer has several.
+    conditions : sequence of str, default ()
+        Columns of the scores that say how they were evaluated.
 
     Returns
     -------
@@ -182,6 +217,8 @@ def make_design(
         llm_of_obs=pd.Index(used["llm"]).get_indexer(pd.Index(scores["llm"])),
         benchmark_of_obs=pd.Index(benchmarks).get_indexer(pd.Index(scores["benchmark"])),
         scores=scores,
+        conditions=tuple(conditions),
+        condition=condition_values(scores, conditions),
     )
 
 
@@ -210,6 +247,36 @@ def developer_or_own(llms: pd.DataFrame) -> pd.Series:
     if _DEVELOPER not in llms:
         return own
     return llms[_DEVELOPER].where(llms[_DEVELOPER].notna(), own)
+
+
+def condition_values(scores: pd.DataFrame, conditions: Sequence[str]) -> np.ndarray:
+    """Read how scores were evaluated, dims (obs, condition); what is unknown is zero.
+
+    Raises
+    ------
+    SpecError
+        A column is absent, or holds what is neither a number nor true or false.
+    """
+    absent = [name for name in conditions if name not in scores]
+    if absent:
+        raise SpecError(
+            f"conditions names {first(with_nearest(absent, list(map(str, scores))))}, which is no "
+            "column of the scores. A condition is a column beside 'score' that says how it was "
+            "evaluated, such as 'chat_template'."
+        )
+    read = {name: to_number(scores[name]) for name in conditions}
+    garbled = [n for n in conditions if (read[n].isna() & scores[n].notna()).any()]
+    if garbled:
+        values = scores[garbled[0]][read[garbled[0]].isna()].dropna().unique()
+        raise SpecError(
+            f"The condition {garbled[0]!r} has values that are neither numbers nor true or false: "
+            f"{first(quoted(values))}. A condition shifts scores in proportion to its value: write "
+            "0 and 1, with a column for each kind but one."
+        )
+    found = np.zeros((len(scores), len(conditions)))
+    for position, name in enumerate(conditions):
+        found[:, position] = read[name].fillna(0)
+    return found
 
 
 def _developers(llms: pd.DataFrame, asked: bool | None) -> tuple[tuple[str, ...], np.ndarray]:

@@ -44,6 +44,8 @@ _SHOWN = (
     "llm_scale",
     "slope_scale",
     "tuning_scale",
+    "condition_shift",
+    "condition_scale",
     "developer_deviation_scale",
     "family_deviation_scale",
     "recipe_deviation_scale",
@@ -190,10 +192,12 @@ class ScalingFit:
         llms : pandas.DataFrame
             Columns ``llm``, ``family`` and the features of the formula; optionally ``recipe``,
             ``tuned`` and ``developer``: a new family is then about the developer's others. An LLM
-            of the fitted table is predicted with its own effects; its name alone will do.
+            of the fitted table is predicted with its own effects; its name alone will do. Columns
+            named like the model's ``conditions`` say how the LLMs are evaluated; default: as their
+            fitted scores were, else as is usual for tuned or for other LLMs.
         scores : pandas.DataFrame, optional
             Known scores of these LLMs (``llm``, ``benchmark``, ``score``), which are conditioned
-            on without fitting the rest again.
+            on without fitting the rest again; with columns of the model's ``conditions``, if any.
         ci_prob : float, default 0.9
             Probability of the intervals in the summary.
         random_seed : int, default 1

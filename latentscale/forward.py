@@ -42,6 +42,8 @@ class Members:
         Where features are unknown, their means; the draws then have ``x`` and ``x_slope`` too.
     x_slope : numpy.ndarray, dims (llm, slope_feature)
     tuned, developer, family, recipe, llm : numpy.ndarray, dims (llm,)
+    condition : numpy.ndarray or None, dims (llm, benchmark, condition)
+        How the LLMs are evaluated, where the model asks.
     """
 
     x: np.ndarray
@@ -51,6 +53,7 @@ class Members:
     family: np.ndarray
     recipe: np.ndarray
     llm: np.ndarray
+    condition: np.ndarray | None = None
 
     def __len__(self) -> int:
         """Count the LLMs."""
@@ -75,6 +78,7 @@ def fitted_members(design: Design, spec: ModelSpec) -> Members:
         family=design.family_of_llm,
         recipe=design.recipe_of_llm,
         llm=np.arange(len(design.llms)),
+        condition=design.condition_of_llm,
     )
 
 
@@ -188,6 +192,8 @@ def eta_of(draws: Draws, members: Members) -> np.ndarray:
     if "benchmark_slope" in draws:
         eta += _x(draws, members, "x") @ draws["benchmark_slope"].swapaxes(1, 2)
         eta += members.tuned[None, :, None] * draws["benchmark_tuning"][:, None]
+    if members.condition is not None and "condition_shift" in draws:
+        eta += np.einsum("njc,sjc->snj", members.condition, draws["condition_shift"])
     if "family_deviation" in draws:
         eta += draws["family_deviation"][:, members.family]
         eta += draws["recipe_deviation"][:, members.recipe]

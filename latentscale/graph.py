@@ -7,7 +7,7 @@ It reads like the Model section of the README, from top to bottom and with the s
     family_effect_f ~ Normal(developer_effect[d(f)], family_scale)
     eta_ij      = difficulty_j + loading_j . ability_i + x_i benchmark_slope_j
                   + tuned_i benchmark_tuning_j + family_deviation[f(i), j]
-                  + recipe_deviation[r(i), j]
+                  + recipe_deviation[r(i), j] (+ condition_ij condition_shift_j)
     expected_ij = floor_j + (ceiling_j - floor_j) rise(eta_ij, asymmetry_j)
     score_ij    ~ Likelihood(expected_ij, precision_j)
 
@@ -62,6 +62,8 @@ REPORTED = (
     "benchmark_tuning",
     "slope_scale",
     "tuning_scale",
+    "condition_shift",
+    "condition_scale",
     "developer_deviation",
     "family_deviation",
     "recipe_deviation",
@@ -124,6 +126,7 @@ def build_graph(design: Design, spec: ModelSpec, priors: Mapping[str, Prior]) ->
             difficulty[data["benchmark_of_obs"]]
             + at_cells(ability, loading, data)
             + own_slopes
+            + _condition_shifts(data, spec, priors)
             + _deviations(data, effects)
         )
         _observe(data, spec, scatter, _expected(data, curve, eta))
@@ -150,6 +153,8 @@ def _declare_data(design: Design, spec: ModelSpec) -> dict[str, Any]:
     }
     if spec.developers:
         arrays["developer_of_family"] = (design.developer_of_family, "family")
+    if spec.conditions:
+        arrays["condition_data"] = (design.condition, ("obs", "condition"))
     if columns.size:
         arrays["x_slope"] = (design.x[:, columns], ("llm", "slope_feature"))
     return {name: pm.Data(name, value, dims=dims) for name, (value, dims) in arrays.items()}
@@ -284,6 +289,16 @@ def _benchmark_slopes(
     pm.Deterministic("benchmark_tuning", tuning, dims="benchmark")
     of_tuned = data["tuned"][data["llm_of_obs"]] * tuning[data["benchmark_of_obs"]]
     return at_cells(data["x"], slope, data) + of_tuned
+
+
+def _condition_shifts(data: Mapping[str, Any], spec: ModelSpec, priors: Mapping[str, Prior]) -> Any:
+    """condition_ij condition_shift_j: what evaluating otherwise adds; (obs,)."""
+    if not spec.conditions:
+        return 0.0
+    scale = priors["condition_scale"].declare("condition_scale", dims="condition")
+    z = pm.Normal("condition_z", 0, 1, dims=("benchmark", "condition"))
+    shift = pm.Deterministic("condition_shift", scale * z, dims=("benchmark", "condition"))
+    return (data["condition_data"] * shift[data["benchmark_of_obs"]]).sum(axis=1)
 
 
 def _orthogonal_columns(loading: Any, n_skills: int) -> list[Any]:

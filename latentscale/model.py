@@ -100,6 +100,10 @@ class ScalingModel:
         Let families of one developer be alike: a family's effect and deviations are then about
         those of its developer. Default: if the LLMs have the column ``developer``, and one of them
         has several families.
+    conditions : sequence of str, default ()
+        Columns of the scores that say how they were evaluated, such as ``"chat_template"``:
+        numbers, or true and false; unknown counts as zero. Each shifts the logits of every
+        benchmark by a multiple of its value, shrunk towards none.
 
     Attributes
     ----------
@@ -153,11 +157,17 @@ class ScalingModel:
         squares: Sequence[str] | None = None,
         tuning_slopes: Sequence[str] | None = None,
         developers: bool | None = None,
+        conditions: Sequence[str] = (),
     ) -> None:
         _require_table(table)
         features = _default_features(table) if features is None else features
         design = make_design(
-            table, features, squares=squares, tuning_slopes=tuning_slopes, developers=developers
+            table,
+            features,
+            squares=squares,
+            tuning_slopes=tuning_slopes,
+            developers=developers,
+            conditions=conditions,
         )
         asked = ModelSpec(
             skills=skills,
@@ -172,6 +182,7 @@ class ScalingModel:
             squares=design.encoding.squares.columns,
             tuning_slopes=design.encoding.tuning_slopes,
             developers=bool(design.developers),
+            conditions=design.conditions,
         )
         slope_columns(design.encoding, asked.family_slopes)
         _require_counts(asked, design)

@@ -14,7 +14,7 @@ import xarray as xr
 from scipy.special import logsumexp
 
 from latentscale.conditioning import KnownCells, condition, log_evidence
-from latentscale.design import Design, developer_or_own, slope_columns
+from latentscale.design import Design, condition_values, developer_or_own, slope_columns
 from latentscale.errors import ExtrapolationWarning, MissingFeatureWarning, PredictionError
 from latentscale.forward import (
     Draws,
@@ -92,6 +92,7 @@ def predict(
     likelihood = likelihood_of(spec.likelihood)
     if asked.n_obs:
         known = _known_cells(design, asked)
+        members = _with_known_conditions(design, members, asked)
         families = asked.llms["family"].tolist()
         draws = condition(draws, members, known, families, likelihood, rng)
     llm, benchmark = np.indices((len(members), len(shown))).reshape(2, -1)
@@ -123,6 +124,7 @@ def joint_log_density(
     rng = np.random.default_rng(random_seed)
     members, _, draws = _placed(design, spec, posterior, asked.llms, rng)
     known = _known_cells(design, asked)
+    members = _with_known_conditions(design, members, asked)
     by_family = log_evidence(draws, members, known, likelihood_of(spec.likelihood), rng)
     family_of = members.family[known.llm]
     rows = []
@@ -289,8 +291,42 @@ def _members(
     new_family, new_recipe = family >= len(design.families), recipe >= len(design.recipes)
     status = np.where(new_family, "new family", np.where(new_recipe, "new recipe", "fitted"))
     tuned = llms["tuned"].to_numpy(dtype=float)
-    members = Members(x, x[:, slope_columns], tuned, developer, family, recipe, llm)
+    members = Members(
+        x,
+        x[:, slope_columns],
+        tuned,
+        developer,
+        family,
+        recipe,
+        llm,
+        _conditions(design, llms, llm),
+    )
     return members, status.tolist()
+
+
+def _conditions(design: Design, llms: pd.DataFrame, llm: np.ndarray) -> np.ndarray:
+    """Find how LLMs are evaluated: as they say, else as they were, else as is usual."""
+    found = design.usual_condition(llms["tuned"].to_numpy())
+    is_fitted = llm < len(design.llms)
+    found[is_fitted] = design.condition_of_llm[llm[is_fitted]]
+    for position, name in enumerate(design.conditions):
+        if name in llms:
+            told = llms[name].notna().to_numpy()
+            found[told, :, position] = condition_values(llms, [name])[told]
+    return found
+
+
+def _with_known_conditions(design: Design, members: Members, known: ScoreTable) -> Members:
+    """Note how known scores were evaluated, where they say so."""
+    said = [name for name in design.conditions if name in known.scores]
+    if not said or members.condition is None:
+        return members
+    condition, cells = members.condition.copy(), _known_cells(design, known)
+    for name in said:
+        told = known.scores[name].notna().to_numpy()
+        at = (cells.llm[told], cells.benchmark[told], design.conditions.index(name))
+        condition[at] = condition_values(known.scores, [name])[told, 0]
+    return dataclasses.replace(members, condition=condition)
 
 
 def _developers(design: Design, llms: pd.DataFrame, family: np.ndarray) -> np.ndarray:

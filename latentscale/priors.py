@@ -163,6 +163,10 @@ DEFAULTS: Mapping[str, DefaultPrior] = {
         Prior("LogNormal", mu=-1.5, sigma=0.7),
         "tuning moves single benchmarks by 0.06 to 0.9 logits beyond what the skills say",
     ),
+    "condition_scale": DefaultPrior(
+        Prior("LogNormal", mu=-1.2, sigma=0.7),
+        "evaluating otherwise moves single benchmarks by 0.1 to 1 logits",
+    ),
     "developer_deviation_scale": DefaultPrior(
         Prior("LogNormal", mu=-1.9, sigma=0.5), "0.06 to 0.4 logits on a single benchmark"
     ),

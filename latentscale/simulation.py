@@ -142,7 +142,7 @@ def simulate(
         The other arguments of :class:`latentscale.ScalingModel`: ``features`` (over ``params_b``
         and ``tokens_t``), ``likelihood``, ``priors``, ``anchors``, ``link``, ``ceiling``,
         ``deviations``, ``benchmark_slopes``, ``family_slopes``, ``squares``, ``tuning_slopes``,
-        ``developers``.
+        ``developers``, ``conditions`` (where ``like`` has them).
 
     Returns
     -------
@@ -177,7 +177,8 @@ def simulate(
         cells = draw_cells(llms, info, missing, missing_by, for_cells)
     else:
         llms, info = like.llms, like.benchmarks
-        cells = like.scores[[c for c in ("llm", "benchmark", "trials") if c in like.scores]]
+        wanted = ("llm", "benchmark", "trials", *settings.get("conditions", ()))
+        cells = like.scores[[column for column in wanted if column in like.scores]]
     _require_items(n_items)
     settings = {"skills": skills, **settings}
     shape = ScalingModel(_blank_table(cells, n_items, llms, info), **settings)
@@ -207,9 +208,10 @@ def _draw_scores(
 ) -> pd.DataFrame:
     """Draw the score of each observed cell; counts where the likelihood counts."""
     likelihood = likelihood_of(spec.likelihood)
-    cells = design.scores[["llm", "benchmark"]]
+    cells = design.scores[["llm", "benchmark", *spec.conditions]]
     llm, benchmark = (
-        xr.DataArray(cells[name].to_numpy(dtype=object), dims="obs") for name in cells
+        xr.DataArray(cells[name].to_numpy(dtype=object), dims="obs")
+        for name in ("llm", "benchmark")
     )
     expected = told["expected"].sel(llm=llm, benchmark=benchmark).to_numpy()
     parameters = {}

@@ -16,7 +16,7 @@ LIKELIHOODS = ("beta", "normal", "student_t", "binomial", "beta_binomial")
 
 MAX_SKILLS = 6
 
-_TUPLES = ("anchors", "family_slopes", "squares", "tuning_slopes")
+_TUPLES = ("anchors", "family_slopes", "squares", "tuning_slopes", "conditions")
 
 # The benchmarks that skills are pinned to, in this order, where a table has them. An anchor must be
 # explained well by its skill, or the skill is free to rotate, and differ from the anchors before
@@ -57,6 +57,8 @@ class ModelSpec:
         Design columns in which tuned LLMs have slopes of their own.
     developers : bool
         Let families of one developer be alike.
+    conditions : tuple of str
+        Columns of the scores that say how they were evaluated; each shifts every benchmark.
     """
 
     skills: int
@@ -71,6 +73,7 @@ class ModelSpec:
     squares: tuple[str, ...] = ()
     tuning_slopes: tuple[str, ...] = ()
     developers: bool = False
+    conditions: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Check every setting that needs no table."""

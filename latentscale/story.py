@@ -21,6 +21,9 @@ from latentscale.priors import Prior
 from latentscale.spec import ModelSpec
 from latentscale.wording import first, quoted, with_nearest
 
+# The law of what has no prior of its own.
+STANDARD = Prior("Normal", mu=0, sigma=1)
+
 # Dims of everything that is drawn, in the order of the story.
 DRAWN: Mapping[str, tuple[str, ...]] = {
     "feature_slope": ("feature", "skill"),
@@ -40,6 +43,8 @@ DRAWN: Mapping[str, tuple[str, ...]] = {
     "difficulty": ("benchmark",),
     "slope_scale": ("feature",),
     "tuning_scale": (),
+    "condition_scale": ("condition",),
+    "condition_z": ("benchmark", "condition"),
     "benchmark_slope_z": ("benchmark", "feature"),
     "benchmark_tuning_z": ("benchmark",),
     "developer_deviation_scale": ("benchmark",),
@@ -72,7 +77,7 @@ def draw_parameters(
     drawn = {}
     for name, dims in wanted.items():
         shape = tuple(len(coords[dim]) for dim in dims)
-        prior = model.priors.get(name, Prior("Normal", mu=0, sigma=1))
+        prior = model.priors.get(name, STANDARD)
         values = np.asarray(scipy_of(prior).rvs(size=shape, random_state=generators[name]))
         drawn[name] = (dims, _given(name, truth[name], shape) if name in truth else values)
     used = {dim for dims in wanted.values() for dim in dims}
@@ -81,6 +86,8 @@ def draw_parameters(
 
 def is_in(name: str, spec: ModelSpec) -> bool:
     """Say whether a model of these settings has a variable."""
+    if name.startswith("condition_"):
+        return bool(spec.conditions)
     if name.startswith("developer_") and not spec.developers:
         return False
     if name.startswith("family_slope"):
@@ -127,6 +134,14 @@ def tell(s: xr.Dataset, design: Design, spec: ModelSpec) -> xr.Dataset:
         told |= _benchmark_slopes(s, told["loading"])
         eta = eta + xr.dot(x, told["benchmark_slope"], dim="feature")
         eta = eta + tuned * told["benchmark_tuning"]
+    if spec.conditions:
+        told["condition_scale"] = s["condition_scale"]
+        told["condition_shift"] = (s["condition_scale"] * s["condition_z"]).transpose(
+            "benchmark", "condition"
+        )
+        places = {name: s[name] for name in ("llm", "benchmark", "condition")}
+        evaluated = xr.DataArray(design.condition_of_llm, coords=places)
+        eta = eta + xr.dot(evaluated, told["condition_shift"], dim="condition")
     if spec.deviations:
         groups = ("family", "recipe")
         for group in ("developer", *groups) if spec.developers else groups:
@@ -254,7 +269,7 @@ def _of_family(effect: xr.DataArray, design: Design) -> xr.DataArray:
 def _ordered(told: Mapping[str, xr.DataArray]) -> xr.Dataset:
     """Put dims in the order of the posterior's."""
     groups = ("developer", "family", "recipe", "llm")
-    order = (*groups, "benchmark", "feature", "slope_feature", "skill")
+    order = (*groups, "benchmark", "condition", "feature", "slope_feature", "skill")
     return xr.Dataset({name: value.transpose(*order, missing_dims="ignore")
                        for name, value in told.items()})  # fmt: skip
 

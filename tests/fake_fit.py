@@ -37,6 +37,8 @@ _DIMS: dict[str, tuple[str, ...]] = {
     "developer_effect": ("developer", "skill"),
     "developer_deviation": ("developer", "benchmark"),
     "developer_deviation_scale": ("benchmark",),
+    "condition_scale": ("condition",),
+    "condition_shift": ("benchmark", "condition"),
     "recipe_ratio": ("skill",),
     "llm_ratio": ("skill",),
     "family_effect": ("family", "skill"),
@@ -118,6 +120,10 @@ def _compose(model: ScalingModel, n: int, rng: np.random.Generator) -> Arrays:
     out["difficulty"] = at_mean - np.einsum("sjk,sk->sj", loading, mean_ability)
     explained = average + (centre - centre.mean(axis=0)) @ loading.mean(axis=0).T
     out |= _slopes(design, spec, loading, n, rng)
+    if spec.conditions:
+        shape = (len(design.benchmarks), len(spec.conditions))
+        out["condition_scale"] = _about(np.full(len(spec.conditions), 0.3), 0.2, n, rng)
+        out["condition_shift"] = _around(np.zeros(shape), 0.2, n, rng)
     out |= _deviations(design, spec, eta - explained, n, rng)
     return out
 

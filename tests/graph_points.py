@@ -10,6 +10,7 @@ import pymc as pm
 import xarray as xr
 from scipy.special import logit
 
+import latentscale as ls
 from latentscale.simulation import Simulation, simulate
 from latentscale.transforms import Bent
 
@@ -27,8 +28,17 @@ _FORWARD = {
 
 def small(**settings: Any) -> Simulation:
     """Simulate a table of a dozen LLMs in which every term of the model plays a part."""
+    if settings.get("conditions"):
+        settings["like"] = evaluated(small(**{**settings, "conditions": (), "truth": None}).table)
     sizes = {"n_families": 5, "recipes_per_family": 1.8, "llms_per_recipe": 1.6, "benchmarks": 7}
     return simulate(**{**sizes, "random_seed": 3, "tuned_share": 1.0, **settings})
+
+
+def evaluated(table: ls.ScoreTable) -> ls.ScoreTable:
+    """Give the same table with two conditions of its scores, unknown for some."""
+    n = np.arange(table.n_obs)
+    scores = table.scores.assign(template=n % 3 == 0, shots=np.where(n % 4, n % 5, np.nan))
+    return ls.ScoreTable.from_long(scores, table.llms, table.benchmarks)
 
 
 def point(graph: pm.Model, sampled: xr.Dataset) -> dict[str, np.ndarray]:

@@ -22,6 +22,7 @@ VARIANTS = {
     "developers without deviations": {
         "skills": 2, "families_per_developer": 1.5, "deviations": False,
     },
+    "conditions": {"skills": 1, "conditions": ("template", "shots"), "deviations": False},
     "three skills": {"skills": 3, "benchmarks": 6},
     "no deviations": {"skills": 2, "deviations": False, "likelihood": "beta"},
     "the barest": {
@@ -76,6 +77,7 @@ def plain_values(plain, reported):
     of_z |= {
         "benchmark_slope_z": ("benchmark_slope", "slope_scale"),
         "benchmark_tuning_z": ("benchmark_tuning", "tuning_scale"),
+        "condition_z": ("condition_shift", "condition_scale"),
     }
     found = {}
     for rv in plain.free_RVs:

@@ -34,6 +34,7 @@ SPECS: list[dict[str, Any]] = [
     {"likelihood": "beta_binomial", "deviations": False, "benchmark_slopes": False},
     {"skills": 2, "developers": True},
     {"developers": True, "deviations": False},
+    {"conditions": ("shots",)},
 ]
 
 
@@ -54,7 +55,8 @@ def table() -> ls.ScoreTable:
         [(llm, name) for llm in llms["llm"] for name in ("MMLU", "GSM8K", "ARC <C>", "BBH")],
         columns=["llm", "benchmark"],
     ).iloc[:-1]
-    scores = scores.assign(successes=np.arange(len(scores)) % 7 + 20, trials=50)
+    n = np.arange(len(scores))
+    scores = scores.assign(successes=n % 7 + 20, trials=50, shots=n % 3)
     return ls.ScoreTable.from_long(scores, llms, missing="keep")
 
 
@@ -95,7 +97,10 @@ class TestTruth:
             assert name.endswith("_scale") or name in text, name
 
     def test_every_overridable_prior_in_use_is_shown(self) -> None:
-        settings = {"family_slopes": ("log(params_b)",), "likelihood": "student_t"}
+        settings = {
+            "family_slopes": ("log(params_b)",), "likelihood": "student_t",
+            "conditions": ("shots",),
+        }  # fmt: skip
         described = model(skills=2, developers=True, **settings)
         assert {s.prior for s in symbols(described.spec)} - {None} == set(described.priors)
 

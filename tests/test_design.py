@@ -151,6 +151,60 @@ def test_columns_beyond_the_formula_that_are_unknown(table, setting):
     )
 
 
+def with_conditions(table, **columns):
+    return ls.ScoreTable.from_long(
+        table.scores.assign(**columns), table.llms, table.benchmarks, missing="keep"
+    )
+
+
+def test_conditions_are_numbers_and_unknown_ones_zero(table):
+    rows = table.n_obs
+    told = with_conditions(table, shots=np.arange(rows), chat=[True, None] * (rows // 2))
+    told = told.drop(llms=["c-3b"])
+    model = ls.ScalingModel(told, skills=1, features=FORMULA, conditions=["shots", "chat"])
+    kept = told.scores
+    np.testing.assert_array_equal(model.design.condition[:, 0], kept["shots"])
+    np.testing.assert_array_equal(model.design.condition[:, 1], kept["chat"] == True)  # noqa: E712
+    assert model.spec.conditions == ("shots", "chat")
+    assert model.with_table(told).spec == model.spec
+
+
+def test_llms_are_evaluated_as_they_were_or_as_others_like_them(table):
+    chat = [llm == "a-7b-chat" or llm == "a-1b" for llm in table.scores["llm"]]
+    told = with_conditions(table, chat=chat).drop(llms=["c-3b"])
+    design = make_design(told, FORMULA, conditions=["chat"])
+    usual = design.usual_condition(np.array([0, 1]))[:, :, 0]
+    by = {name: usual[:, j].tolist() for j, name in enumerate(design.benchmarks)}
+    # On MMLU a-1b was, a-7b was not; on ARC b-7b was not, and a-7b-chat, the only tuned one, was.
+    assert by == {"MMLU": [0.5, 0], "ARC": [0, 1], "lonely": [0, 0], "mine": [1, 0]}
+    own = design.condition_of_llm[design.llms["llm"].tolist().index("a-1b"), :, 0]
+    assert own.tolist() == [1, 0, 0, 1]
+
+
+@pytest.mark.parametrize(
+    ("columns", "said"),
+    [
+        (
+            {"chats": 0},
+            "conditions names 'chat' (nearest: 'chats'), which is no column of the "
+            "scores. A condition is a column beside 'score' that says how it was evaluated, such "
+            "as 'chat_template'.",
+        ),
+        (
+            {"chat": "yes"},
+            "The condition 'chat' has values that are neither numbers nor true or false: 'yes'. A "
+            "condition shifts scores in proportion to its value: write 0 and 1, with a column for "
+            "each kind but one.",
+        ),
+    ],
+)
+def test_conditions_that_cannot_be_used(table, columns, said):
+    told = with_conditions(table, **columns).drop(llms=["c-3b"])
+    with pytest.raises(SpecError) as caught:
+        ls.ScalingModel(told, features=FORMULA, conditions=["chat"])
+    assert str(caught.value) == said
+
+
 def of_developers(table, developers):
     return ls.ScoreTable.from_long(
         table.scores, table.llms.assign(developer=developers), table.benchmarks, missing="keep"
@@ -198,6 +252,7 @@ def test_coords_name_every_dim(table):
     assert obs.tolist() == list(range(6))
     assert coords == {
         "developer": [],
+        "condition": [],
         "family": ["B", "A"],
         "recipe": ["B", "A", "A chat"],
         "llm": ["b-7b", "a-1b", "a-7b", "a-7b-chat"],

@@ -48,7 +48,7 @@ def total(simulation, graph):
     [
         {
             "skills": 3, "family_slopes": SLOPES, "likelihood": "student_t",
-            "families_per_developer": 2.0,
+            "families_per_developer": 2.0, "conditions": ("shots", "template"),
         },
         {"skills": 1, "ceiling": False, "deviations": False},
         {"skills": 2, "priors": {"recipe_ratio": Prior("HalfNormal", sigma=0.3)}},
@@ -151,6 +151,8 @@ DIMS = {
     "benchmark_tuning": ("benchmark",),
     "slope_scale": ("feature",),
     "tuning_scale": (),
+    "condition_shift": ("benchmark", "condition"),
+    "condition_scale": ("condition",),
     "developer_deviation": ("developer", "benchmark"),
     "family_deviation": ("family", "benchmark"),
     "recipe_deviation": ("recipe", "benchmark"),
@@ -167,7 +169,7 @@ DIMS = {
 
 def test_the_reported_variables_and_their_dims_are_the_contracts():
     settings = {"family_slopes": SLOPES, "likelihood": "student_t", "families_per_developer": 2.0}
-    graph = small(skills=2, **settings).model.to_pymc()
+    graph = small(skills=2, conditions=("shots",), **settings).model.to_pymc()
     assert tuple(DIMS) == REPORTED
     assert {name: graph.named_vars_to_dims.get(name, ()) for name in REPORTED} == DIMS
     assert graph.named_vars_to_dims["score"] == ("obs",)
@@ -189,6 +191,7 @@ def test_no_dim_has_a_name_that_arviz_reserves(graph):
             {"families_per_developer": 2.0, "developers": False},
             {"developer_effect", "developer_deviation", "developer_scale", "developer_z"},
         ),
+        ({"conditions": ()}, {"condition_shift", "condition_scale", "condition_z"}),
         ({"family_slopes": ()}, {"family_slope", "family_slope_scale", "family_slope_ratio"}),
         (
             {"benchmark_slopes": False},

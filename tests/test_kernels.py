@@ -75,8 +75,9 @@ def cells_at(llm, benchmark, score=None, guess=None, n_benchmarks=N_BENCHMARKS):
     score, guess = (rest if given is None else given for given in (score, guess))
     start = np.searchsorted(benchmark, np.arange(n_benchmarks + 1))
     at_ends = np.bincount(benchmark[(score <= 0) | (score >= 1)], minlength=n_benchmarks)
+    condition = np.random.default_rng(3).normal(size=(len(llm), 2))
     return Cells(
-        score, np.ones(len(llm)), guess, llm, RECIPE_OF[llm], start, start[1:] - at_ends
+        score, np.ones(len(llm)), guess, llm, RECIPE_OF[llm], start, start[1:] - at_ends, condition
     )  # fmt: skip
 
 
@@ -243,7 +244,7 @@ def posterior_inputs(n_skills, has_deviations, sizes):
         Scatter(positive(m, scale=30.0), np.array([4.0])),
         Benchmarks(
             rng.normal(size=m), 0.1 * rng.normal(size=(m, 2)), 0.1 * rng.normal(size=m),
-            positive(m, skill),
+            positive(m, skill), 0.1 * rng.normal(size=(m, 2)),
         ),
         rng.normal(size=(SIZES["llm"], skill)),
         OfSkills(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 from fake_fit import fake_fit
 
 from latentscale.errors import PredictionError
@@ -120,3 +121,46 @@ def test_replicates_are_wider_the_more_is_drawn_anew(fit):
     means = [float(width.mean()) for width in widths]
     assert means == sorted(means)
     assert means[-1] > means[-2] * 1.01
+
+
+@pytest.fixture(scope="module")
+def conditioned():
+    """A fit that knows what a chat template does: on IFEval it brings a logit."""
+    fit = fake_fit(draws=300, conditions=("chat_template",))
+    shift = fit.posterior["condition_shift"]
+    shift[:] = xr.where(shift["benchmark"] == "IFEval", 1.0, 0.0).to_numpy()[:, None]
+    return fit
+
+
+def mean_of(fit, llms, benchmark, scores=None):
+    found = fit.predict(llms, scores).summary
+    return found[found["benchmark"] == benchmark].set_index("llm")["mean"]
+
+
+def test_conditions_shift_the_benchmarks_that_they_shift(conditioned):
+    frame = new(family=["llama", "llama"], recipe=["r", "r"], tuned=1)
+    told = frame.assign(chat_template=[True, False])
+    found = mean_of(conditioned, told, "IFEval")
+    assert found["new 0"] > found["new 1"] + 0.03
+    elsewhere = mean_of(conditioned, told, "MMLU")
+    assert elsewhere["new 0"] == pytest.approx(elsewhere["new 1"], abs=0.01)
+
+
+def test_llms_are_evaluated_as_is_usual_if_nothing_is_said(conditioned):
+    usual = conditioned.model.design.usual_condition(np.array([1]))[0, :, 0]
+    share = usual[conditioned.model.design.benchmarks.index("IFEval")]
+    frame = new(family=["llama"], recipe=["r"], tuned=1)
+    with_share = mean_of(conditioned, frame.assign(chat_template=share), "IFEval")
+    assert mean_of(conditioned, frame, "IFEval")["new 0"] == pytest.approx(with_share["new 0"])
+    assert 0.5 < share < 0.9
+
+
+def test_known_scores_say_how_they_were_evaluated(conditioned):
+    """A good score with the template says less than one without."""
+    llms = new(family=["llama"], recipe=["r"], tuned=1)
+    score = pd.DataFrame({"llm": ["new 0"], "benchmark": "IFEval", "score": 0.35})
+    plain, easy = (
+        mean_of(conditioned, llms, "BBH", score.assign(chat_template=told))["new 0"]
+        for told in (False, True)
+    )
+    assert plain > easy + 0.002

@@ -31,6 +31,7 @@ def test_the_variables_with_a_prior_and_the_defaults():
         "difficulty": "Normal(mu=-0.5, sigma=1.5)",
         "slope_scale": "LogNormal(mu=-2.3, sigma=0.7)",
         "tuning_scale": "LogNormal(mu=-1.5, sigma=0.7)",
+        "condition_scale": "LogNormal(mu=-1.2, sigma=0.7)",
         "developer_deviation_scale": "LogNormal(mu=-1.9, sigma=0.5)",
         "family_deviation_scale": "LogNormal(mu=-1.9, sigma=0.5)",
         "recipe_deviation_scale": "LogNormal(mu=-1.9, sigma=0.5)",
@@ -56,6 +57,7 @@ def test_every_default_has_a_reason():
         ("family_scale", 0.15, 2.5),
         ("slope_scale", 0.03, 0.4),
         ("tuning_scale", 0.06, 0.9),
+        ("condition_scale", 0.09, 1),
         ("developer_deviation_scale", 0.06, 0.4),
         ("family_deviation_scale", 0.06, 0.4),
         ("recipe_deviation_scale", 0.06, 0.4),
@@ -74,7 +76,7 @@ def test_the_range_that_a_reason_names_is_what_the_prior_says(name, low, high):
 
 def test_no_scale_can_be_zero():
     scales = [name for name in DEFAULTS if name.endswith(("_ratio", "_scale"))]
-    assert len(scales) == 10
+    assert len(scales) == 11
     for name in scales:
         assert DEFAULTS[name].prior.family == "LogNormal"
 
@@ -147,8 +149,8 @@ def test_an_unknown_variable():
         "There is no prior to override under 'precisionn' (nearest: 'precision'). The variables "
         "with a prior are 'feature_slope', 'tuning_shift', 'family_scale', 'developer_ratio', "
         "'recipe_ratio', 'llm_ratio', 'family_slope_ratio', 'total_loading', 'loading_contrast', "
-        "'difficulty', 'slope_scale', 'tuning_scale', 'developer_deviation_scale', "
-        "'family_deviation_scale', 'recipe_deviation_scale', "
+        "'difficulty', 'slope_scale', 'tuning_scale', 'condition_scale', "
+        "'developer_deviation_scale', 'family_deviation_scale', 'recipe_deviation_scale', "
         "'floor_slack', 'ceiling_share', 'asymmetry', 'precision', 'tail'."
     )
 

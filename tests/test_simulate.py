@@ -27,6 +27,8 @@ from latentscale.story import scipy_of
 
 SLOPES = ("log(params_b)", "log(params_b):log(tokens_t)")
 VARIANTS = {
+    "developers": {"skills": 2, "families_per_developer": 2.0, "family_slopes": SLOPES},
+    "conditions": {"skills": 2, "conditions": ("shots", "template"), "likelihood": "student_t"},
     "one skill": {"skills": 1},
     "three skills": {"skills": 3},
     "family slopes": {"skills": 3, "family_slopes": SLOPES},
@@ -108,13 +110,13 @@ def test_prediction_of_the_truth_gives_the_expected_scores(settings):
 TERMS = (
     "feature_slope", "tuning_shift", "family_effect", "recipe_effect", "llm_effect", "family_slope",
     "loading", "difficulty", "benchmark_slope", "benchmark_tuning", "family_deviation",
-    "recipe_deviation", "floor", "ceiling", "asymmetry",
+    "recipe_deviation", "condition_shift", "floor", "ceiling", "asymmetry",
 )  # fmt: skip
 
 
 @pytest.mark.parametrize("term", TERMS)
 def test_every_term_matters_so_that_losing_one_is_noticed(term):
-    simulation = small(skills=3, family_slopes=SLOPES)
+    simulation = EVERYTHING
     members = fitted_members(simulation.model.design, simulation.model.spec)
     draws = read_draws(one_draw(simulation.truth))
     nothing = 1.0 if term == "asymmetry" else 0.0
@@ -124,12 +126,16 @@ def test_every_term_matters_so_that_losing_one_is_noticed(term):
     assert np.abs(lost - simulation.expected.to_numpy().ravel()).max() > 1e-3
 
 
-OF_EVERYTHING = {"skills": 3, "family_slopes": SLOPES, "families_per_developer": 2.0}
+OF_EVERYTHING = {
+    "skills": 3, "family_slopes": SLOPES, "families_per_developer": 2.0,
+    "conditions": ("shots", "template"),
+}  # fmt: skip
 EVERYTHING = small(**OF_EVERYTHING)
 RANDOM = (
     "feature_slope", "tuning_shift", "family_scale", "developer_ratio", "recipe_ratio", "llm_ratio",
     "developer_z", "family_z", "recipe_z", "llm_z", "family_slope_ratio", "family_slope_z",
     "total_loading", "loading_contrast", "difficulty", "slope_scale", "tuning_scale",
+    "condition_scale", "condition_z",
     "benchmark_slope_z", "benchmark_tuning_z", "developer_deviation_scale", "developer_deviation_z",
     "family_deviation_scale", "family_deviation_z", "recipe_deviation_scale", "recipe_deviation_z",
     "floor_slack", "ceiling_share", "asymmetry",
@@ -154,7 +160,7 @@ def test_everything_that_the_graph_draws_is_drawn():
 
 
 def test_the_truth_has_the_dims_and_coords_of_the_posterior():
-    simulation = small(skills=2, family_slopes=SLOPES, families_per_developer=2.0)
+    simulation = small(**OF_EVERYTHING)
     graph = simulation.model.to_pymc()
     for name in simulation.truth:
         assert simulation.truth[name].dims == graph.named_vars_to_dims.get(name, ()), name

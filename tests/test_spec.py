@@ -46,6 +46,7 @@ def test_json_gives_the_same_settings_back():
         "squares": [],
         "tuning_slopes": [],
         "developers": False,
+        "conditions": [],
     }
 
 

@@ -94,6 +94,26 @@ def _pull_back_precision(scale, precisions, d_precisions, d_scale):
 
 
 @compiled
+def condition_shifts(shared):
+    """Give what conditions of evaluation add to eta, dims (benchmark, condition)."""
+    n = shared.condition_scale.shape[0]
+    shift = np.zeros((shared.difficulty.shape[0], n))
+    for j in range(shift.shape[0]):
+        for c in range(n):
+            shift[j, c] = shared.condition_scale[c] * shared.condition_z[j, c]
+    return shift
+
+
+@compiled
+def pull_back_condition_shifts(shared, d_shift, d_shared):
+    """Reverse :func:`condition_shifts`; adds to ``d_shared``."""
+    for j in range(d_shift.shape[0]):
+        for c in range(d_shift.shape[1]):
+            d_shared.condition_scale[c] += shared.condition_z[j, c] * d_shift[j, c]
+            d_shared.condition_z[j, c] += shared.condition_scale[c] * d_shift[j, c]
+
+
+@compiled
 def family_slopes(shared, z):
     """Give how slopes in some features differ between families, dims (family and feature, skill).
 

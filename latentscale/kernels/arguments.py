@@ -26,6 +26,8 @@ class Cells(NamedTuple):
         Where the scores on each benchmark begin, and where the last end.
     ends : int, dims (benchmark,)
         Where those at the ends of the scale begin.
+    condition : dims (obs, condition)
+        How each was evaluated.
     """
 
     score: Any
@@ -35,6 +37,7 @@ class Cells(NamedTuple):
     recipe: Any
     start: Any
     ends: Any
+    condition: Any
 
 
 class Llms(NamedTuple):
@@ -111,8 +114,9 @@ class Laws(NamedTuple):
 class Shared(NamedTuple):
     """The parameters that all LLMs share, in the order of the sampler's coordinates.
 
-    Dims are those of the graph's variables; one that a model lacks has no rows. ``benchmark_slope``
-    has the free benchmarks, in features and last in tuning.
+    Dims are those of the graph's variables; one that a model lacks has no rows. ``condition_z`` is
+    a shift relative to its scale; ``benchmark_slope`` has the free benchmarks, in features and last
+    in tuning.
     """
 
     feature_slope: Any
@@ -130,11 +134,13 @@ class Shared(NamedTuple):
     difficulty: Any
     slope_scale: Any
     tuning_scale: Any
+    condition_scale: Any
     floor_slack: Any
     ceiling_share: Any
     asymmetry: Any
     precision: Any
     tail: Any
+    condition_z: Any
     benchmark_slope: Any
 
 
@@ -191,12 +197,13 @@ class Scatter(NamedTuple):
 
 
 class Benchmarks(NamedTuple):
-    """What eta has of a benchmark, dims (benchmark,), (benchmark, feature) and (.., skill)."""
+    """What eta has of a benchmark, dims (benchmark,) or (benchmark, feature, skill, ...)."""
 
     difficulty: Any
     slope: Any
     tuning: Any
     loading: Any
+    condition: Any
 
 
 class OfSkills(NamedTuple):

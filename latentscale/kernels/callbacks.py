@@ -30,10 +30,10 @@ from latentscale.spec import MAX_SKILLS
 
 # The arrays in the directory, in its order; numbers, except where the name says integers.
 ARRAYS = (
-    "score", "trials", "guess", "llm", "recipe_of_cell", "first", "ends", "x", "x_slope", "tuned",
-    "recipe", "family_of_recipe", "developer_of_family", "chance", "mean", "rough_slope",
-    "weights", "anchored", "placed", "start", "law", "support", "numbers", "shapes", "centre",
-    "root",
+    "score", "trials", "guess", "llm", "recipe_of_cell", "first", "ends", "condition", "x",
+    "x_slope", "tuned", "recipe", "family_of_recipe", "developer_of_family", "chance", "mean",
+    "rough_slope", "weights", "anchored", "placed", "start", "law", "support", "numbers", "shapes",
+    "centre", "root",
 )  # fmt: skip
 INTEGERS = frozenset(
     ("llm", "recipe_of_cell", "first", "ends", "recipe", "family_of_recipe", "developer_of_family",
@@ -91,13 +91,13 @@ def _integer_matrix(directory, i):
 
 @compiled
 def known_of(
-    score, trials, guess, llm, recipe_of_cell, first, ends, x, x_slope, tuned, recipe,
+    score, trials, guess, llm, recipe_of_cell, first, ends, condition, x, x_slope, tuned, recipe,
     family_of_recipe, developer_of_family, chance, mean, rough_slope, weights, anchored, placed,
     start, law, support, numbers, shapes,
 ):  # fmt: skip
     """Name the arrays of :data:`ARRAYS`, up to the last two."""
     return Known(
-        Cells(score, trials, guess, llm, recipe_of_cell, first, ends),
+        Cells(score, trials, guess, llm, recipe_of_cell, first, ends, condition),
         Llms(x, x_slope, tuned, recipe, family_of_recipe, developer_of_family),
         Suite(chance, mean, rough_slope, weights, anchored, placed, x.shape[1]),
         Laws(start, law, support, numbers),
@@ -110,10 +110,11 @@ def _known(d):
     """Give the arrays of a directory, in the order of :data:`ARRAYS`."""
     return known_of(
         _numbers(d, 0), _numbers(d, 1), _numbers(d, 2), _integers(d, 3), _integers(d, 4),
-        _integers(d, 5), _integers(d, 6), _matrix(d, 7), _matrix(d, 8), _numbers(d, 9),
-        _integers(d, 10), _integers(d, 11), _integers(d, 12), _numbers(d, 13), _numbers(d, 14),
-        _numbers(d, 15), _matrix(d, 16), _integers(d, 17), _integers(d, 18), _integers(d, 19),
-        _integers(d, 20), _integers(d, 21), _matrix(d, 22), _integer_matrix(d, 23),
+        _integers(d, 5), _integers(d, 6), _matrix(d, 7), _matrix(d, 8), _matrix(d, 9),
+        _numbers(d, 10), _integers(d, 11), _integers(d, 12), _integers(d, 13), _numbers(d, 14),
+        _numbers(d, 15), _numbers(d, 16), _matrix(d, 17), _integers(d, 18), _integers(d, 19),
+        _integers(d, 20), _integers(d, 21), _integers(d, 22), _matrix(d, 23),
+        _integer_matrix(d, 24),
     )  # fmt: skip
 
 

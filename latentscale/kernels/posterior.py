@@ -72,7 +72,7 @@ def _without_scores(cells):
     """Give cells of which no benchmark has any."""
     return Cells(
         cells.score, cells.trials, cells.guess, cells.llm, cells.recipe,
-        np.zeros_like(cells.start), cells.ends,
+        np.zeros_like(cells.start), cells.ends, cells.condition,
     )  # fmt: skip
 
 
@@ -220,7 +220,7 @@ def _zeros(parameters):
         Scatter(_zero(scatter.precision), _zero(scatter.tail)),
         Benchmarks(
             _zero(benchmarks.difficulty), _zero(benchmarks.slope), _zero(benchmarks.tuning),
-            _zero(benchmarks.loading),
+            _zero(benchmarks.loading), _zero(benchmarks.condition),
         ),
         _zero(explained),
         OfSkills(

@@ -12,21 +12,23 @@ from latentscale.kernels.links import left_of_the_way, line_at
 def own_part(skills, cells, llms, benchmarks, explained):
     """Give what eta has before the group effects, dims (obs,).
 
-    difficulty_j + loading_j . explained_i + x_i slope_j + tuned_i tuning_j.
+    difficulty_j + loading_j . explained_i + x_i slope_j + tuned_i tuning_j
+    + condition_ij condition_j.
     """
     own = np.empty(cells.llm.shape[0])
     for j in range(benchmarks.difficulty.shape[0]):
         rows = slice(cells.start[j], cells.start[j + 1])
         _own_part_on(
-            skills, j, cells.llm[rows], llms.x, llms.tuned, benchmarks, explained, own[rows]
-        )
+            skills, j, cells.llm[rows], llms.x, llms.tuned, cells.condition[rows], benchmarks,
+            explained, own[rows],
+        )  # fmt: skip
     return own
 
 
 @compiled
-def _own_part_on(skills, j, llm, x, tuned, benchmarks, explained, own):
+def _own_part_on(skills, j, llm, x, tuned, condition, benchmarks, explained, own):
     """Write what eta has before the group effects, for the scores on one benchmark."""
-    difficulty, slope, tuning, loading = benchmarks
+    difficulty, slope, tuning, loading, shift = benchmarks
     for o in range(llm.shape[0]):
         i = llm[o]
         total = difficulty[j] + tuned[i] * tuning[j]
@@ -34,6 +36,8 @@ def _own_part_on(skills, j, llm, x, tuned, benchmarks, explained, own):
             total += x[i, p] * slope[j, p]
         for k in range(len(skills)):
             total += loading[j, k] * explained[i, k]
+        for c in range(condition.shape[1]):
+            total += condition[o, c] * shift[j, c]
         own[o] = total
 
 
@@ -50,6 +54,9 @@ def pull_back_own_part(
         d_benchmarks.tuning[j] += d_tuning
         for p in range(llms.x.shape[1]):
             d_benchmarks.slope[j, p] += _product_with_column(llm, llms.x, p, d)
+        for c in range(cells.condition.shape[1]):
+            for o in range(d.shape[0]):
+                d_benchmarks.condition[j, c] += cells.condition[rows][o, c] * d[o]
         _pull_back_products_on(
             skills, j, llm, explained, benchmarks.loading, d, d_explained, d_benchmarks.loading
         )

@@ -26,6 +26,8 @@ _own_slopes, _pull_back_own_slopes = benchmarks.own_slopes, benchmarks.pull_back
 _skill_scales, _pull_back_skill_scales = abilities.skill_scales, abilities.pull_back_skill_scales
 _precision, _deviation_precisions = abilities.precision, abilities.deviation_precisions
 _pull_back_deviation_precisions = abilities.pull_back_deviation_precisions
+_condition_shifts = abilities.condition_shifts
+_pull_back_condition_shifts = abilities.pull_back_condition_shifts
 _family_slopes, _explained = abilities.family_slopes, abilities.explained
 _pull_back_explained = abilities.pull_back_explained
 _pull_back_family_slopes = abilities.pull_back_family_slopes
@@ -58,7 +60,8 @@ def _shared(flat, shapes, at):
         _line(flat, shapes, at, 9), _line(flat, shapes, at, 10), _part(flat, shapes, at, 11),
         _line(flat, shapes, at, 12), _line(flat, shapes, at, 13), _line(flat, shapes, at, 14),
         _line(flat, shapes, at, 15), _line(flat, shapes, at, 16), _line(flat, shapes, at, 17),
-        _line(flat, shapes, at, 18), _line(flat, shapes, at, 19), _part(flat, shapes, at, 20),
+        _line(flat, shapes, at, 18), _line(flat, shapes, at, 19), _line(flat, shapes, at, 20),
+        _part(flat, shapes, at, 21), _part(flat, shapes, at, 22),
     )  # fmt: skip
 
 
@@ -123,7 +126,7 @@ def _parameters(n_skills, known, shared, groups):
     parameters = Parameters(
         curve,
         Scatter(_or_ones(shared.precision, loading.shape[0]), _or_ones(shared.tail, 1)),
-        Benchmarks(shared.difficulty, slope, tuning, loading),
+        Benchmarks(shared.difficulty, slope, tuning, loading, _condition_shifts(shared)),
         _explained(known.llms, shared, family_slope),
         OfSkills(
             _precision(scales.developer),
@@ -160,6 +163,7 @@ def _pull_back(n_skills, known, shared, groups, parameters, start, d, d_shared, 
     add(d_shared.tail, d.scatter.tail)
     add(d_shared.precision, d.scatter.precision)
     add(d_shared.difficulty, d.benchmarks.difficulty)
+    _pull_back_condition_shifts(shared, d.benchmarks.condition, d_shared)
     _pull_back_own_slopes(n_skills, suite, shared, parameters.benchmarks, d.benchmarks, d_shared)
     _pull_back_loadings(n_skills, suite, d.benchmarks.loading, d_shared)
     d_logit, d_steepness = _pull_back_place(suite, start.steepness, shared, d_shared)
@@ -248,8 +252,8 @@ def _report(values, known, shared, start, parameters, on_skills, deviations, out
     developer, family, recipe, llm = on_skills
     developer_deviation, family_deviation, recipe_deviation = deviations
     llms, curve, benchmarks = known.llms, parameters.curve, parameters.benchmarks
-    scales, at = start.scales, known.laws.start[_N_SHARED - 1]
-    for i in range(at):  # all but the coordinates of the own slopes, which come last
+    scales, at = start.scales, known.laws.start[_N_SHARED - 2]
+    for i in range(at):  # all but the coordinates of shifts and own slopes, which come last
         out[i] = values[i]
     if shared.developer_ratio.shape[0] > 0:
         at = _append(scales.developer, out, at)
@@ -264,6 +268,7 @@ def _report(values, known, shared, start, parameters, on_skills, deviations, out
     if shared.tuning_scale.shape[0] > 0:
         at = _append(benchmarks.slope, out, at)
         at = _append(benchmarks.tuning, out, at)
+    at = _append(benchmarks.condition, out, at)
     at = _append(curve.floor, out, at)
     at = _append(curve.ceiling, out, at)
     for i in range(llm.shape[0]):
