@@ -67,7 +67,11 @@ def direct_model(model: ScalingModel) -> pm.Model:
         x = np.column_stack([design.x, design.tuned])
         # Deviations.
         names = ("developer_deviation", "family_deviation", "recipe_deviation")
-        scales = [pm.LogNormal(f"{name}_scale", -1.9, 0.5, dims="benchmark") for name in names]
+        middles = (-2.5, -1.9, -1.9)
+        scales = [
+            pm.LogNormal(f"{name}_scale", middle, 0.5, dims="benchmark")
+            for name, middle in zip(names, middles, strict=True)
+        ]
         z = [pm.Normal(f"{n}_z", dims=(n.split("_")[0], "benchmark")) for n in names]
         eta = difficulty + pt.dot(ability, loading.T) + pt.dot(x, own.T)
         eta = (

@@ -71,12 +71,12 @@ def numpyro_model(model: ScalingModel) -> Callable[[], None]:
         own = own - loading @ jnp.linalg.solve(loading.T @ loading, loading.T @ own)
         # Deviations.
         eta = difficulty + ability @ loading.T + x @ own.T
-        for name, n, of in (
-            ("developer_deviation", len(design.developers), developer_of_llm),
-            ("family_deviation", len(design.families), design.family_of_llm),
-            ("recipe_deviation", len(design.recipes), design.recipe_of_llm),
+        for name, n, of, middle in (
+            ("developer_deviation", len(design.developers), developer_of_llm, -2.5),
+            ("family_deviation", len(design.families), design.family_of_llm, -1.9),
+            ("recipe_deviation", len(design.recipes), design.recipe_of_llm, -1.9),
         ):
-            scale = positive(f"{name}_scale", (n_benchmarks,), -1.9, 0.5)
+            scale = positive(f"{name}_scale", (n_benchmarks,), middle, 0.5)
             eta = eta + (scale * normal(f"{name}_z", (n, n_benchmarks)))[of]
         # Scores.
         chance = design.chance

@@ -168,7 +168,8 @@ DEFAULTS: Mapping[str, DefaultPrior] = {
         "evaluating otherwise moves single benchmarks by 0.1 to 1 logits",
     ),
     "developer_deviation_scale": DefaultPrior(
-        Prior("LogNormal", mu=-1.9, sigma=0.5), "0.06 to 0.4 logits on a single benchmark"
+        Prior("LogNormal", mu=-2.5, sigma=0.5),
+        "0.04 to 0.19 logits on a single benchmark: families of one are mostly alike in skills",
     ),
     "family_deviation_scale": DefaultPrior(
         Prior("LogNormal", mu=-1.9, sigma=0.5), "0.06 to 0.4 logits on a single benchmark"
