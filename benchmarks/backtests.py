@@ -6,9 +6,9 @@ On the bundled leaderboard, with exact refits and default settings. Written are 
 ``differences.csv`` (of every model from the package, with intervals from resampling families) on
 the scores that all models predicted, ``by_benchmark.csv`` (of the package), ``cells.csv`` (every
 score that the package predicted) and ``pairs.csv`` (pairs of LLMs of one unseen family). Finished
-folds are kept, so that a run that was stopped goes on where it was. Families are dealt to ten folds;
-``--together 0`` leaves one out at a time, which takes twice as long, and ``--together 6`` is faster:
-all models then know less, and err a bit more.
+folds are kept, so that a run that was stopped goes on where it was. Families are dealt to ten
+folds; ``--together 0`` leaves one out at a time, which takes twice as long, and ``--together 6`` is
+faster: all models then know less, and err a bit more.
 """
 
 from __future__ import annotations

@@ -42,6 +42,7 @@ _HOMES = {
     "load_leaderboard": "latentscale.catalog",
     "load_subtasks": "latentscale.catalog",
     "plots": "latentscale.plots",
+    "relative_gain": "latentscale.comparison",
     "simulate": "latentscale.simulation",
     "splits": "latentscale.splits",
 }
@@ -64,6 +65,7 @@ __all__ = [
     "load_leaderboard",
     "load_subtasks",
     "plots",
+    "relative_gain",
     "simulate",
     "splits",
 ]

@@ -14,7 +14,7 @@ import pandas as pd
 from latentscale.backtesting import Backtest, Rival, backtest
 from latentscale.errors import BacktestError
 from latentscale.metrics import CELL, summarise_cells
-from latentscale.paired import paired_difference
+from latentscale.paired import paired_difference, paired_gain
 from latentscale.splits import Splits
 from latentscale.wording import first, quoted, with_nearest
 
@@ -178,6 +178,77 @@ def compare(
             for name, model in models.items()
         }  # fmt: skip
     return Comparison(found)
+
+
+def relative_gain(
+    model: Rival,
+    baseline: Rival,
+    splits: Splits | Iterable[Splits],
+    executor: Executor | None = None,
+    *,
+    ci_prob: float = 0.95,
+    random_seed: int = 1,
+    **settings: Any,
+) -> pd.DataFrame:
+    """Say by what share a model's errors are smaller than a baseline's, such as scale alone.
+
+    Under :func:`latentscale.splits.leave_family_out` this is what more features are worth for a
+    family that nobody has seen; under :func:`latentscale.splits.random_cells`, as of studies whose
+    folds cut through families, it also has in it what leaks from an LLM's siblings.
+
+    Parameters
+    ----------
+    model, baseline : ScalingModel or other Rival
+    splits : Splits or iterable of Splits
+    executor : concurrent.futures.Executor, optional
+        As for :func:`latentscale.backtest`.
+    ci_prob : float, default 0.95
+        Of the intervals, which come from resampling families.
+    random_seed : int, default 1
+        The same seed gives the same figures.
+    **settings
+        As for :func:`latentscale.backtest`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Indexed by ``splits``, ``benchmark`` (``"all"`` for all of them together) and ``metric``
+        (``mae``, ``crps``, ``interval_score90``): the losses ``one`` of the model and ``other`` of
+        the baseline in points, ``gain`` = 1 - one / other with its interval ``lower`` and
+        ``upper``, ``n`` cells and ``clusters``, families. Only scores that both predicted count.
+
+    Raises
+    ------
+    BacktestError
+        A fold failed, or the two have not the cells of two families of a benchmark in common.
+
+    Examples
+    --------
+    >>> import latentscale as ls
+    >>> table = ls.load_leaderboard(benchmarks="MMLU").select(families=["opt", "pythia", "llama"])
+    >>> found = ls.relative_gain(
+    ...     ls.baselines.NearestSibling(table), ls.baselines.FamilyMean(table),
+    ...     ls.splits.leave_family_out(table, observed=1), progressbar=False,
+    ... )
+    >>> bool(found.loc[("leave family out, 1 observed", "all", "mae"), "gain"] > 0)
+    True
+    """
+    parts = {}
+    for each in [splits] if isinstance(splits, Splits) else list(splits):
+        one, other = (
+            backtest(which, each, executor, random_seed=random_seed, **settings).cells
+            for which in (model, baseline)
+        )
+        for name in ("all", *one["benchmark"].unique()):
+            parts[each.name, name] = paired_gain(
+                *(
+                    part if name == "all" else part[part["benchmark"] == name]
+                    for part in (one, other)
+                ),
+                ci_prob=ci_prob,
+                random_seed=random_seed,
+            )
+    return pd.concat(parts, names=["splits", "benchmark"])
 
 
 def _index(cells: pd.DataFrame) -> pd.MultiIndex:

@@ -20,6 +20,7 @@ from latentscale.prediction import Prediction, joint_log_density, predict, repli
 from latentscale.wording import first, quoted, with_nearest
 
 if TYPE_CHECKING:
+    from latentscale.associations import Associations, FeatureCurve
     from latentscale.curves import ScalingCurve
     from latentscale.estimates import Estimates
     from latentscale.spec import ModelSpec
@@ -334,6 +335,72 @@ class ScalingFit:
         from latentscale.effects import developer_effects
 
         return developer_effects(self, ci_prob)
+
+    def feature_effects(
+        self,
+        on: str = "skill",
+        benchmarks: Sequence[str] | None = None,
+        ci_prob: float | None = None,
+    ) -> Associations:
+        """Say what features are associated with, and what these data cannot tell of them.
+
+        Parameters
+        ----------
+        on : {"skill", "score"}, default "skill"
+            What a standard deviation of each design column adds to each skill
+            (:func:`latentscale.associations.skill_effects`), or how expected scores differ between
+            usual values of each feature (:func:`latentscale.associations.score_effects`).
+        benchmarks : sequence of str, optional
+            For scores; default: every fitted benchmark.
+        ci_prob : float, optional
+            Of the outer interval; default: ``arviz.rcParams``.
+
+        Returns
+        -------
+        Associations
+        """
+        from latentscale.associations import score_effects, skill_effects
+
+        if on == "skill":
+            return skill_effects(self, ci_prob)
+        if on == "score":
+            return score_effects(self, benchmarks, ci_prob)
+        raise PredictionError(
+            f"on={first(with_nearest([str(on)], ['skill', 'score']))} is neither 'skill' nor "
+            "'score', which features can have effects on."
+        )
+
+    def contrast(
+        self,
+        feature: str,
+        value: Any,
+        reference: Any,
+        benchmarks: Sequence[str] | None = None,
+        ci_prob: float | None = None,
+    ) -> Associations:
+        """Say by how much expected scores differ between two values of a feature, all else held.
+
+        See :func:`latentscale.associations.contrast`.
+        """
+        from latentscale.associations import contrast
+
+        return contrast(self, feature, value, reference, benchmarks, ci_prob)
+
+    def curve(
+        self,
+        feature: str,
+        benchmarks: Sequence[str] | None = None,
+        grid: Sequence[float] | None = None,
+        ci_prob: float | None = None,
+    ) -> FeatureCurve:
+        """Give expected scores along a feature, averaged over the fitted LLMs.
+
+        See :func:`latentscale.associations.feature_curve`; for one family along its size see
+        :meth:`scaling_curve`.
+        """
+        from latentscale.associations import feature_curve
+
+        return feature_curve(self, feature, benchmarks, grid, ci_prob)
 
     def ability_ranking(
         self,

@@ -121,3 +121,22 @@ def test_a_backtest_compares_itself_with_another(found):
     row = of_splits["sibling"].compare(of_splits["family mean"]).loc["mae"]
     assert isinstance(row, pd.Series)
     assert row["difference"] == pytest.approx(row["one"] - row["other"])
+
+
+def test_the_relative_gain_by_benchmark_and_over_all():
+    table = ls.load_leaderboard(benchmarks=["MMLU", "ARC-C"]).select(
+        families=["opt", "pythia", "llama", "gemma"]
+    )
+    one, other = ls.baselines.NearestSibling(table), ls.baselines.FamilyMean(table)
+    splits = ls.splits.leave_family_out(table, observed=1)
+    found = ls.relative_gain(one, other, splits, progressbar=False)
+    assert found.index.names == ["splits", "benchmark", "metric"]
+    assert set(found.index.get_level_values("benchmark")) == {"all", "MMLU", "ARC-C"}
+    of_splits = found.loc[splits.name]
+    both = [ls.backtest(model, splits, progressbar=False).metrics() for model in (one, other)]
+    mae = [float(frame["mae"].iloc[0]) for frame in both]
+    row = of_splits.loc[("all", "mae")]
+    assert [row["one"], row["other"]] == pytest.approx(mae)
+    assert row["gain"] == pytest.approx(1 - mae[0] / mae[1])
+    n = of_splits.xs("mae", level="metric")["n"]
+    assert n["all"] == n["MMLU"] + n["ARC-C"]

@@ -8,7 +8,7 @@ import pytest
 
 from latentscale.errors import BacktestError
 from latentscale.metrics import score_cells
-from latentscale.paired import paired_difference
+from latentscale.paired import paired_difference, paired_gain
 
 N_FAMILIES, PER_FAMILY = 40, 6
 
@@ -60,3 +60,14 @@ def test_nothing_is_said_of_chance_from_a_single_family():
         "The two backtests have 2 cells in common, of 1 different values of family ('f0'). With "
         "fewer than two nothing can be said of chance. Compare backtests of the same splits."
     )
+
+
+def test_a_gain_is_the_share_of_the_loss_that_is_gone():
+    off = np.random.default_rng(5).uniform(0.1, 0.4, size=(N_FAMILIES, PER_FAMILY))
+    found = paired_gain(cells_of(0.75 * off), cells_of(off))
+    row = found.loc["mae"]
+    assert row["gain"] == pytest.approx(1 - row["one"] / row["other"])
+    assert row["gain"] == pytest.approx(0.25, abs=0.01)
+    assert row["lower"] < row["gain"] < row["upper"] < row["lower"] + 0.02
+    worse = paired_gain(cells_of(off), cells_of(0.75 * off)).loc["mae"]
+    assert worse["gain"] == pytest.approx(1 - 4 / 3, abs=0.02)

@@ -42,6 +42,8 @@ PICTURES = {
     "ability_ranking": lambda fit, **kw: plots.ability_ranking(fit, **kw),
     "calibration": lambda _, **kw: plots.calibration(cells_of(0.1), **kw),
     "family_effects": lambda fit, **kw: plots.family_effects(fit, **kw),
+    "feature_curve": lambda fit, **kw: plots.feature_curve(fit, "tokens_t", **kw),
+    "feature_effects": lambda fit, **kw: plots.feature_effects(fit, **kw),
     "loadings": lambda fit, **kw: plots.loadings(fit, **kw),
     "predicted_vs_observed": lambda fit, **kw: plots.predicted_vs_observed(fit, **kw),
     "predictive_check": lambda fit, **kw: plots.predictive_check(fit, **kw),
@@ -92,6 +94,8 @@ def test_message_about_an_unknown_element(fit):
     [
         ("ability_ranking", "outer"),
         ("family_effects", "inner"),
+        ("feature_curve", "llms"),
+        ("feature_effects", "zero"),
         ("loadings", "mean"),
         ("predicted_vs_observed", "identity"),
         ("predictive_check", "observed"),
@@ -261,3 +265,33 @@ def test_one_skill_is_enough():
     fit = fake_fit(skills=1, draws=10, anchors=["HellaSwag"])
     for name in ("family_effects", "loadings", "ability_ranking"):
         assert list(style.axes_of(PICTURES[name](fit))) == ["skill 1 (HellaSwag)"]
+
+
+def test_feature_effects_on_scores_have_a_panel_for_each_comparison(small):
+    found = small.feature_effects(on="score")
+    pc = plots.feature_effects(found)
+    names = found.summary["comparison"].unique().tolist()
+    assert list(style.axes_of(pc)) == names
+    target = style.axes_of(pc)[names[0]]
+    assert _rows(target) == ["HellaSwag", "GSM8K", "MMLU", "BBH"] or len(_rows(target)) == 4
+
+
+def test_effects_that_may_be_zero_are_grey(small):
+    found = small.feature_effects()
+    pc = plots.feature_effects(found)
+    bounds = [name for name in found.summary if name.endswith(("_lb", "_ub"))][-2:]
+    for skill, target in style.axes_of(pc).items():
+        rows = found.summary[found.summary["skill"] == skill]
+        sure = rows[bounds].prod(axis=1).to_numpy() > 0
+        segments = [part for part in target.collections if hasattr(part, "get_segments")]
+        colours = segments[1].get_colors()
+        expected = [mpl.colors.to_rgb(style.BLUE if each else style.MUTED) for each in sure]
+        np.testing.assert_allclose(np.array(colours)[:, :3], expected)
+
+
+def test_a_feature_curve_without_a_feature(small):
+    with pytest.raises(PredictionError) as error:
+        plots.feature_curve(small)
+    assert str(error.value) == (
+        "A curve needs a feature. Name one, as in plots.feature_curve(fit, 'params_b')."
+    )

@@ -27,6 +27,7 @@ PUBLIC = [
     "load_leaderboard",
     "load_subtasks",
     "plots",
+    "relative_gain",
     "simulate",
     "splits",
 ]

@@ -136,12 +136,13 @@ def _draw_all(
     style.draw(
         pc, "ceiling", _ceiling, dataset["ceiling"], visuals, reach=reach, ls=(0, (5, 2)), **faint
     )
-    band: dict[str, Any] = {"color": style.BLUE, "lw": 0, "zorder": 2}
-    style.draw(pc, "new_score", _band, dataset["new_score"], visuals, alpha=0.16, **band)
-    style.draw(pc, "expected_band", _band, dataset["expected_band"], visuals, alpha=0.34, **band)
+    look: dict[str, Any] = {"x": dataset["params_b"].to_numpy(), "color": style.BLUE}
+    band = {**look, "lw": 0, "zorder": 2}
+    style.draw(pc, "new_score", style.band, dataset["new_score"], visuals, alpha=0.16, **band)
     style.draw(
-        pc, "expected", _line, dataset["expected"], visuals, color=style.BLUE, lw=1.4, zorder=3
+        pc, "expected_band", style.band, dataset["expected_band"], visuals, alpha=0.34, **band
     )
+    style.draw(pc, "expected", style.line, dataset["expected"], visuals, lw=1.4, zorder=3, **look)
     if points.size:
         style.draw(pc, "points", _scores, points, visuals, s=17, edgecolor=style.ORANGE, zorder=5)
 
@@ -168,19 +169,6 @@ def _ceiling(da: xr.DataArray, target: Axes, *, reach: Any, **kwargs: Any) -> An
         color=style.MUTED,
     )
     return None
-
-
-def _band(da: xr.DataArray, target: Axes, **kwargs: Any) -> Any:
-    return target.fill_between(
-        da["params_b"].to_numpy(),
-        da.isel(bound=0).to_numpy(),
-        da.isel(bound=1).to_numpy(),
-        **kwargs,
-    )
-
-
-def _line(da: xr.DataArray, target: Axes, **kwargs: Any) -> Any:
-    return target.plot(da["params_b"].to_numpy(), da.to_numpy(), **kwargs)[0]
 
 
 def _scores(da: xr.DataArray, target: Axes, **kwargs: Any) -> Any:

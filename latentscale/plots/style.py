@@ -254,13 +254,13 @@ def horizontal_line(da: xr.DataArray, target: Axes, **kwargs: Any) -> Any:
 
 
 def band(da: xr.DataArray, target: Axes, *, x: Any, **kwargs: Any) -> Any:
-    """Fill between the bounds of ``da``, dims (at, bound), over ``x``."""
-    lower, upper = da.transpose("at", "bound").to_numpy().T
+    """Fill between the bounds of ``da``, dims (.., bound), over ``x``."""
+    lower, upper = da.transpose(..., "bound").to_numpy().T
     return target.fill_between(np.asarray(x), lower, upper, **kwargs)
 
 
 def line(da: xr.DataArray, target: Axes, *, x: Any, **kwargs: Any) -> Any:
-    """Draw a line through ``da``, dims (at,), over ``x``."""
+    """Draw a line through ``da``, of one dim, over ``x``."""
     return target.plot(np.asarray(x), da.to_numpy(), **kwargs)[0]
 
 

@@ -1,0 +1,388 @@
+"""What features are associated with: on skills, and on the scores of each benchmark.
+
+A slope says what a standard deviation of a feature adds to a skill. What that means for scores
+depends on where LLMs stand, so effects on scores are average comparisons: one feature of every
+fitted LLM is set to a value and then to another, all else of it is held, its effects and deviations
+too, and the differences of its expected scores are averaged over LLMs (Gelman and Pardoe 2007,
+Sociological Methodology 37).
+
+These are associations between LLMs that exist. A feature that hardly varies within families is told
+apart from what else families have in common by little but the prior: every answer names the share
+of a feature's variation that lies between families.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from pandas.api.types import is_bool_dtype, is_datetime64_any_dtype, is_numeric_dtype
+
+from latentscale.errors import PredictionError
+from latentscale.estimates import Estimates, interval_probs, known_labels, summarise
+from latentscale.forward import eta_of, expected_of, fitted_members, read_draws
+from latentscale.wording import count, first, quoted, with_nearest
+
+if TYPE_CHECKING:
+    from latentscale.design import Design
+    from latentscale.fit import ScalingFit
+
+# Memory for the draws of all LLMs' scores at once is kept to as many draws.
+_DRAWS_AT_ONCE = 250
+_GRID_POINTS = 20
+# Numbers are compared between these quantiles of theirs over the fitted LLMs.
+_QUARTILES = (0.25, 0.75)
+# Above this share of its variation between families, a feature competes with their effects.
+_MOSTLY_BETWEEN = 0.9
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Associations(Estimates):
+    """What features are associated with, and what cannot be told.
+
+    ``summary`` has with each estimate ``p_direction``, the probability that it has the sign that it
+    most likely has, and ``between``, the share of the feature's variation over LLMs that lies
+    between families.
+
+    Attributes
+    ----------
+    caveats : dict of str to str
+        By feature, what these data cannot tell of it.
+    """
+
+    caveats: Mapping[str, str]
+
+    def __repr__(self) -> str:
+        """Show the first rows, and what cannot be told."""
+        return "\n".join([super().__repr__(), *self.caveats.values()])
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class FeatureCurve(Associations):
+    """Expected scores along a feature, averaged over the fitted LLMs.
+
+    ``summary`` has a row for each ``benchmark`` and ``value``, without ``p_direction``. ``draws``
+    holds ``expected``, dims (chain, draw, benchmark, value).
+
+    Attributes
+    ----------
+    feature : str
+    points : pandas.DataFrame
+        ``llm``, ``family`` and ``value``: where the fitted LLMs are.
+    """
+
+    feature: str
+    points: pd.DataFrame
+
+
+def skill_effects(fit: ScalingFit, ci_prob: float | None = None) -> Associations:
+    """Say what a standard deviation of each design column adds to each skill.
+
+    Parameters
+    ----------
+    fit : ScalingFit
+    ci_prob : float, optional
+        Of the outer interval; default: ``arviz.rcParams``.
+
+    Returns
+    -------
+    Associations
+        ``summary``: ``skill``, ``feature`` (a column of the design), mean, sd and intervals in
+        logits of the skill's anchor. ``draws``: ``feature_slope``.
+    """
+    design, slope = fit.model.design, fit.posterior["feature_slope"]
+    probs = interval_probs(ci_prob)
+    frame = summarise(slope, probs).merge(_direction(slope), on=["feature", "skill"])
+    between = {
+        name: _between(design, design.x[:, [at]]) for at, name in enumerate(design.encoding.names)
+    }
+    frame["between"] = frame["feature"].map(between)
+    frame.insert(0, "skill", frame.pop("skill"))
+    ordered = frame.sort_values(
+        "skill", kind="stable", key=_order_of(slope["skill"].values.tolist())
+    )
+    caveats = {name: _caveat(design, name) for name in design.encoding.columns}
+    return Associations(ordered.reset_index(drop=True), slope.to_dataset(), probs, caveats)
+
+
+def score_effects(
+    fit: ScalingFit,
+    benchmarks: Sequence[str] | None = None,
+    ci_prob: float | None = None,
+) -> Associations:
+    """Say by how much expected scores differ along each feature, all else held.
+
+    Numbers and dates are compared between their quartiles over the fitted LLMs, categories with the
+    commonest, and tuned LLMs with others; see :func:`contrast` for any other two values.
+
+    Parameters
+    ----------
+    fit : ScalingFit
+    benchmarks : sequence of str, optional
+        Default: every fitted benchmark.
+    ci_prob : float, optional
+        Of the outer interval; default: ``arviz.rcParams``.
+
+    Returns
+    -------
+    Associations
+        ``summary``: ``feature``, ``comparison``, ``benchmark``, mean, sd and intervals as
+        fractions. ``draws``: ``difference``, dims (chain, draw, comparison, benchmark).
+    """
+    design = fit.model.design
+    pairs = {
+        f"{column}: {_text(low)} to {_text(high)}": (column, low, high)
+        for column in _columns(design)
+        for low, high in _usual_pairs(design, column)
+    }
+    parts = [_difference(fit, column, high, low) for column, low, high in pairs.values()]
+    whole = xr.concat(parts, pd.Index(list(pairs), name="comparison"))
+    return _compared(fit, whole, {name: pair[0] for name, pair in pairs.items()}, benchmarks,
+                     ci_prob)  # fmt: skip
+
+
+def contrast(
+    fit: ScalingFit,
+    feature: str,
+    value: Any,
+    reference: Any,
+    benchmarks: Sequence[str] | None = None,
+    ci_prob: float | None = None,
+) -> Associations:
+    """Say by how much expected scores differ between two values of a feature, all else held.
+
+    Parameters
+    ----------
+    fit : ScalingFit
+    feature : str
+        A column of the LLMs that the formula uses, or ``"tuned"``.
+    value, reference : object
+        Values that a fitted LLM could have; a category must be a fitted one.
+    benchmarks : sequence of str, optional
+        Default: every fitted benchmark.
+    ci_prob : float, optional
+        Of the outer interval; default: ``arviz.rcParams``.
+
+    Returns
+    -------
+    Associations
+        As :func:`score_effects` gives it, with one comparison.
+
+    Raises
+    ------
+    PredictionError, FeatureError
+        The formula does not use the feature, or a category was never seen.
+    """
+    _require_feature(fit, feature)
+    name = f"{feature}: {_text(reference)} to {_text(value)}"
+    found = _difference(fit, feature, value, reference)
+    return _compared(fit, found.expand_dims(comparison=[name]), {name: feature}, benchmarks,
+                     ci_prob)  # fmt: skip
+
+
+def feature_curve(
+    fit: ScalingFit,
+    feature: str,
+    benchmarks: Sequence[str] | None = None,
+    grid: Sequence[float] | None = None,
+    ci_prob: float | None = None,
+) -> FeatureCurve:
+    """Give expected scores along a feature that is a number, averaged over the fitted LLMs.
+
+    Parameters
+    ----------
+    fit : ScalingFit
+    feature : str
+        A column of numbers that the formula uses.
+    benchmarks : sequence of str, optional
+        Default: every fitted benchmark.
+    grid : sequence of float, optional
+        Default: over the range of the fitted LLMs, on a scale of logarithms if the formula takes
+        them.
+    ci_prob : float, optional
+        Of the outer interval; default: ``arviz.rcParams``.
+
+    Returns
+    -------
+    FeatureCurve
+
+    Raises
+    ------
+    PredictionError
+        The formula does not use the feature, it is no number, or a benchmark is not known.
+    """
+    _require_feature(fit, feature)
+    design = fit.model.design
+    values = design.llms[feature]
+    if not is_numeric_dtype(values) or is_bool_dtype(values):
+        raise PredictionError(
+            f"{feature!r} is not a number, so there is nothing between its values. Compare two of "
+            f"them: fit.contrast({feature!r}, ...)."
+        )
+    shown = _shown(design, benchmarks)
+    asked = _grid(design, feature) if grid is None else np.unique(np.asarray(grid, dtype=float))
+    parts = [_expected(fit, feature, value) for value in asked.tolist()]
+    draws = xr.concat(parts, pd.Index(asked, name="value")).sel(benchmark=shown)
+    draws = draws.transpose("chain", "draw", "benchmark", "value").rename("expected")
+    probs = interval_probs(ci_prob)
+    points = design.llms[["llm", "family", feature]].rename(columns={feature: "value"})
+    frame = summarise(draws, probs).assign(between=_between_of(design, feature))
+    caveats = {feature: _caveat(design, feature)}
+    return FeatureCurve(frame, draws.to_dataset(), probs, caveats, feature, points)
+
+
+def _compared(
+    fit: ScalingFit,
+    draws: xr.DataArray,
+    feature_of: Mapping[str, str],
+    benchmarks: Sequence[str] | None,
+    ci_prob: float | None,
+) -> Associations:
+    """Summarise differences, dims (comparison, chain, draw, benchmark)."""
+    design, probs = fit.model.design, interval_probs(ci_prob)
+    draws = draws.sel(benchmark=_shown(design, benchmarks))
+    draws = draws.transpose("chain", "draw", "comparison", "benchmark").rename("difference")
+    frame = summarise(draws, probs).merge(_direction(draws), on=["comparison", "benchmark"])
+    frame.insert(0, "feature", frame["comparison"].map(dict(feature_of)))
+    features = dict.fromkeys(feature_of.values())
+    between = {name: _between_of(design, name) for name in features}
+    frame["between"] = frame["feature"].map(between)
+    caveats = {name: _caveat(design, name) for name in features}
+    return Associations(frame, draws.to_dataset(), probs, caveats)
+
+
+def _difference(fit: ScalingFit, feature: str, value: Any, reference: Any) -> xr.DataArray:
+    return _expected(fit, feature, value) - _expected(fit, feature, reference)
+
+
+def _expected(fit: ScalingFit, feature: str, value: Any) -> xr.DataArray:
+    """Average expected scores over LLMs of which one feature is set, dims (chain, draw, bench.)."""
+    design, posterior = fit.model.design, fit.posterior
+    llms = design.llms.assign(**{feature: value})
+    x = design.encoding.encode(llms).to_numpy()
+    slopes = [design.encoding.names.index(name) for name in fit.spec.family_slopes]
+    fitted = fitted_members(design, fit.spec)
+    tuned = llms["tuned"].to_numpy(dtype=float)
+    members = replace(fitted, x=x, x_slope=x[:, slopes], tuned=tuned)
+    draws = read_draws(posterior)
+    means = []
+    for start in range(0, len(draws), _DRAWS_AT_ONCE):
+        part = draws.take(np.arange(start, min(start + _DRAWS_AT_ONCE, len(draws))))
+        means.append(expected_of(part, eta_of(part, members)).mean(axis=1))
+    shape = (posterior.sizes["chain"], posterior.sizes["draw"], len(design.benchmarks))
+    return xr.DataArray(
+        np.concatenate(means).reshape(shape),
+        dims=("chain", "draw", "benchmark"),
+        coords={
+            "chain": posterior["chain"].values,
+            "draw": posterior["draw"].values,
+            "benchmark": list(design.benchmarks),
+        },
+    )
+
+
+def _columns(design: Design) -> list[str]:
+    """Name the features that can be set: those of the formula, and tuned where it differs."""
+    tuned = ["tuned"] if design.llms["tuned"].nunique() > 1 else []
+    return [*design.encoding.columns, *tuned]
+
+
+def _usual_pairs(design: Design, column: str) -> list[tuple[Any, Any]]:
+    """Give the values to compare: quartiles, or every category with the commonest."""
+    values = design.llms[column]
+    if column == "tuned":
+        return [(0, 1)]
+    if column in design.encoding.levels:
+        commonest = values.mode().iloc[0]
+        return [(commonest, level) for level in design.encoding.levels[column]
+                if level != commonest]  # fmt: skip
+    low, high = (values.quantile(q, interpolation="nearest") for q in _QUARTILES)
+    return [(low, high)]
+
+
+def _grid(design: Design, feature: str) -> np.ndarray:
+    values = design.llms[feature].astype(float)
+    low, high = values.min(), values.max()
+    if low > 0 and any(f"log({feature})" in name for name in design.encoding.names):
+        return np.clip(np.geomspace(low, high, _GRID_POINTS), low, high)
+    return np.linspace(low, high, _GRID_POINTS)
+
+
+def _require_feature(fit: ScalingFit, feature: str) -> None:
+    known = _columns(fit.model.design)
+    if feature not in known:
+        raise PredictionError(
+            f"The formula {fit.spec.features!r} does not use "
+            f"{first(with_nearest([str(feature)], known))}, so the fit says nothing of it. It uses "
+            f"{first(quoted(known), 20)}; fit again with a formula that has it."
+        )
+
+
+def _shown(design: Design, benchmarks: Sequence[str] | None) -> list[str]:
+    if benchmarks is None:
+        return list(design.benchmarks)
+    return known_labels(benchmarks, design.benchmarks, "benchmarks", "benchmarks")
+
+
+def _direction(draws: xr.DataArray) -> pd.DataFrame:
+    """Give the probability of the sign that each estimate most likely has."""
+    above, below = ((draws > 0), (draws < 0))
+    both = [part.mean(("chain", "draw")) for part in (above, below)]
+    found = xr.ufuncs.maximum(*both).rename("p_direction")
+    return found.to_dataframe()[["p_direction"]].reset_index()
+
+
+def _between_of(design: Design, column: str) -> float:
+    """Give the share of a feature's variation over LLMs that lies between families."""
+    values = design.llms[column]
+    if is_datetime64_any_dtype(values):
+        numbers = values.astype("int64").to_numpy(dtype=float)[:, None]
+    elif is_numeric_dtype(values) and not is_bool_dtype(values):
+        numbers = values.to_numpy(dtype=float)[:, None]
+        if (numbers > 0).all() and any(f"log({column})" in n for n in design.encoding.names):
+            numbers = np.log(numbers)
+    else:
+        numbers = pd.get_dummies(values).to_numpy(dtype=float)
+    return _between(design, numbers)
+
+
+def _between(design: Design, values: np.ndarray) -> float:
+    """Give the share of the variation of columns, dims (llm, column), between families."""
+    centred = values - values.mean(axis=0)
+    n = np.bincount(design.family_of_llm)
+    total = 0.0
+    for column in centred.T:
+        means = np.bincount(design.family_of_llm, column) / n
+        total += float((n * means**2).sum())
+    return total / float((centred**2).sum())
+
+
+def _caveat(design: Design, column: str) -> str:
+    """Say plainly what cannot be told of a feature."""
+    share = _between_of(design, column)
+    families = count(len(design.families), "family", "families")
+    if share > _MOSTLY_BETWEEN:
+        return (
+            f"{column}: {100 * share:.0f} % of its variation lies between the {families}. What "
+            "else families that differ in it have in common cannot be told from it, but for the "
+            "prior of family effects."
+        )
+    return (
+        f"{column}: {100 * (1 - share):.0f} % of its variation lies within families, where LLMs "
+        "share all else that their developers do not change along with it."
+    )
+
+
+def _order_of(labels: Sequence[Any]) -> Any:
+    places = {label: place for place, label in enumerate(labels)}
+    return lambda column: column.map(places)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, pd.Timestamp):
+        return f"{value:%Y-%m-%d}"
+    return f"{value:.3g}" if isinstance(value, float | np.floating) else str(value)
