@@ -7,6 +7,8 @@ cancels.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -80,11 +82,11 @@ def paired_gain(
     return _resampled(one, other, "gain", cluster, ci_prob, random_seed)
 
 
-def _difference(one: np.ndarray, other: np.ndarray, n: np.ndarray) -> np.ndarray:
+def _difference(one: Any, other: Any, n: Any) -> Any:
     return (one - other) / n
 
 
-def _gain(one: np.ndarray, other: np.ndarray, _n: np.ndarray) -> np.ndarray:
+def _gain(one: Any, other: Any, _n: Any) -> Any:
     return 1 - one / other
 
 
