@@ -174,7 +174,7 @@ def make_design(
     """
     llms = table.llms
     scored = llms["llm"].isin(table.scores["llm"])
-    needed = [name for name in required_columns(features) if name in llms]
+    needed = [name for name in required_columns(features, llms.columns) if name in llms]
     known = llms[needed].notna().all(axis=1)
     left_out = llms.loc[scored & ~known, "llm"]
     used = llms[scored & known].reset_index(drop=True)

@@ -19,7 +19,9 @@ from formulaic import Formula
 from formulaic.errors import FormulaicError
 from pandas.api.types import is_bool_dtype, is_datetime64_any_dtype, is_numeric_dtype
 
+from latentscale.derived import inputs_of, names_in, with_derived
 from latentscale.errors import FeatureError
+from latentscale.squares import NO_SQUARES, Squares, square_of
 from latentscale.wording import count, first, quoted, with_nearest
 
 # A feature whose spread is this small beside its size is constant up to rounding.
@@ -28,44 +30,6 @@ _DAYS_OF_A_YEAR = 365.25
 # Columns of the design matrix whose smallest singular value is below this share of the largest
 # are collinear: no data could tell their effects apart.
 _COLLINEAR = 1e-8
-
-
-def square_of(column: str) -> str:
-    """Name the square of a design column."""
-    return f"{column}^2"
-
-
-@dataclass(frozen=True, eq=False)
-class Squares:
-    """Design columns that also enter squared.
-
-    Attributes
-    ----------
-    columns : tuple of str
-        Their names.
-    mean, sd : numpy.ndarray, dims (square,)
-        Of the squares over the LLMs that the encoding was learnt from.
-    """
-
-    columns: tuple[str, ...]
-    mean: np.ndarray
-    sd: np.ndarray
-
-    @classmethod
-    def learn(cls, columns: tuple[str, ...], values: np.ndarray) -> Squares:
-        """Learn from the values of the columns, dims (llm, square)."""
-        squared = values**2
-        sd = squared.std(axis=0)
-        # Of two sizes, both are equally far from their mean.
-        return cls(columns, squared.mean(axis=0), np.where(sd > _CONSTANT, sd, 1.0))
-
-    def of(self, values: np.ndarray) -> np.ndarray:
-        """Give the standardised squares, dims (llm, square)."""
-        found: np.ndarray = (values**2 - self.mean) / self.sd
-        return found
-
-
-NO_SQUARES = Squares((), np.empty(0), np.empty(0))
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,6 +55,8 @@ class FeatureEncoding:
         The categories seen, by column.
     dates : frozenset of str
         The columns that are dates.
+    derived : tuple of str
+        What the formula names that follows from columns, :data:`latentscale.derived.DERIVED`.
     squares : Squares
         Design columns that also enter squared, after those of the formula.
     tuning_slopes : tuple of str
@@ -107,6 +73,7 @@ class FeatureEncoding:
     highest: np.ndarray
     levels: dict[str, tuple[Hashable, ...]]
     dates: frozenset[str]
+    derived: tuple[str, ...]
     _model_spec: Any
     squares: Squares = NO_SQUARES
     tuning_slopes: tuple[str, ...] = ()
@@ -157,7 +124,7 @@ class FeatureEncoding:
         -------
         pandas.DataFrame, dims (llm, feature)
         """
-        raw = _materialise(self._model_spec, plain, self.formula)
+        raw = _materialise(self._model_spec, with_derived(plain, self.derived), self.formula)
         design = (raw - self.mean) / self.sd
         of_tuned = design[:, self._positions(self.tuning_slopes)]
         if tuned is not None:
@@ -235,7 +202,8 @@ def learn_encoding(formula: str, llms: pd.DataFrame) -> FeatureEncoding:
         The right-hand side of a Wilkinson formula over columns of ``llms``, such as
         ``"log(params_b) * log(tokens_t)"``. The intercept is implied and dropped: the
         benchmarks' difficulties play its part. A column of dates, such as ``release_date``, counts
-        in years.
+        in years. Some names follow from other columns (:data:`latentscale.derived.DERIVED`), such
+        as ``log(tokens_per_parameter)`` or ``mlp_ratio``.
     llms : pandas.DataFrame
         One LLM a row; no unknown value in the columns that the formula needs.
 
@@ -259,11 +227,12 @@ def learn_encoding(formula: str, llms: pd.DataFrame) -> FeatureEncoding:
     [-1.34, -0.45, 0.45, 1.34]
     """
     parsed = _parse(formula)
-    columns = required_columns(formula)
+    columns = required_columns(formula, llms.columns)
+    derived = names_in(_variables(parsed), llms.columns)
     _require_columns(columns, llms, formula)
     _require_known(columns, llms)
     dates = frozenset(name for name in columns if is_datetime64_any_dtype(llms[name]))
-    frame = _in_years(llms[list(columns)], dates)
+    frame = with_derived(_in_years(llms[list(columns)], dates), derived)
     standardised = _with_standardised_factors(parsed, frame)
     try:
         with np.errstate(all="ignore"):
@@ -286,17 +255,20 @@ def learn_encoding(formula: str, llms: pd.DataFrame) -> FeatureEncoding:
         highest=design.max(axis=0),
         levels=_levels(frame),
         dates=dates,
+        derived=derived,
         _model_spec=model_spec,
     )
 
 
-def required_columns(formula: str) -> tuple[str, ...]:
+def required_columns(formula: str, known: Iterable[str] = ()) -> tuple[str, ...]:
     """Name the columns that a formula needs, sorted.
 
     Parameters
     ----------
     formula : str
         As for :func:`learn_encoding`.
+    known : iterable of str
+        The columns that there are: what is among them need not be derived.
 
     Returns
     -------
@@ -312,7 +284,14 @@ def required_columns(formula: str) -> tuple[str, ...]:
     >>> required_columns("log(params_b) * log(tokens_t)")
     ('params_b', 'tokens_t')
     """
-    return tuple(sorted(str(name) for name in _parse(formula).required_variables))
+    variables = _variables(_parse(formula))
+    derived = names_in(variables, set(known))
+    return tuple(sorted({*variables, *inputs_of(derived)} - set(derived)))
+
+
+def _variables(parsed: Any) -> list[str]:
+    """Name the variables of a formula, sorted."""
+    return sorted(str(name) for name in parsed.required_variables)
 
 
 def _parse(formula: str) -> Any:

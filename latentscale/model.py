@@ -11,7 +11,6 @@ from pandas.api.types import is_datetime64_any_dtype
 
 from latentscale.design import Design, make_design, slope_columns
 from latentscale.errors import ConvergenceWarning, SpecError
-from latentscale.features import required_columns
 from latentscale.likelihoods import likelihood_of
 from latentscale.priors import Prior, merge_priors
 from latentscale.spec import ModelSpec, choose_anchors
@@ -69,7 +68,8 @@ class ScalingModel:
     skills : int, default 3
         Number of latent skills K, 1 to 6.
     features : str, optional
-        Wilkinson formula over columns of ``table.llms``; the intercept is implied. Default:
+        Wilkinson formula over columns of ``table.llms`` and what follows from them
+        (``latentscale.derived.DERIVED``); the intercept is implied. Default:
         ``"log(params_b) * log(tokens_t)"``, and ``+ release_date`` where the table has dates of all
         LLMs with scores.
     likelihood : str
@@ -304,7 +304,7 @@ class ScalingModel:
         -------
         pandas.DataFrame
         """
-        return llms_with(llms, required_columns(self.spec.features))
+        return llms_with(llms, self.design.encoding.columns)
 
     def refit(
         self,

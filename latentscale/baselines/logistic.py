@@ -56,7 +56,7 @@ class LogisticLaw(PointBaseline):
     @property
     def required(self) -> tuple[str, ...]:
         """Columns of LLMs that must be known."""
-        return required_columns(self.features)
+        return required_columns(self.features, self.table.llms.columns)
 
     def expected(self, llms: pd.DataFrame) -> pd.DataFrame:
         """Say what LLMs are expected to score."""

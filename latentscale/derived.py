@@ -1,0 +1,108 @@
+"""Features by name that follow from others: ratios of an architecture, and what training took.
+
+A formula may name them as if they were columns. A column of that name that the LLMs' frame has goes
+before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+# Activations whose feed-forward layers have a third matrix, the gate.
+_GATED = ("swiglu", "geglu", "reglu", "glu")
+
+
+@dataclass(frozen=True)
+class Derived:
+    """A feature that follows from others.
+
+    Attributes
+    ----------
+    inputs : tuple of str
+        The columns that it follows from.
+    what : str
+        What it is, with its unit.
+    compute : callable
+        From a frame with the inputs to the values.
+    """
+
+    inputs: tuple[str, ...]
+    what: str
+    compute: Callable[[pd.DataFrame], pd.Series]
+
+
+def _mlp_attention_ratio(llms: pd.DataFrame) -> pd.Series:
+    """Parameters of feed-forward layers over those of attention, layer by layer.
+
+    Queries and outputs have as many columns as heads together, keys and values as the key-value
+    heads; a gated feed-forward layer has three matrices, another two.
+    """
+    matrices = 2 + llms["activation"].isin(_GATED).astype(float)
+    of_attention = 2 * llms["head_dim"] * (llms["n_heads"] + llms["n_kv_heads"])
+    return matrices.where(llms["activation"].notna()) * llms["d_ff"] / of_attention
+
+
+DERIVED: Mapping[str, Derived] = {
+    "aspect_ratio": Derived(
+        ("d_model", "n_layers"), "width over depth", lambda x: x["d_model"] / x["n_layers"]
+    ),
+    "mlp_ratio": Derived(
+        ("d_ff", "d_model"), "feed-forward width over width", lambda x: x["d_ff"] / x["d_model"]
+    ),
+    "mlp_attention_ratio": Derived(
+        ("d_ff", "activation", "head_dim", "n_heads", "n_kv_heads"),
+        "parameters of feed-forward layers over those of attention",
+        _mlp_attention_ratio,
+    ),
+    "kv_head_ratio": Derived(
+        ("n_kv_heads", "n_heads"),
+        "key-value heads over heads; 1 without grouping",
+        lambda x: x["n_kv_heads"] / x["n_heads"],
+    ),
+    "tokens_per_parameter": Derived(
+        ("tokens_t", "params_b"),
+        "training tokens over parameters",
+        lambda x: 1e3 * x["tokens_t"] / x["params_b"],
+    ),
+    "compute": Derived(
+        ("params_b", "tokens_t"),
+        "training compute in 1e21 FLOP, 6 times parameters times tokens; of a mixture of experts "
+        "it counts all of them",
+        lambda x: 6 * x["params_b"] * x["tokens_t"],
+    ),
+}
+
+
+def names_in(variables: Iterable[str], columns: Collection[str]) -> tuple[str, ...]:
+    """Name the variables of a formula that are derived, because no column has that name."""
+    return tuple(name for name in variables if name in DERIVED and name not in columns)
+
+
+def inputs_of(names: Iterable[str]) -> set[str]:
+    """Name the columns that derived features follow from."""
+    return {column for name in names for column in DERIVED[name].inputs}
+
+
+def with_derived(llms: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
+    """Add derived features to a frame that has their inputs.
+
+    Parameters
+    ----------
+    llms : pandas.DataFrame
+    names : sequence of str
+        Keys of :data:`DERIVED`.
+
+    Returns
+    -------
+    pandas.DataFrame
+
+    Examples
+    --------
+    >>> llms = pd.DataFrame({"d_ff": [11008.0, 14336.0], "d_model": [4096.0, 4096.0]})
+    >>> with_derived(llms, ["mlp_ratio"])["mlp_ratio"].tolist()
+    [2.6875, 3.5]
+    """
+    return llms.assign(**{name: DERIVED[name].compute(llms) for name in names})
