@@ -38,7 +38,8 @@ def test_fake_fit_is_composed_as_the_model_is(spec):
 
 
 def test_fake_fit_reports_what_the_model_reports():
-    fit = fake_fit(draws=5, likelihood="student_t", family_slopes=("log(params_b)",))
+    settings = {"family_slopes": ("log(params_b)",), "conditions": ("chat_template",)}
+    fit = fake_fit(draws=5, likelihood="student_t", **settings)
     assert set(fit.posterior.data_vars) == set(REPORTED)
     named = set(fit.idata["sampled"].data_vars) | set(fit.posterior.data_vars)
     assert set(fit.model.priors) <= named
