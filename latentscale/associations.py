@@ -22,8 +22,10 @@ import pandas as pd
 import xarray as xr
 from pandas.api.types import is_bool_dtype, is_datetime64_any_dtype, is_numeric_dtype
 
+from latentscale.derived import with_derived
 from latentscale.errors import PredictionError
 from latentscale.estimates import Estimates, interval_probs, known_labels, summarise
+from latentscale.features import required_columns
 from latentscale.forward import eta_of, expected_of, fitted_members, read_draws
 from latentscale.wording import count, first, quoted, with_nearest
 
@@ -105,7 +107,7 @@ def skill_effects(fit: ScalingFit, ci_prob: float | None = None) -> Associations
     ordered = frame.sort_values(
         "skill", kind="stable", key=_order_of(slope["skill"].values.tolist())
     )
-    caveats = {name: _caveat(design, name) for name in design.encoding.columns}
+    caveats = {name: _caveat(design, name) for name in _columns(design) if name != "tuned"}
     return Associations(ordered.reset_index(drop=True), slope.to_dataset(), probs, caveats)
 
 
@@ -178,6 +180,8 @@ def contrast(
         The formula does not use the feature, or a category was never seen.
     """
     _require_feature(fit, feature)
+    for asked, what in ((value, "value"), (reference, "reference")):
+        _require_value(fit.model.design, feature, asked, what)
     name = f"{feature}: {_text(reference)} to {_text(value)}"
     found = _difference(fit, feature, value, reference)
     return _compared(fit, found.expand_dims(comparison=[name]), {name: feature}, benchmarks,
@@ -217,19 +221,24 @@ def feature_curve(
     """
     _require_feature(fit, feature)
     design = fit.model.design
-    values = design.llms[feature]
-    if not is_numeric_dtype(values) or is_bool_dtype(values):
+    values = _values(design, feature)
+    if not is_numeric_dtype(values) or is_bool_dtype(values) or feature == "tuned":
         raise PredictionError(
-            f"{feature!r} is not a number, so there is nothing between its values. Compare two of "
-            f"them: fit.contrast({feature!r}, ...)."
+            f"{feature!r} is not a column of numbers, so there is no curve along it. Compare two "
+            f"of its values: fit.contrast({feature!r}, ...)."
         )
     shown = _shown(design, benchmarks)
+    if grid is not None:
+        for each in grid:
+            _require_value(design, feature, each, "grid")
     asked = _grid(design, feature) if grid is None else np.unique(np.asarray(grid, dtype=float))
+    if asked.size == 0:
+        raise PredictionError(f"grid={grid!r} has no value of {feature!r}. Name some, or none.")
     parts = [_expected(fit, feature, value) for value in asked.tolist()]
     draws = xr.concat(parts, pd.Index(asked, name="value")).sel(benchmark=shown)
     draws = draws.transpose("chain", "draw", "benchmark", "value").rename("expected")
     probs = interval_probs(ci_prob)
-    points = design.llms[["llm", "family", feature]].rename(columns={feature: "value"})
+    points = design.llms[["llm", "family"]].assign(value=values)
     frame = summarise(draws, probs).assign(between=_between_of(design, feature))
     caveats = {feature: _caveat(design, feature)}
     return FeatureCurve(frame, draws.to_dataset(), probs, caveats, feature, points)
@@ -262,8 +271,16 @@ def _difference(fit: ScalingFit, feature: str, value: Any, reference: Any) -> xr
 def _expected(fit: ScalingFit, feature: str, value: Any) -> xr.DataArray:
     """Average expected scores over LLMs of which one feature is set, dims (chain, draw, bench.)."""
     design, posterior = fit.model.design, fit.posterior
-    llms = design.llms.assign(**{feature: value})
-    x = design.encoding.encode(llms).to_numpy()
+    llms = (
+        design.llms
+        if feature in design.encoding.derived
+        else design.llms.assign(**{feature: value})
+    )
+    design.encoding.require_categories(llms)
+    plain = design.encoding.plain(llms)
+    if feature in design.encoding.derived:
+        plain[feature] = value
+    x = design.encoding.encode_plain(plain, llms["tuned"]).to_numpy()
     slopes = [design.encoding.names.index(name) for name in fit.spec.family_slopes]
     fitted = fitted_members(design, fit.spec)
     tuned = llms["tuned"].to_numpy(dtype=float)
@@ -286,14 +303,20 @@ def _expected(fit: ScalingFit, feature: str, value: Any) -> xr.DataArray:
 
 
 def _columns(design: Design) -> list[str]:
-    """Name the features that can be set: those of the formula, and tuned where it differs."""
-    tuned = ["tuned"] if design.llms["tuned"].nunique() > 1 else []
-    return [*design.encoding.columns, *tuned]
+    """Name the features that can be set: what the formula names, and tuned where it differs."""
+    encoding = design.encoding
+    named = required_columns(encoding.formula, [*design.llms, *encoding.derived])
+    return [*named, *(["tuned"] if design.llms["tuned"].nunique() > 1 else [])]
+
+
+def _values(design: Design, feature: str) -> pd.Series:
+    """Give the values of a feature that fitted LLMs have."""
+    return with_derived(design.llms, [n for n in design.encoding.derived if n == feature])[feature]
 
 
 def _usual_pairs(design: Design, column: str) -> list[tuple[Any, Any]]:
-    """Give the values to compare: quartiles, or every category with the commonest."""
-    values = design.llms[column]
+    """Give the values to compare: quartiles, the ends, or every category with the commonest."""
+    values = _values(design, column)
     if column == "tuned":
         return [(0, 1)]
     if column in design.encoding.levels:
@@ -301,15 +324,35 @@ def _usual_pairs(design: Design, column: str) -> list[tuple[Any, Any]]:
         return [(commonest, level) for level in design.encoding.levels[column]
                 if level != commonest]  # fmt: skip
     low, high = (values.quantile(q, interpolation="nearest") for q in _QUARTILES)
-    return [(low, high)]
+    return [(low, high) if low < high else (values.min(), values.max())]
 
 
 def _grid(design: Design, feature: str) -> np.ndarray:
-    values = design.llms[feature].astype(float)
+    values = _values(design, feature).astype(float)
     low, high = values.min(), values.max()
     if low > 0 and any(f"log({feature})" in name for name in design.encoding.names):
         return np.clip(np.geomspace(low, high, _GRID_POINTS), low, high)
     return np.linspace(low, high, _GRID_POINTS)
+
+
+def _require_value(design: Design, feature: str, value: Any, argument: str) -> None:
+    """Check that a feature can have a value; of categories, formulas know which there are."""
+    if feature in design.encoding.levels:
+        return
+    if feature in design.encoding.dates:
+        fine = not pd.isna(pd.to_datetime(value, errors="coerce"))
+        kind, such = "a date", '"2024-06-07"'
+    elif feature == "tuned":
+        fine, kind, such = value in (0, 1), "0 or 1", "1"
+    else:
+        fine = isinstance(value, int | float | np.number) and np.isfinite(value)
+        kind, such = "a finite number", "10.0"
+        if fine and value <= 0 and any(f"log({feature})" in n for n in design.encoding.names):
+            fine, kind = False, "a number above zero, since the formula takes its logarithm"
+    if not fine:
+        raise PredictionError(
+            f"{argument} has {value!r}, and {feature!r} must be {kind}. Use one such as {such}."
+        )
 
 
 def _require_feature(fit: ScalingFit, feature: str) -> None:
@@ -325,7 +368,8 @@ def _require_feature(fit: ScalingFit, feature: str) -> None:
 def _shown(design: Design, benchmarks: Sequence[str] | None) -> list[str]:
     if benchmarks is None:
         return list(design.benchmarks)
-    return known_labels(benchmarks, design.benchmarks, "benchmarks", "benchmarks")
+    asked = known_labels(benchmarks, design.benchmarks, "benchmarks", "benchmarks")
+    return list(dict.fromkeys(asked))
 
 
 def _direction(draws: xr.DataArray) -> pd.DataFrame:
@@ -338,7 +382,7 @@ def _direction(draws: xr.DataArray) -> pd.DataFrame:
 
 def _between_of(design: Design, column: str) -> float:
     """Give the share of a feature's variation over LLMs that lies between families."""
-    values = design.llms[column]
+    values = _values(design, column)
     if is_datetime64_any_dtype(values):
         numbers = values.astype("int64").to_numpy(dtype=float)[:, None]
     elif is_numeric_dtype(values) and not is_bool_dtype(values):
@@ -351,20 +395,26 @@ def _between_of(design: Design, column: str) -> float:
 
 
 def _between(design: Design, values: np.ndarray) -> float:
-    """Give the share of the variation of columns, dims (llm, column), between families."""
+    """Give the share of the variation of columns, dims (llm, column), between families.
+
+    NaN where they do not vary.
+    """
     centred = values - values.mean(axis=0)
     n = np.bincount(design.family_of_llm)
     total = 0.0
     for column in centred.T:
         means = np.bincount(design.family_of_llm, column) / n
         total += float((n * means**2).sum())
-    return total / float((centred**2).sum())
+    whole = float((centred**2).sum())
+    return total / whole if whole > 0 else float("nan")
 
 
 def _caveat(design: Design, column: str) -> str:
     """Say plainly what cannot be told of a feature."""
     share = _between_of(design, column)
     families = count(len(design.families), "family", "families")
+    if np.isnan(share):
+        return f"{column}: is the same for all LLMs, which say nothing of it."
     if share > _MOSTLY_BETWEEN:
         return (
             f"{column}: {100 * share:.0f} % of its variation lies between the {families}. What "

@@ -320,10 +320,14 @@ class _Fold:
 def _run(fold: _Fold) -> xr.Dataset:
     """Fit and predict one fold; runs in the worker."""
     fit = fold.model.with_table(fold.split.known).refit(fold.seed, **fold.settings)
-    draws = fit.predict(fold.llms, random_seed=fold.seed).draws
+    hidden = fold.split.hidden
+    told = getattr(getattr(fit, "spec", None), "conditions", ())
+    # How the hidden scores were evaluated is known of them.
+    scores = fold.split.table.scores
+    more = {"conditions": scores[["llm", "benchmark", *told]]} if told else {}
+    draws = fit.predict(fold.llms, random_seed=fold.seed, **more).draws
     if "sample" not in draws.dims:
         draws = draws.stack(sample=("chain", "draw")).reset_index("sample", drop=True)
-    hidden = fold.split.hidden
     predicted = pd.MultiIndex.from_arrays([draws["llm"].to_numpy(), draws["benchmark"].to_numpy()])
     at = predicted.get_indexer(pd.MultiIndex.from_frame(hidden[["llm", "benchmark"]]))
     found = draws.isel(obs=at[at >= 0]).rename(obs="cell").drop_vars("cell")

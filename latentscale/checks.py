@@ -89,15 +89,15 @@ class Comparison:
 
 
 def predictive_check(
-    fit: ScalingFit, level: str = "family", ci_prob: float = 0.9, random_seed: int | None = 1
+    fit: ScalingFit, level: str | None = None, ci_prob: float = 0.9, random_seed: int | None = 1
 ) -> PredictiveCheck:
     """Check by benchmark whether the model would produce scores like the observed ones.
 
     Parameters
     ----------
     fit : ScalingFit
-    level : {"score", "llm", "recipe", "family", "developer"}, default "family"
-        The highest level whose effects are drawn anew.
+    level : {"score", "llm", "recipe", "family", "developer"}, optional
+        The highest level whose effects are drawn anew; default: the highest there is.
     ci_prob : float, default 0.9
         Of the intervals whose coverage is counted.
     random_seed : int, default 1
@@ -125,7 +125,7 @@ def predictive_check(
     )
     draws = draws.assign({"inner": _band(draws, probs[0]), "outer": _band(draws, probs[1])})
     summary = _with_verdict(coverage, ci_prob)
-    return PredictiveCheck(summary, draws, ci_prob, level)
+    return PredictiveCheck(summary, draws, ci_prob, level or fit.spec.top_level)
 
 
 def coverage_by_benchmark(design: Design, replicates: np.ndarray, ci_prob: float) -> pd.DataFrame:
@@ -162,7 +162,7 @@ def compare(
     predicted: ScalingFit | Prediction,
     observed: pd.DataFrame | None = None,
     *,
-    level: str = "family",
+    level: str | None = None,
     ci_prob: float = 0.9,
     random_seed: int | None = 1,
 ) -> Comparison:
@@ -175,8 +175,8 @@ def compare(
     observed : pandas.DataFrame, optional
         Columns ``llm``, ``benchmark``, ``score``; needed for a prediction. Cells that only one side
         has are left out, and so are scores that the prediction was given.
-    level : {"score", "llm", "recipe", "family", "developer"}, default "family"
-        For a fit: the highest level whose effects are drawn anew.
+    level : {"score", "llm", "recipe", "family", "developer"}, optional
+        For a fit: the highest level whose effects are drawn anew; default: the highest there is.
     ci_prob : float, default 0.9
         For a fit; a prediction has its own.
     random_seed : int, default 1
@@ -231,7 +231,7 @@ def _require_no_observed(observed: pd.DataFrame | None) -> None:
 
 
 def _compare_fit(
-    fit: ScalingFit, level: str, ci_prob: float, random_seed: int | None
+    fit: ScalingFit, level: str | None, ci_prob: float, random_seed: int | None
 ) -> Comparison:
     interval_probs(ci_prob)
     score = fit.posterior_predictive(level, random_seed)["posterior_predictive"]["score"]

@@ -235,7 +235,10 @@ def _add_demo(commands: Any) -> None:
 def _add_fit(commands: Any) -> None:
     parser = _add(commands, _fit, "fit a table of scores and save the posterior")
     parser.add_argument("scores", help="CSV with the columns llm, benchmark, score (a fraction)")
-    parser.add_argument("llms", help="CSV with llm, family and features: params_b, tokens_t, ...")
+    parser.add_argument(
+        "llms",
+        help="CSV with llm, family, features (params_b, tokens_t, ...) and perhaps developer",
+    )
     parser.add_argument("-o", "--output", required=True, metavar="FIT.nc", help="file to write")
     parser.add_argument("--benchmarks", metavar="CSV", help="CSV with benchmark, chance, n_items")
     parser.add_argument(

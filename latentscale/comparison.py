@@ -215,7 +215,8 @@ def relative_gain(
         Indexed by ``splits``, ``benchmark`` (``"all"`` for all of them together) and ``metric``
         (``mae``, ``crps``, ``interval_score90``): the losses ``one`` of the model and ``other`` of
         the baseline in points, ``gain`` = 1 - one / other with its interval ``lower`` and
-        ``upper``, ``n`` cells and ``clusters``, families. Only scores that both predicted count.
+        ``upper``, ``n`` cells and ``clusters``, families. Only scores that both predicted count,
+        and benchmarks with those of two families or more.
 
     Raises
     ------
@@ -233,13 +234,21 @@ def relative_gain(
     >>> bool(found.loc[("leave family out, 1 observed", "all", "mae"), "gain"] > 0)
     True
     """
+    every = [splits] if isinstance(splits, Splits) else list(splits)
+    _require({"model": model, "baseline": baseline}, every, {})
+    if not 0 < ci_prob < 1:
+        raise BacktestError(
+            f"ci_prob={ci_prob!r} is not a probability between 0 and 1. For 95 % use 0.95."
+        )
     parts = {}
-    for each in [splits] if isinstance(splits, Splits) else list(splits):
+    for each in every:
         one, other = (
             backtest(which, each, executor, random_seed=random_seed, **settings).cells
             for which in (model, baseline)
         )
-        for name in ("all", *one["benchmark"].unique()):
+        shared = other.merge(one[CELL])
+        families = shared.groupby("benchmark")["family"].nunique()
+        for name in ("all", *families.index[families > 1]):
             parts[each.name, name] = paired_gain(
                 *(
                     part if name == "all" else part[part["benchmark"] == name]

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-# Activations whose feed-forward layers have a third matrix, the gate.
-_GATED = ("swiglu", "geglu", "reglu", "glu")
+# Activations whose feed-forward layers have a third matrix, the gate; in any case of letters.
+GATED = ("swiglu", "geglu", "reglu", "glu")
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ def _mlp_attention_ratio(llms: pd.DataFrame) -> pd.Series:
     Queries and outputs have as many columns as heads together, keys and values as the key-value
     heads; a gated feed-forward layer has three matrices, another two.
     """
-    matrices = 2 + llms["activation"].isin(_GATED).astype(float)
+    matrices = 2 + llms["activation"].astype(str).str.casefold().isin(GATED).astype(float)
     of_attention = 2 * llms["head_dim"] * (llms["n_heads"] + llms["n_kv_heads"])
     return matrices.where(llms["activation"].notna()) * llms["d_ff"] / of_attention
 
@@ -54,7 +54,8 @@ DERIVED: Mapping[str, Derived] = {
     ),
     "mlp_attention_ratio": Derived(
         ("d_ff", "activation", "head_dim", "n_heads", "n_kv_heads"),
-        "parameters of feed-forward layers over those of attention",
+        "parameters of feed-forward layers over those of attention; a feed-forward layer has three "
+        f"matrices with the activations {', '.join(GATED)}, else two",
         _mlp_attention_ratio,
     ),
     "kv_head_ratio": Derived(

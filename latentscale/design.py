@@ -124,6 +124,13 @@ class Design:
 
 
 _DEVELOPER = "developer"
+# What follows the name of a family whose developer is unknown.
+NO_DEVELOPER = " (developer unknown)"
+
+# Columns of the scores that say what the scores are, not how they came about.
+_NO_CONDITIONS = ("llm", "benchmark", "score", "successes", "trials", "n_items")
+# As comma-separated files write them.
+_TRUTHS = {"True": 1, "False": 0, "true": 1, "false": 0}
 
 # Ability bends along this column, and what tuning brings depends on it.
 _SIZE = "log(params_b)"
@@ -243,7 +250,7 @@ def slope_columns(
 
 def developer_or_own(llms: pd.DataFrame) -> pd.Series:
     """Give each LLM its developer; a family whose developer is unknown has one of its own."""
-    own = llms["family"] + " (developer unknown)"
+    own = llms["family"] + NO_DEVELOPER
     if _DEVELOPER not in llms:
         return own
     return llms[_DEVELOPER].where(llms[_DEVELOPER].notna(), own)
@@ -257,6 +264,12 @@ def condition_values(scores: pd.DataFrame, conditions: Sequence[str]) -> np.ndar
     SpecError
         A column is absent, or holds what is neither a number nor true or false.
     """
+    taken = [name for name in conditions if name in _NO_CONDITIONS]
+    if taken or len(set(conditions)) < len(conditions):
+        raise SpecError(
+            f"conditions={list(conditions)!r} must be different columns of the scores that say how "
+            f"they were evaluated, and not {first(quoted(_NO_CONDITIONS), 9)}."
+        )
     absent = [name for name in conditions if name not in scores]
     if absent:
         raise SpecError(
@@ -264,10 +277,11 @@ def condition_values(scores: pd.DataFrame, conditions: Sequence[str]) -> np.ndar
             "column of the scores. A condition is a column beside 'score' that says how it was "
             "evaluated, such as 'chat_template'."
         )
-    read = {name: to_number(scores[name]) for name in conditions}
+    read = {name: to_number(scores[name].replace(_TRUTHS)) for name in conditions}
+    read = {name: column.where(np.isfinite(column)) for name, column in read.items()}
     garbled = [n for n in conditions if (read[n].isna() & scores[n].notna()).any()]
     if garbled:
-        values = scores[garbled[0]][read[garbled[0]].isna()].dropna().unique()
+        values = scores[garbled[0]][read[garbled[0]].isna()].dropna().unique().tolist()
         raise SpecError(
             f"The condition {garbled[0]!r} has values that are neither numbers nor true or false: "
             f"{first(quoted(values))}. A condition shifts scores in proportion to its value: write "
@@ -281,10 +295,10 @@ def condition_values(scores: pd.DataFrame, conditions: Sequence[str]) -> np.ndar
 
 def _developers(llms: pd.DataFrame, asked: bool | None) -> tuple[tuple[str, ...], np.ndarray]:
     """Give the developers, and the position of each family's; none if not asked for."""
-    if asked and _DEVELOPER not in llms:
+    if asked and (_DEVELOPER not in llms or llms[_DEVELOPER].isna().all()):
         raise SpecError(
             f"developers=True needs to know whose the families are, and the LLMs' frame has no "
-            f"column {_DEVELOPER!r}. Add it, or leave developers= out."
+            f"column {_DEVELOPER!r} that says so. Add it, or leave developers= out."
         )
     families = llms.assign(developer=developer_or_own(llms)).drop_duplicates("family")
     names, codes = _positions(families[_DEVELOPER])

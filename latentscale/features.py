@@ -109,7 +109,8 @@ class FeatureEncoding:
 
     def plain(self, llms: pd.DataFrame) -> pd.DataFrame:
         """Give the columns that the formula needs, dates in years; what is unknown is NaN."""
-        return _in_years(llms.reindex(columns=list(self.columns)), self.dates)
+        frame = _in_years(llms.reindex(columns=list(self.columns)), self.dates)
+        return _as_categories(frame, self.levels)
 
     def encode_plain(self, plain: pd.DataFrame, tuned: pd.Series | None) -> pd.DataFrame:
         """Encode what :meth:`plain` gave, all of it known.
@@ -117,6 +118,7 @@ class FeatureEncoding:
         Parameters
         ----------
         plain : pandas.DataFrame
+            May have columns for derived features, which then need no deriving.
         tuned : pandas.Series or None
             May be None without tuning slopes.
 
@@ -124,7 +126,8 @@ class FeatureEncoding:
         -------
         pandas.DataFrame, dims (llm, feature)
         """
-        raw = _materialise(self._model_spec, with_derived(plain, self.derived), self.formula)
+        derived = [name for name in self.derived if name not in plain]
+        raw = _materialise(self._model_spec, with_derived(plain, derived), self.formula)
         design = (raw - self.mean) / self.sd
         of_tuned = design[:, self._positions(self.tuning_slopes)]
         if tuned is not None:
@@ -232,7 +235,9 @@ def learn_encoding(formula: str, llms: pd.DataFrame) -> FeatureEncoding:
     _require_columns(columns, llms, formula)
     _require_known(columns, llms)
     dates = frozenset(name for name in columns if is_datetime64_any_dtype(llms[name]))
-    frame = with_derived(_in_years(llms[list(columns)], dates), derived)
+    frame = _in_years(llms[list(columns)], dates)
+    levels = _levels(frame)
+    frame = with_derived(_as_categories(frame, levels), derived)
     standardised = _with_standardised_factors(parsed, frame)
     try:
         with np.errstate(all="ignore"):
@@ -253,7 +258,7 @@ def learn_encoding(formula: str, llms: pd.DataFrame) -> FeatureEncoding:
         sd=sd,
         lowest=design.min(axis=0),
         highest=design.max(axis=0),
-        levels=_levels(frame),
+        levels=levels,
         dates=dates,
         derived=derived,
         _model_spec=model_spec,
@@ -383,6 +388,16 @@ def _years(column: pd.Series) -> pd.Series:
             f"The feature {column.name!r} is a date, and a value cannot be read as one: "
             f'{first(quoted(column.astype("str").unique()))}. Write dates such as "2024-06-07".'
         ) from error
+
+
+def _as_categories(frame: pd.DataFrame, levels: Iterable[str]) -> pd.DataFrame:
+    """Give true and false one type: a column that was read with unknown ones holds objects."""
+    truths = [
+        name
+        for name in levels
+        if all(isinstance(value, bool | np.bool_) for value in frame[name].unique())
+    ]
+    return frame.astype(dict.fromkeys(truths, bool))
 
 
 def _levels(frame: pd.DataFrame) -> dict[str, tuple[Hashable, ...]]:

@@ -185,6 +185,7 @@ class ScalingFit:
         random_seed: int | None = 1,
         *,
         benchmarks: Sequence[str] | None = None,
+        conditions: pd.DataFrame | None = None,
     ) -> Prediction:
         """Predict the scores of LLMs: fitted ones, bigger siblings, new recipes, new families.
 
@@ -205,6 +206,9 @@ class ScalingFit:
             The same seed gives the same draws.
         benchmarks : sequence of str, optional
             What to predict; default: every fitted benchmark.
+        conditions : pandas.DataFrame, optional
+            How single scores are evaluated: ``llm``, ``benchmark`` and columns of the model's
+            ``conditions``.
 
         Returns
         -------
@@ -213,17 +217,26 @@ class ScalingFit:
 
         Raises
         ------
-        TableError, FeatureError, PredictionError
-            The LLMs or their scores cannot be used.
+        TableError, FeatureError, PredictionError, SpecError
+            The LLMs, their scores or their conditions cannot be used.
 
         Warns
         -----
         ExtrapolationWarning
             An LLM lies outside the range of the fitted ones.
         PredictionWarning
-            The known scores leave few effective draws.
+            The known scores leave few effective draws, or a developer is spelt unlike a fitted one.
         """
-        return predict(self.model, self.posterior, llms, scores, ci_prob, random_seed, benchmarks)
+        return predict(
+            self.model,
+            self.posterior,
+            llms,
+            scores,
+            ci_prob,
+            random_seed,
+            benchmarks,
+            conditions,
+        )
 
     def log_density(
         self, llms: pd.DataFrame, scores: pd.DataFrame, *, random_seed: int | None = 1
@@ -260,20 +273,20 @@ class ScalingFit:
         return joint_log_density(self.model, self.posterior, llms, scores, random_seed)
 
     def posterior_predictive(
-        self, level: str = "family", random_seed: int | None = 1
+        self, level: str | None = None, random_seed: int | None = 1
     ) -> xr.DataTree:
         """Draw replicates of the observed scores, for checks of the model.
 
         Parameters
         ----------
-        level : {"score", "llm", "recipe", "family", "developer"}, default "family"
+        level : {"score", "llm", "recipe", "family", "developer"}, optional
             The highest level whose effects are drawn anew, with all below it. With ``"score"``
             every LLM keeps its own effects, which were fitted to these very scores: such replicates
             lie closer to the data than their intervals say, so checks are too kind: on the bundled
             leaderboard 96 to 100 % of the scores of a benchmark lie in their 90 % interval. Effects
-            of the levels above have seen the scores too; so the default draws those of families
-            too, and asks what an unseen family would score (of the same developer, where the model
-            has developers). With ``"developer"`` theirs are drawn too.
+            of the levels above have seen the scores too. Default: the highest level that there is,
+            which asks what an unseen family would score, of a developer that nobody has seen where
+            the model has developers: many have a single family, whose scores theirs were fitted to.
         random_seed : int, default 1
 
         Returns
@@ -294,14 +307,14 @@ class ScalingFit:
         )
 
     def coverage(
-        self, ci_prob: float = 0.9, level: str = "family", random_seed: int | None = 1
+        self, ci_prob: float = 0.9, level: str | None = None, random_seed: int | None = 1
     ) -> pd.DataFrame:
         """Check, by benchmark, how many observed scores lie in their predictive interval.
 
         Parameters
         ----------
         ci_prob : float, default 0.9
-        level : {"score", "llm", "recipe", "family", "developer"}, default "family"
+        level : {"score", "llm", "recipe", "family", "developer"}, optional
             As in :meth:`posterior_predictive`.
         random_seed : int, default 1
 
@@ -380,7 +393,12 @@ class ScalingFit:
     ) -> Associations:
         """Say by how much expected scores differ between two values of a feature, all else held.
 
-        See :func:`latentscale.associations.contrast`.
+        Parameters, errors and what is given are those of
+        :func:`latentscale.associations.contrast`.
+
+        Examples
+        --------
+        >>> fit.contrast("tokens_t", 10.0, 1.0, benchmarks=["MMLU"])  # doctest: +SKIP
         """
         from latentscale.associations import contrast
 
@@ -395,7 +413,8 @@ class ScalingFit:
     ) -> FeatureCurve:
         """Give expected scores along a feature, averaged over the fitted LLMs.
 
-        See :func:`latentscale.associations.feature_curve`; for one family along its size see
+        Parameters, errors and what is given are those of
+        :func:`latentscale.associations.feature_curve`; for one family along its size see
         :meth:`scaling_curve`.
         """
         from latentscale.associations import feature_curve

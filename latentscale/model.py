@@ -107,7 +107,8 @@ class ScalingModel:
     conditions : sequence of str, default ()
         Columns of the scores that say how they were evaluated, such as ``"chat_template"``:
         numbers, or true and false; unknown counts as zero. Each shifts the logits of every
-        benchmark by a multiple of its value, shrunk towards none.
+        benchmark by its value times a shift, shrunk towards none: 0.1 to 1 a unit, so that a number
+        of worked examples is better given in tens.
 
     Attributes
     ----------
@@ -171,7 +172,7 @@ class ScalingModel:
             squares=squares,
             tuning_slopes=tuning_slopes,
             developers=developers,
-            conditions=conditions,
+            conditions=[conditions] if isinstance(conditions, str) else conditions,
         )
         asked = ModelSpec(
             skills=skills,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,8 +15,19 @@ import xarray as xr
 from scipy.special import logsumexp
 
 from latentscale.conditioning import KnownCells, condition, log_evidence
-from latentscale.design import Design, condition_values, developer_or_own, slope_columns
-from latentscale.errors import ExtrapolationWarning, MissingFeatureWarning, PredictionError
+from latentscale.design import (
+    NO_DEVELOPER,
+    Design,
+    condition_values,
+    developer_or_own,
+    slope_columns,
+)
+from latentscale.errors import (
+    ExtrapolationWarning,
+    MissingFeatureWarning,
+    PredictionError,
+    PredictionWarning,
+)
 from latentscale.forward import (
     Draws,
     Members,
@@ -80,6 +92,7 @@ def predict(
     ci_prob: float,
     random_seed: int | None,
     benchmarks: Sequence[str] | None,
+    conditions: pd.DataFrame | None = None,
 ) -> Prediction:
     """Predict LLMs from a posterior; :meth:`latentscale.ScalingFit.predict` documents it."""
     _require_probability(ci_prob)
@@ -90,9 +103,11 @@ def predict(
     members, status, draws = _placed(design, spec, posterior, asked.llms, rng)
     _warn_extrapolation(design, asked.llms, members)
     likelihood = likelihood_of(spec.likelihood)
+    if conditions is not None:
+        members = _with_conditions(design, members, asked.llms, conditions)
     if asked.n_obs:
         known = _known_cells(design, asked)
-        members = _with_known_conditions(design, members, asked)
+        members = _with_conditions(design, members, asked.llms, asked.scores)
         families = asked.llms["family"].tolist()
         draws = condition(draws, members, known, families, likelihood, rng)
     llm, benchmark = np.indices((len(members), len(shown))).reshape(2, -1)
@@ -124,7 +139,7 @@ def joint_log_density(
     rng = np.random.default_rng(random_seed)
     members, _, draws = _placed(design, spec, posterior, asked.llms, rng)
     known = _known_cells(design, asked)
-    members = _with_known_conditions(design, members, asked)
+    members = _with_conditions(design, members, asked.llms, asked.scores)
     by_family = log_evidence(draws, members, known, likelihood_of(spec.likelihood), rng)
     family_of = members.family[known.llm]
     rows = []
@@ -142,7 +157,7 @@ def joint_log_density(
 
 
 def replicate(
-    model: ScalingModel, posterior: xr.Dataset, level: str, random_seed: int | None
+    model: ScalingModel, posterior: xr.Dataset, level: str | None, random_seed: int | None
 ) -> np.ndarray:
     """Draw replicates of the observed cells, dims (chain, draw, obs).
 
@@ -150,6 +165,7 @@ def replicate(
     recipe effects and deviations, ``"family"`` also those of families, ``"developer"`` all.
     """
     levels = ("score", "llm", "recipe", "family", *(["developer"] if model.spec.developers else []))
+    level = level or model.spec.top_level
     if level not in levels:
         raise PredictionError(
             f"level={first(with_nearest([str(level)], levels))} is not known. Use one of "
@@ -316,16 +332,20 @@ def _conditions(design: Design, llms: pd.DataFrame, llm: np.ndarray) -> np.ndarr
     return found
 
 
-def _with_known_conditions(design: Design, members: Members, known: ScoreTable) -> Members:
-    """Note how known scores were evaluated, where they say so."""
-    said = [name for name in design.conditions if name in known.scores]
+def _with_conditions(
+    design: Design, members: Members, llms: pd.DataFrame, cells: pd.DataFrame
+) -> Members:
+    """Note how single cells, rows with ``llm`` and ``benchmark``, are evaluated, if they say so."""
+    said = [name for name in design.conditions if name in cells]
     if not said or members.condition is None:
         return members
-    condition, cells = members.condition.copy(), _known_cells(design, known)
+    llm = pd.Index(llms["llm"]).get_indexer(pd.Index(cells["llm"]))
+    benchmark = pd.Index(design.benchmarks).get_indexer(pd.Index(cells["benchmark"]))
+    condition = members.condition.copy()
     for name in said:
-        told = known.scores[name].notna().to_numpy()
-        at = (cells.llm[told], cells.benchmark[told], design.conditions.index(name))
-        condition[at] = condition_values(known.scores, [name])[told, 0]
+        told = cells[name].notna().to_numpy() & (llm >= 0) & (benchmark >= 0)
+        at = (llm[told], benchmark[told], design.conditions.index(name))
+        condition[at] = condition_values(cells, [name])[told, 0]
     return dataclasses.replace(members, condition=condition)
 
 
@@ -337,15 +357,37 @@ def _developers(design: Design, llms: pd.DataFrame, family: np.ndarray) -> np.nd
         return fitted
     asked = developer_or_own(llms)
     names = np.array(design.developers, dtype=object)[fitted]
+    unknown = np.char.endswith(names.astype(str), NO_DEVELOPER)
     named = "developer" in llms and llms["developer"].notna().to_numpy()
-    moved = ~is_new & named & (asked.to_numpy() != names)
+    moved = ~is_new & named & ~unknown & (asked.to_numpy() != names)
     if np.any(moved):
         raise PredictionError(
             f"{count(int(moved.sum()), 'LLM')} given with another developer than the family was "
             f"fitted with: {first(quoted(llms['llm'][moved]))}. A family has one developer. Leave "
             "the column out for fitted families, or give the family another name."
         )
+    _warn_lookalikes(design, asked[is_new])
     return _positions(asked.where(is_new, names), design.developers)
+
+
+def _warn_lookalikes(design: Design, asked: pd.Series) -> None:
+    """Say which new developers are spelt almost like a fitted one."""
+    plain = {re.sub(r"\s", "", name).casefold(): name for name in design.developers}
+    alike = {
+        name: plain[key]
+        for name in asked.unique()
+        if name not in design.developers
+        and (key := re.sub(r"\s", "", str(name)).casefold()) in plain
+    }
+    if alike:
+        pairs = [f"{name!r} (fitted: {fitted!r})" for name, fitted in alike.items()]
+        warnings.warn(
+            f"{count(len(alike), 'developer')} of LLMs to predict spelt unlike a fitted one by "
+            f"case or blanks only: {first(pairs)}. They count as unknown, and nothing is learnt "
+            "from the fitted ones' families. Write them as in the fit if they are meant.",
+            PredictionWarning,
+            stacklevel=6,
+        )
 
 
 def _positions(labels: pd.Series, fitted: Sequence[str]) -> np.ndarray:

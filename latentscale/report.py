@@ -70,8 +70,8 @@ def coverage_text(fit: ScalingFit, *, ci_prob: float = 0.9) -> str:
         }
     ).rename_axis(None)
     return (
-        f"Observed scores inside their {100 * ci_prob:g} % predictive interval (for another recipe "
-        "of the family),\nmean width of the intervals and mean absolute error, in points:\n"
+        f"Observed scores inside their {100 * ci_prob:g} % predictive interval (for a family "
+        "that nobody has seen),\nmean width of the intervals and mean absolute error, in points:\n"
         f"{shown.to_string()}"
     )
 

@@ -92,6 +92,11 @@ class ModelSpec:
                 )
 
     @property
+    def top_level(self) -> str:
+        """The highest level of groups that there is: ``developer`` or ``family``."""
+        return "developer" if self.developers else "family"
+
+    @property
     def skill_names(self) -> list[str]:
         """Name each skill after the benchmark that it is anchored to."""
         return [f"skill {k + 1} ({anchor})" for k, anchor in enumerate(self.anchors)]

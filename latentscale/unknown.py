@@ -120,7 +120,9 @@ class FeaturePopulation:
         mean = self.families.mean().to_numpy()
         covariance = np.atleast_2d(np.cov(self.families.to_numpy().T, ddof=0))
         covariance[np.diag_indices_from(covariance)] *= 1 + _RIDGE
-        has, lacks = np.flatnonzero(~np.isnan(known)), np.flatnonzero(np.isnan(known))
+        # What is the same in all families says nothing.
+        has = np.flatnonzero(~np.isnan(known) & (np.diag(covariance) > 0))
+        lacks = np.flatnonzero(np.isnan(known))
         found = np.tile(np.where(np.isnan(known), mean, known), (n_draws, 1))
         pull = np.linalg.solve(covariance[np.ix_(has, has)], covariance[np.ix_(has, lacks)])
         expected = mean[lacks] + (known[has] - mean[has]) @ pull

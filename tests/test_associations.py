@@ -155,13 +155,34 @@ def test_what_varies_between_families_alone_is_said_so():
         ),
         (
             lambda fit: fit.curve("positional_embedding"),
-            "'positional_embedding' is not a number, so there is nothing between its values. "
-            "Compare two of them: fit.contrast('positional_embedding', ...).",
+            "'positional_embedding' is not a column of numbers, so there is no curve along it. "
+            "Compare two of its values: fit.contrast('positional_embedding', ...).",
         ),
         (
             lambda fit: fit.feature_effects(on="scores"),
             "on='scores' (nearest: 'score') is neither 'skill' nor 'score', which features can "
             "have effects on.",
+        ),
+        (
+            lambda fit: fit.contrast("params_b", "big", 1.0),
+            "value has 'big', and 'params_b' must be a finite number. Use one such as 10.0.",
+        ),
+        (
+            lambda fit: fit.contrast("params_b", 7.0, 0),
+            "reference has 0, and 'params_b' must be a number above zero, since the formula takes "
+            "its logarithm. Use one such as 10.0.",
+        ),
+        (
+            lambda fit: fit.contrast("tuned", 2, 0),
+            "value has 2, and 'tuned' must be 0 or 1. Use one such as 1.",
+        ),
+        (
+            lambda fit: fit.contrast("release_date", "soon", "2024-01-01"),
+            "value has 'soon', and 'release_date' must be a date. Use one such as \"2024-06-07\".",
+        ),
+        (
+            lambda fit: fit.curve("params_b", grid=[]),
+            "grid=[] has no value of 'params_b'. Name some, or none.",
         ),
     ],
 )
@@ -183,3 +204,71 @@ def test_the_module_is_what_the_fit_asks(fit):
         pd.testing.assert_frame_equal(
             fit.feature_effects().summary, associations.skill_effects(fit).summary
         )
+
+
+def test_features_that_are_true_or_false():
+    table = ls.load_leaderboard(benchmarks=["HellaSwag", "MMLU"])
+    fit = fake_fit(skills=1, draws=20, table=table, features="log(params_b) + tied_embeddings")
+    found = fit.contrast("tied_embeddings", True, False)
+    back = fit.contrast("tied_embeddings", False, True)
+    np.testing.assert_allclose(means(found), -means(back))
+    assert (means(found) != 0).all()
+    fitted = fit.model.design.llms[["llm"]].iloc[[0]]
+    assert len(fit.predict(fitted).summary) == 2
+    plain = fit.model.design.llms.astype({"tied_embeddings": bool})
+    whole = ls.ScoreTable.from_long(
+        table.scores[table.scores["llm"].isin(plain["llm"])], plain, missing="keep"
+    )
+    again = fake_fit(skills=1, draws=20, table=whole, features="log(params_b) + tied_embeddings")
+    assert again.model.design.encoding.names == fit.model.design.encoding.names
+
+
+def small_table(**columns):
+    """Six families of two sizes, on four benchmarks; nobody is tuned."""
+    llms = pd.DataFrame(
+        {
+            "llm": [f"llm {i}" for i in range(12)],
+            "family": np.repeat(list("abcdef"), 2),
+            "params_b": np.tile([1.0, 10.0], 6) * np.repeat(np.linspace(1, 2, 6), 2),
+            **columns,
+        }
+    )
+    scores = pd.DataFrame(
+        [(llm, f"b{j}", 0.3 + 0.02 * i) for i, llm in enumerate(llms["llm"]) for j in range(4)],
+        columns=["llm", "benchmark", "score"],
+    )
+    return ls.ScoreTable.from_long(scores, llms)
+
+
+def test_a_design_column_that_is_the_same_for_all_says_nothing():
+    fit = fake_fit(skills=1, draws=10, table=small_table(), features="log(params_b)")
+    found = fit.feature_effects().summary.set_index("feature")["between"]
+    assert np.isnan(found["tuned:log(params_b)"])
+    assert not np.isnan(found["log(params_b)"])
+
+
+def test_a_number_that_hardly_ever_differs_is_compared_between_its_ends():
+    table = small_table(moe=np.repeat([0.0, 0.0, 0.0, 0.0, 0.0, 1.0], 2))
+    fit = fake_fit(skills=1, draws=10, table=table, features="log(params_b) + moe")
+    names = fit.feature_effects(on="score").summary["comparison"].unique()
+    assert "moe: 0 to 1" in names
+
+
+def test_derived_features_are_set_themselves():
+    width = np.repeat([2.0, 2.5, 3.0, 3.5, 4.0, 4.5], 2)
+    table = small_table(d_model=1024.0, d_ff=1024.0 * width)
+    fit = fake_fit(skills=1, draws=10, table=table, features="log(params_b) + mlp_ratio")
+    by_ratio = means(fit.contrast("mlp_ratio", 4.0, 2.0))
+    slope = float(fit.posterior["feature_slope"].sel(feature="mlp_ratio").mean())
+    assert np.sign(by_ratio.mean()) == np.sign(slope)
+    assert fit.curve("mlp_ratio").points["value"].tolist() == width.tolist()
+    assert "mlp_ratio" in fit.feature_effects(on="score").caveats
+    with pytest.raises(PredictionError, match=r"It uses 'mlp_ratio', 'params_b'; fit again"):
+        fit.contrast("d_ff", 2048.0, 1024.0)
+
+
+def test_pictures_of_the_other_kind(fit):
+    with pytest.raises(PredictionError, match="This is a curve"):
+        ls.plots.feature_effects(fit.curve("params_b", benchmarks=["MMLU"], grid=[1.0, 2.0]))
+    with pytest.raises(PredictionError, match="This is no curve"):
+        ls.plots.feature_curve(fit.feature_effects())

@@ -323,8 +323,8 @@ class TestReport:
         fit = ls.load_fit(saved)
         lines = report.coverage_text(fit).splitlines()
         assert lines[0] == (
-            "Observed scores inside their 90 % predictive interval (for another recipe of the "
-            "family),"
+            "Observed scores inside their 90 % predictive interval (for a family that nobody has "
+            "seen),"
         )
         assert lines[2].split() == ["scores", "inside", "width", "error"]
         assert [line.split()[0] for line in lines[3:]] == list(fit.model.design.benchmarks)

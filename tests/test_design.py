@@ -181,6 +181,25 @@ def test_llms_are_evaluated_as_they_were_or_as_others_like_them(table):
     assert own.tolist() == [1, 0, 0, 1]
 
 
+@pytest.mark.parametrize("asked", [["score"], ["chat", "chat"]])
+def test_conditions_are_columns_of_their_own(table, asked):
+    told = with_conditions(table, chat=0).drop(llms=["c-3b"])
+    with pytest.raises(SpecError) as caught:
+        ls.ScalingModel(told, features=FORMULA, conditions=asked)
+    assert str(caught.value) == (
+        f"conditions={asked!r} must be different columns of the scores that say how they were "
+        "evaluated, and not 'llm', 'benchmark', 'score', 'successes', 'trials', 'n_items'."
+    )
+
+
+def test_a_single_condition_and_text_of_truth(table):
+    rows = table.n_obs
+    told = with_conditions(table, chat=["True", "False"] * (rows // 2)).drop(llms=["c-3b"])
+    model = ls.ScalingModel(told, skills=1, features=FORMULA, conditions="chat")
+    expected = (told.scores["chat"] == "True").astype(float)
+    np.testing.assert_array_equal(model.design.condition[:, 0], expected)
+
+
 @pytest.mark.parametrize(
     ("columns", "said"),
     [
@@ -193,6 +212,12 @@ def test_llms_are_evaluated_as_they_were_or_as_others_like_them(table):
         (
             {"chat": "yes"},
             "The condition 'chat' has values that are neither numbers nor true or false: 'yes'. A "
+            "condition shifts scores in proportion to its value: write 0 and 1, with a column for "
+            "each kind but one.",
+        ),
+        (
+            {"chat": np.inf},
+            "The condition 'chat' has values that are neither numbers nor true or false: inf. A "
             "condition shifts scores in proportion to its value: write 0 and 1, with a column for "
             "each kind but one.",
         ),
@@ -242,7 +267,7 @@ def test_developers_of_whom_the_table_knows_nothing(table):
         ls.ScalingModel(table.drop(llms=["c-3b"]), features=FORMULA, developers=True)
     assert str(caught.value) == (
         "developers=True needs to know whose the families are, and the LLMs' frame has no column "
-        "'developer'. Add it, or leave developers= out."
+        "'developer' that says so. Add it, or leave developers= out."
     )
 
 

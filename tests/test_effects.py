@@ -253,7 +253,9 @@ def test_check_agrees_with_coverage_and_with_counting(fit):
     scores = frame_of_scores(fit).query("benchmark == 'BBH'")["score"]
     np.testing.assert_allclose(at["observed"], (scores <= float(at["grid"])).mean())
     assert (check.draws["outer"].diff("bound") >= check.draws["inner"].diff("bound")).all()
-    assert repr(check).startswith("Coverage of 90 % intervals, level='family'\n")
+    assert repr(check).startswith("Coverage of 90 % intervals, level='developer'\n")
+    of_family = checks.predictive_check(fit, level="family")
+    assert repr(of_family).startswith("Coverage of 90 % intervals, level='family'\n")
 
 
 def test_check_says_where_coverage_is_off(fit):

@@ -8,7 +8,9 @@ import pytest
 import xarray as xr
 from fake_fit import fake_fit
 
-from latentscale.errors import PredictionError
+import latentscale as ls
+from latentscale.backtesting import _Fold, _run
+from latentscale.errors import PredictionError, PredictionWarning
 
 FEATURES = {"params_b": 7.0, "tokens_t": 2.0, "release_date": "2024-01-01"}
 
@@ -65,6 +67,27 @@ def test_a_family_keeps_the_developer_that_it_was_fitted_with(fit):
         "name."
     )
     frame = new(family=["llama", "opt"])
+    pd.testing.assert_frame_equal(
+        fit.predict(frame).summary, fit.predict(frame.assign(developer="Meta")).summary
+    )
+
+
+def test_a_developer_that_is_spelt_otherwise_is_said_to_be_new(fit):
+    with pytest.warns(PredictionWarning) as caught:
+        fit.predict(new(family=["one"], developer=["META "]))
+    assert str(caught[0].message) == (
+        "1 developer of LLMs to predict spelt unlike a fitted one by case or blanks only: 'META ' "
+        "(fitted: 'Meta'). They count as unknown, and nothing is learnt from the fitted ones' "
+        "families. Write them as in the fit if they are meant."
+    )
+
+
+def test_a_family_whose_developer_was_unknown_may_be_given_one():
+    table = ls.load_leaderboard(benchmarks=["HellaSwag", "MMLU"])
+    llms = table.llms.assign(developer=table.llms["developer"].where(table.llms["family"] != "opt"))
+    table = ls.ScoreTable.from_long(table.scores, llms, table.benchmarks, missing="keep")
+    fit = fake_fit(skills=1, draws=10, table=table)
+    frame = new(family=["opt"])
     pd.testing.assert_frame_equal(
         fit.predict(frame).summary, fit.predict(frame.assign(developer="Meta")).summary
     )
@@ -164,3 +187,37 @@ def test_known_scores_say_how_they_were_evaluated(conditioned):
         for told in (False, True)
     )
     assert plain > easy + 0.002
+
+
+def test_single_scores_may_be_evaluated_in_their_own_way(conditioned):
+    llms = new(family=["llama", "llama"], recipe=["r", "r"], tuned=1)
+    cells = pd.DataFrame(
+        {"llm": llms["llm"], "benchmark": "IFEval", "chat_template": [True, False]}
+    )
+    found = conditioned.predict(llms, conditions=cells).summary
+    of = found[found["benchmark"] == "IFEval"].set_index("llm")["mean"]
+    assert of["new 0"] > of["new 1"] + 0.03
+
+
+def test_backtests_know_how_hidden_scores_were_evaluated(conditioned, monkeypatch):
+    table = conditioned.model.table
+    split = ls.splits.leave_family_out(table)[0]
+    model = conditioned.model
+    monkeypatch.setattr(type(model), "refit", lambda *_, **__: conditioned)
+    monkeypatch.setattr(type(model), "with_table", lambda *_: model)
+    asked = []
+    whole = type(conditioned).predict
+
+    def predict(self, llms, **settings):
+        asked.append(settings["conditions"])
+        return whole(self, llms.assign(llm="new " + llms["llm"]), **settings)
+
+    monkeypatch.setattr(type(conditioned), "predict", predict)
+    monkeypatch.setattr(
+        type(conditioned),
+        "log_density",
+        lambda *_, **__: pd.DataFrame({"family": [], "n": [], "log_density": [], "mcse": []}),
+    )
+    _run(_Fold(model, split, model.predictable(split.llms), 1, {}))
+    assert list(asked[0]) == ["llm", "benchmark", "chat_template"]
+    assert len(asked[0]) == table.n_obs

@@ -183,3 +183,16 @@ def test_dates_are_drawn_without_a_word(fit):
         for asked in (NEW, NEW.drop(columns="release_date"))
     )
     assert undated["sd"].mean() > dated["sd"].mean()
+
+
+def test_what_is_the_same_in_all_families_says_nothing(llms):
+    same = llms.assign(width=128.0, depth=llms["params_b"])
+    encoding = learn_encoding(
+        "log(params_b) + log(width / depth)",
+        same.assign(depth=np.random.default_rng(2).uniform(10, 20, len(same))),
+    )
+    varied = same.assign(depth=np.random.default_rng(2).uniform(10, 20, len(same)))
+    population = FeaturePopulation.learn(encoding, varied)
+    asked = pd.DataFrame({"llm": ["new"], "family": "new", "params_b": 2.0, "width": 128.0})
+    x = population.encode(asked.assign(tuned=0), 10, np.random.default_rng(0))
+    assert np.isfinite(x).all()

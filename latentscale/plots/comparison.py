@@ -30,7 +30,7 @@ def predicted_vs_observed(
     data: ScalingFit | Prediction | Comparison,
     observed: pd.DataFrame | None = None,
     *,
-    level: str = "family",
+    level: str | None = None,
     ci_prob: float = 0.9,
     random_seed: int | None = 1,
     coords: Mapping[str, Any] | None = None,
@@ -49,8 +49,8 @@ def predicted_vs_observed(
     observed : pandas.DataFrame, optional
         For a prediction: columns ``llm``, ``benchmark``, ``score``. Scores that the prediction was
         given are left out.
-    level : {"score", "llm", "recipe", "family", "developer"}, default "family"
-        For a fit: the highest level whose effects are drawn anew.
+    level : {"score", "llm", "recipe", "family", "developer"}, optional
+        For a fit: the highest level whose effects are drawn anew; default: the highest there is.
     ci_prob : float, default 0.9
         For a fit; a prediction has its own.
     random_seed : int, default 1

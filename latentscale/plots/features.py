@@ -62,6 +62,8 @@ def feature_effects(
         With one panel for each ``skill``, or each ``comparison`` of two values of a feature.
     """
     style.require_visuals(visuals, _EFFECT_ELEMENTS)
+    if isinstance(data, FeatureCurve):
+        raise PredictionError("This is a curve: plots.feature_curve draws it.")
     found = data if isinstance(data, Associations) else data.feature_effects(on=on, ci_prob=ci_prob)
     frame = style.keep_rows(found.summary, coords)
     panel, row = ("skill", "feature") if "skill" in frame else ("comparison", "benchmark")
@@ -147,7 +149,7 @@ def feature_curve(
     feature : str, optional
         A column of numbers that the formula uses; needed with a fit.
     benchmarks : sequence of str, optional
-        Panels to show; default: all.
+        For a fit: the panels to show; default: all.
     ci_prob : float, optional
         Of the outer band; default: ``arviz.rcParams``. The inner one holds 50 %.
     visuals : mapping, optional
@@ -167,6 +169,8 @@ def feature_curve(
         The feature or a benchmark is not known.
     """
     style.require_visuals(visuals, _CURVE_ELEMENTS)
+    if isinstance(data, Associations) and not isinstance(data, FeatureCurve):
+        raise PredictionError("This is no curve: plots.feature_effects draws it.")
     curve = (
         data if isinstance(data, FeatureCurve) else _computed(data, feature, benchmarks, ci_prob)
     )

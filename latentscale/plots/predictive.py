@@ -26,7 +26,7 @@ _ELEMENTS = ("outer", "inner", "observed")
 def predictive_check(
     data: ScalingFit | PredictiveCheck,
     *,
-    level: str = "family",
+    level: str | None = None,
     ci_prob: float = 0.9,
     random_seed: int | None = 1,
     coords: Mapping[str, Any] | None = None,
@@ -44,8 +44,8 @@ def predictive_check(
     ----------
     data : ScalingFit or PredictiveCheck
         A fit, or what :func:`latentscale.checks.predictive_check` gave.
-    level : {"score", "llm", "recipe", "family", "developer"}, default "family"
-        The highest level whose effects are drawn anew.
+    level : {"score", "llm", "recipe", "family", "developer"}, optional
+        The highest level whose effects are drawn anew; default: the highest there is.
     ci_prob : float, default 0.9
         Of the intervals whose coverage is counted, and of the outer band. The inner holds 50 %.
     random_seed : int, default 1
