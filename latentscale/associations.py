@@ -23,10 +23,11 @@ import xarray as xr
 from pandas.api.types import is_bool_dtype, is_datetime64_any_dtype, is_numeric_dtype
 
 from latentscale.derived import with_derived
+from latentscale.design import slope_columns
 from latentscale.errors import PredictionError
 from latentscale.estimates import Estimates, interval_probs, known_labels, summarise
 from latentscale.features import required_columns
-from latentscale.forward import eta_of, expected_of, fitted_members, read_draws
+from latentscale.forward import Members, eta_of, expected_of, fitted_members, read_draws
 from latentscale.wording import count, first, quoted, with_nearest
 
 if TYPE_CHECKING:
@@ -136,15 +137,11 @@ def score_effects(
         fractions. ``draws``: ``difference``, dims (chain, draw, comparison, benchmark).
     """
     design = fit.model.design
-    pairs = {
-        f"{column}: {_text(low)} to {_text(high)}": (column, low, high)
+    found = {
+        column: _differences(fit, column, _usual_pairs(design, column))
         for column in _columns(design)
-        for low, high in _usual_pairs(design, column)
     }
-    parts = [_difference(fit, column, high, low) for column, low, high in pairs.values()]
-    whole = xr.concat(parts, pd.Index(list(pairs), name="comparison"))
-    return _compared(fit, whole, {name: pair[0] for name, pair in pairs.items()}, benchmarks,
-                     ci_prob)  # fmt: skip
+    return _compared(fit, found, benchmarks, ci_prob)
 
 
 def contrast(
@@ -182,10 +179,8 @@ def contrast(
     _require_feature(fit, feature)
     for asked, what in ((value, "value"), (reference, "reference")):
         _require_value(fit.model.design, feature, asked, what)
-    name = f"{feature}: {_text(reference)} to {_text(value)}"
-    found = _difference(fit, feature, value, reference)
-    return _compared(fit, found.expand_dims(comparison=[name]), {name: feature}, benchmarks,
-                     ci_prob)  # fmt: skip
+    found = {feature: _differences(fit, feature, [(reference, value)])}
+    return _compared(fit, found, benchmarks, ci_prob)
 
 
 def feature_curve(
@@ -234,9 +229,9 @@ def feature_curve(
     asked = _grid(design, feature) if grid is None else np.unique(np.asarray(grid, dtype=float))
     if asked.size == 0:
         raise PredictionError(f"grid={grid!r} has no value of {feature!r}. Name some, or none.")
-    parts = [_expected(fit, feature, value) for value in asked.tolist()]
-    draws = xr.concat(parts, pd.Index(asked, name="value")).sel(benchmark=shown)
-    draws = draws.transpose("chain", "draw", "benchmark", "value").rename("expected")
+    draws = _expected(fit, feature, asked.tolist()).assign_coords(value=asked)
+    draws = draws.sel(benchmark=shown).transpose("chain", "draw", "benchmark", "value")
+    draws = draws.rename("expected")
     probs = interval_probs(ci_prob)
     points = design.llms[["llm", "family"]].assign(value=values)
     frame = summarise(draws, probs).assign(between=_between_of(design, feature))
@@ -246,59 +241,74 @@ def feature_curve(
 
 def _compared(
     fit: ScalingFit,
-    draws: xr.DataArray,
-    feature_of: Mapping[str, str],
+    found: Mapping[str, xr.DataArray],
     benchmarks: Sequence[str] | None,
     ci_prob: float | None,
 ) -> Associations:
-    """Summarise differences, dims (comparison, chain, draw, benchmark)."""
+    """Summarise differences of each feature, dims (comparison, chain, draw, benchmark)."""
     design, probs = fit.model.design, interval_probs(ci_prob)
-    draws = draws.sel(benchmark=_shown(design, benchmarks))
+    draws = xr.concat(list(found.values()), "comparison").sel(benchmark=_shown(design, benchmarks))
     draws = draws.transpose("chain", "draw", "comparison", "benchmark").rename("difference")
     frame = summarise(draws, probs).merge(_direction(draws), on=["comparison", "benchmark"])
-    frame.insert(0, "feature", frame["comparison"].map(dict(feature_of)))
-    features = dict.fromkeys(feature_of.values())
-    between = {name: _between_of(design, name) for name in features}
-    frame["between"] = frame["feature"].map(between)
-    caveats = {name: _caveat(design, name) for name in features}
+    feature_of = {
+        name: feature for feature, part in found.items() for name in part["comparison"].values
+    }
+    frame.insert(0, "feature", frame["comparison"].map(feature_of))
+    frame["between"] = frame["feature"].map({name: _between_of(design, name) for name in found})
+    caveats = {name: _caveat(design, name) for name in found}
     return Associations(frame, draws.to_dataset(), probs, caveats)
 
 
-def _difference(fit: ScalingFit, feature: str, value: Any, reference: Any) -> xr.DataArray:
-    return _expected(fit, feature, value) - _expected(fit, feature, reference)
+def _differences(fit: ScalingFit, feature: str, pairs: Sequence[tuple[Any, Any]]) -> xr.DataArray:
+    """Give by how much expected scores differ between pairs of values, dims (comparison, ...)."""
+    values = list(dict.fromkeys(value for pair in pairs for value in pair))
+    expected = _expected(fit, feature, values)
+    low, high = ([values.index(pair[end]) for pair in pairs] for end in (0, 1))
+    found = expected.isel(value=high) - expected.isel(value=low)
+    names = [f"{feature}: {_text(low)} to {_text(high)}" for low, high in pairs]
+    return found.rename(value="comparison").assign_coords(comparison=names)
 
 
-def _expected(fit: ScalingFit, feature: str, value: Any) -> xr.DataArray:
-    """Average expected scores over LLMs of which one feature is set, dims (chain, draw, bench.)."""
+def _expected(fit: ScalingFit, feature: str, values: Sequence[Any]) -> xr.DataArray:
+    """Average expected scores over LLMs of which one feature is set to a value, and to others.
+
+    Returns
+    -------
+    xarray.DataArray, dims (value, chain, draw, benchmark)
+    """
     design, posterior = fit.model.design, fit.posterior
-    llms = (
-        design.llms
-        if feature in design.encoding.derived
-        else design.llms.assign(**{feature: value})
-    )
-    design.encoding.require_categories(llms)
-    plain = design.encoding.plain(llms)
-    if feature in design.encoding.derived:
-        plain[feature] = value
-    x = design.encoding.encode_plain(plain, llms["tuned"]).to_numpy()
-    slopes = [design.encoding.names.index(name) for name in fit.spec.family_slopes]
-    fitted = fitted_members(design, fit.spec)
-    tuned = llms["tuned"].to_numpy(dtype=float)
-    members = replace(fitted, x=x, x_slope=x[:, slopes], tuned=tuned)
-    draws = read_draws(posterior)
+    draws, asked = read_draws(posterior), [_with_feature(fit, feature, value) for value in values]
     means = []
     for start in range(0, len(draws), _DRAWS_AT_ONCE):
         part = draws.take(np.arange(start, min(start + _DRAWS_AT_ONCE, len(draws))))
-        means.append(expected_of(part, eta_of(part, members)).mean(axis=1))
-    shape = (posterior.sizes["chain"], posterior.sizes["draw"], len(design.benchmarks))
+        means.append([expected_of(part, eta_of(part, each)).mean(axis=1) for each in asked])
+    sizes = (posterior.sizes["chain"], posterior.sizes["draw"])
     return xr.DataArray(
-        np.concatenate(means).reshape(shape),
-        dims=("chain", "draw", "benchmark"),
+        np.concatenate(means, axis=1).reshape(len(values), *sizes, len(design.benchmarks)),
+        dims=("value", "chain", "draw", "benchmark"),
         coords={
             "chain": posterior["chain"].values,
             "draw": posterior["draw"].values,
             "benchmark": list(design.benchmarks),
         },
+    )
+
+
+def _with_feature(fit: ScalingFit, feature: str, value: Any) -> Members:
+    """Give the fitted LLMs with one feature set, a column or what is derived from columns."""
+    encoding, llms = fit.model.design.encoding, fit.model.design.llms
+    if feature not in encoding.derived:
+        llms = llms.assign(**{feature: value})
+    encoding.require_categories(llms)
+    plain = encoding.plain(llms)
+    if feature in encoding.derived:
+        plain[feature] = value
+    x = encoding.encode_plain(plain, llms["tuned"]).to_numpy()
+    return replace(
+        fitted_members(fit.model.design, fit.spec),
+        x=x,
+        x_slope=x[:, slope_columns(encoding, fit.spec.family_slopes)],
+        tuned=llms["tuned"].to_numpy(dtype=float),
     )
 
 
@@ -330,9 +340,13 @@ def _usual_pairs(design: Design, column: str) -> list[tuple[Any, Any]]:
 def _grid(design: Design, feature: str) -> np.ndarray:
     values = _values(design, feature).astype(float)
     low, high = values.min(), values.max()
-    if low > 0 and any(f"log({feature})" in name for name in design.encoding.names):
+    if low > 0 and _takes_logarithm(design, feature):
         return np.clip(np.geomspace(low, high, _GRID_POINTS), low, high)
     return np.linspace(low, high, _GRID_POINTS)
+
+
+def _takes_logarithm(design: Design, feature: str) -> bool:
+    return any(f"log({feature})" in name for name in design.encoding.names)
 
 
 def _require_value(design: Design, feature: str, value: Any, argument: str) -> None:
@@ -347,7 +361,7 @@ def _require_value(design: Design, feature: str, value: Any, argument: str) -> N
     else:
         fine = isinstance(value, int | float | np.number) and np.isfinite(value)
         kind, such = "a finite number", "10.0"
-        if fine and value <= 0 and any(f"log({feature})" in n for n in design.encoding.names):
+        if fine and value <= 0 and _takes_logarithm(design, feature):
             fine, kind = False, "a number above zero, since the formula takes its logarithm"
     if not fine:
         raise PredictionError(
@@ -387,7 +401,7 @@ def _between_of(design: Design, column: str) -> float:
         numbers = values.astype("int64").to_numpy(dtype=float)[:, None]
     elif is_numeric_dtype(values) and not is_bool_dtype(values):
         numbers = values.to_numpy(dtype=float)[:, None]
-        if (numbers > 0).all() and any(f"log({column})" in n for n in design.encoding.names):
+        if (numbers > 0).all() and _takes_logarithm(design, column):
             numbers = np.log(numbers)
     else:
         numbers = pd.get_dummies(values).to_numpy(dtype=float)

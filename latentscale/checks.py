@@ -125,7 +125,7 @@ def predictive_check(
     )
     draws = draws.assign({"inner": _band(draws, probs[0]), "outer": _band(draws, probs[1])})
     summary = _with_verdict(coverage, ci_prob)
-    return PredictiveCheck(summary, draws, ci_prob, level or fit.spec.top_level)
+    return PredictiveCheck(summary, draws, ci_prob, level or fit.spec.levels[-1])
 
 
 def coverage_by_benchmark(design: Design, replicates: np.ndarray, ci_prob: float) -> pd.DataFrame:

@@ -12,6 +12,7 @@ import pandas as pd
 import xarray as xr
 from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
+from latentscale.design import slope_columns
 from latentscale.errors import ExtrapolationWarning, PredictionError
 from latentscale.estimates import Estimates, interval_probs, known_labels, summarise
 from latentscale.forward import Draws, Members, eta_of, expected_of, read_draws
@@ -211,7 +212,7 @@ def _expected_of_typical(fit: ScalingFit, asked: pd.DataFrame, shown: list[str])
     draws = _with_typical_llm(read_draws(fit.posterior))
     row = design.llms.index[design.llms["recipe"] == asked["recipe"].iloc[0]][0]
     x = design.encoding.encode(asked).to_numpy()
-    slopes = [design.encoding.names.index(name) for name in fit.spec.family_slopes]
+    slopes = slope_columns(design.encoding, fit.spec.family_slopes)
     members = Members(
         x=x,
         x_slope=x[:, slopes],

@@ -183,23 +183,23 @@ def _equation(left: str, terms: Sequence[str]) -> list[str]:
 
 
 def _ability_symbols(spec: ModelSpec) -> list[Symbol]:
-    about = "developer_effect" if spec.developers else "0"
+    about, effect, scale = "0", [], []
+    if spec.developers:
+        about = "developer_effect"
+        effect = [Symbol(about, ("developer", "skill"), "Normal(0, developer_scale)")]
+        scale = [Symbol("developer_scale", ("skill",), "family_scale * {}", "developer_ratio")]
     found = [
         Symbol("feature_slope", ("feature", "skill"), "{}", "feature_slope"),
         Symbol("tuning_shift", ("skill",), "{}", "tuning_shift"),
+        *effect,
         Symbol("family_effect", ("family", "skill"), f"Normal({about}, family_scale)"),
         Symbol("recipe_effect", ("recipe", "skill"), "Normal(0, recipe_scale)"),
         Symbol("llm_effect", ("llm", "skill"), "Normal(0, llm_scale)"),
         Symbol("family_scale", ("skill",), "{}", "family_scale"),
+        *scale,
         Symbol("recipe_scale", ("skill",), "family_scale * {}", "recipe_ratio"),
         Symbol("llm_scale", ("skill",), "family_scale * {}", "llm_ratio"),
     ]
-    if spec.developers:
-        found[2:2] = [
-            Symbol("developer_effect", ("developer", "skill"), "Normal(0, developer_scale)")
-        ]
-        scale = Symbol("developer_scale", ("skill",), "family_scale * {}", "developer_ratio")
-        found.insert(-2, scale)
     if spec.family_slopes:
         slope = ("slope_feature", "skill")
         found += [

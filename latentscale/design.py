@@ -124,8 +124,6 @@ class Design:
 
 
 _DEVELOPER = "developer"
-# What follows the name of a family whose developer is unknown.
-NO_DEVELOPER = " (developer unknown)"
 
 # Columns of the scores that say what the scores are, not how they came about.
 _NO_CONDITIONS = ("llm", "benchmark", "score", "successes", "trials", "n_items")
@@ -250,7 +248,7 @@ def slope_columns(
 
 def developer_or_own(llms: pd.DataFrame) -> pd.Series:
     """Give each LLM its developer; a family whose developer is unknown has one of its own."""
-    own = llms["family"] + NO_DEVELOPER
+    own = llms["family"] + " (developer unknown)"
     if _DEVELOPER not in llms:
         return own
     return llms[_DEVELOPER].where(llms[_DEVELOPER].notna(), own)

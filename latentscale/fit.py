@@ -395,10 +395,6 @@ class ScalingFit:
 
         Parameters, errors and what is given are those of
         :func:`latentscale.associations.contrast`.
-
-        Examples
-        --------
-        >>> fit.contrast("tokens_t", 10.0, 1.0, benchmarks=["MMLU"])  # doctest: +SKIP
         """
         from latentscale.associations import contrast
 

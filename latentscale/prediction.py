@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +15,6 @@ from scipy.special import logsumexp
 
 from latentscale.conditioning import KnownCells, condition, log_evidence
 from latentscale.design import (
-    NO_DEVELOPER,
     Design,
     condition_values,
     developer_or_own,
@@ -41,6 +39,7 @@ from latentscale.likelihoods import likelihood_of
 from latentscale.spec import ModelSpec
 from latentscale.table import ScoreTable
 from latentscale.table.new_llms import table_of_new_llms
+from latentscale.table.plain import folded
 from latentscale.unknown import FeaturePopulation, unknown_of
 from latentscale.wording import count, first, quoted, with_nearest
 
@@ -164,8 +163,8 @@ def replicate(
     ``level="score"`` keeps all effects, ``"llm"`` draws new LLM effects, ``"recipe"`` also new
     recipe effects and deviations, ``"family"`` also those of families, ``"developer"`` all.
     """
-    levels = ("score", "llm", "recipe", "family", *(["developer"] if model.spec.developers else []))
-    level = level or model.spec.top_level
+    levels = model.spec.levels
+    level = level or levels[-1]
     if level not in levels:
         raise PredictionError(
             f"level={first(with_nearest([str(level)], levels))} is not known. Use one of "
@@ -357,7 +356,7 @@ def _developers(design: Design, llms: pd.DataFrame, family: np.ndarray) -> np.nd
         return fitted
     asked = developer_or_own(llms)
     names = np.array(design.developers, dtype=object)[fitted]
-    unknown = np.char.endswith(names.astype(str), NO_DEVELOPER)
+    unknown = names == developer_or_own(llms[["family"]]).to_numpy()
     named = "developer" in llms and llms["developer"].notna().to_numpy()
     moved = ~is_new & named & ~unknown & (asked.to_numpy() != names)
     if np.any(moved):
@@ -372,12 +371,11 @@ def _developers(design: Design, llms: pd.DataFrame, family: np.ndarray) -> np.nd
 
 def _warn_lookalikes(design: Design, asked: pd.Series) -> None:
     """Say which new developers are spelt almost like a fitted one."""
-    plain = {re.sub(r"\s", "", name).casefold(): name for name in design.developers}
+    plain = {folded(name): name for name in design.developers}
     alike = {
         name: plain[key]
         for name in asked.unique()
-        if name not in design.developers
-        and (key := re.sub(r"\s", "", str(name)).casefold()) in plain
+        if name not in design.developers and (key := folded(name)) in plain
     }
     if alike:
         pairs = [f"{name!r} (fitted: {fitted!r})" for name, fitted in alike.items()]

@@ -92,9 +92,9 @@ class ModelSpec:
                 )
 
     @property
-    def top_level(self) -> str:
-        """The highest level of groups that there is: ``developer`` or ``family``."""
-        return "developer" if self.developers else "family"
+    def levels(self) -> tuple[str, ...]:
+        """Up to where effects can be drawn anew, the highest level last; ``score`` keeps all."""
+        return ("score", "llm", "recipe", "family", *(["developer"] if self.developers else []))
 
     @property
     def skill_names(self) -> list[str]:

@@ -58,15 +58,16 @@ def deviation_precisions(shared):
     """Give the precisions of deviations, dims (benchmark,); one where there are none."""
     n = shared.difficulty.shape[0]
     return OfDeviations(
-        _precision_or_ones(shared.developer_deviation_scale, n),
-        _precision_or_ones(shared.family_deviation_scale, n),
-        _precision_or_ones(shared.recipe_deviation_scale, n),
+        precision(or_ones(shared.developer_deviation_scale, n)),
+        precision(or_ones(shared.family_deviation_scale, n)),
+        precision(or_ones(shared.recipe_deviation_scale, n)),
     )
 
 
 @compiled
-def _precision_or_ones(scale, n):
-    return precision(scale) if scale.shape[0] > 0 else np.ones(n)
+def or_ones(array, n):
+    """Give an array, or ones where the model lacks the parameter."""
+    return array if array.shape[0] > 0 else np.ones(n)
 
 
 @compiled

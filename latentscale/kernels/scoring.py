@@ -48,15 +48,15 @@ def pull_back_own_part(
     """Reverse :func:`own_part`; adds to ``d_benchmarks`` and ``d_explained``."""
     for j in range(benchmarks.difficulty.shape[0]):
         rows = slice(cells.start[j], cells.start[j + 1])
-        llm, d = cells.llm[rows], d_own[rows]
+        llm, condition, d = cells.llm[rows], cells.condition[rows], d_own[rows]
         d_difficulty, d_tuning = _sum_and_product(llm, llms.tuned, d)
         d_benchmarks.difficulty[j] += d_difficulty
         d_benchmarks.tuning[j] += d_tuning
         for p in range(llms.x.shape[1]):
             d_benchmarks.slope[j, p] += _product_with_column(llm, llms.x, p, d)
-        for c in range(cells.condition.shape[1]):
+        for c in range(condition.shape[1]):
             for o in range(d.shape[0]):
-                d_benchmarks.condition[j, c] += cells.condition[rows][o, c] * d[o]
+                d_benchmarks.condition[j, c] += condition[o, c] * d[o]
         _pull_back_products_on(
             skills, j, llm, explained, benchmarks.loading, d, d_explained, d_benchmarks.loading
         )

@@ -24,6 +24,7 @@ _place, _pull_back_place = benchmarks.place, benchmarks.pull_back_place
 _loadings, _pull_back_loadings = benchmarks.loadings, benchmarks.pull_back_loadings
 _own_slopes, _pull_back_own_slopes = benchmarks.own_slopes, benchmarks.pull_back_own_slopes
 _skill_scales, _pull_back_skill_scales = abilities.skill_scales, abilities.pull_back_skill_scales
+_or_ones = abilities.or_ones
 _precision, _deviation_precisions = abilities.precision, abilities.deviation_precisions
 _pull_back_deviation_precisions = abilities.pull_back_deviation_precisions
 _condition_shifts = abilities.condition_shifts
@@ -101,12 +102,6 @@ def _log_prior(laws, values, d_values):
                 total += value
                 d_values[i] += slope
     return total
-
-
-@compiled
-def _or_ones(array, n):
-    """Give an array, or ones where the model lacks the parameter."""
-    return array if array.shape[0] > 0 else np.ones(n)
 
 
 @inlined

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,11 @@ def label(value: Any) -> str | None:
     if isinstance(value, float | np.floating) and float(value).is_integer():
         return str(int(value))
     return str(value) if str(value).strip() else None
+
+
+def folded(label: str) -> str:
+    """Write a label without blanks and cases, so that those that look alike are alike."""
+    return re.sub(r"\s", "", label).casefold()
 
 
 def plain(column: pd.Series) -> pd.Series:

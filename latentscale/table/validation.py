@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -15,7 +14,7 @@ from latentscale.table import checks_benchmarks, checks_llms, checks_scores, che
 from latentscale.table.columns import COUNTS
 from latentscale.table.findings import Finding, raise_findings
 from latentscale.table.intake import Draft
-from latentscale.table.plain import to_number
+from latentscale.table.plain import folded, to_number
 from latentscale.wording import count, first, quoted
 
 Frames = tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]
@@ -153,5 +152,5 @@ def _one_way(noun: str, group: list[str], llms_name: str) -> str:
 def _lookalikes(labels: Iterable[str]) -> list[list[str]]:
     groups: dict[str, list[str]] = {}
     for label in labels:
-        groups.setdefault(re.sub(r"\s", "", label).casefold(), []).append(label)
+        groups.setdefault(folded(label), []).append(label)
     return [group for group in groups.values() if len(group) > 1]
