@@ -16,7 +16,6 @@ from __future__ import annotations
 import argparse
 import multiprocessing
 import os
-import warnings
 from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -24,7 +23,6 @@ from pathlib import Path
 import pandas as pd
 
 import latentscale as ls
-from latentscale.errors import MissingFeatureWarning
 from latentscale.metrics import summarise_cells
 
 PACKAGE = "latentscale"
@@ -113,7 +111,6 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("-o", "--output", default="out/backtests", help="the folder to write to")
     asked = parser.parse_args(arguments)
-    warnings.simplefilter("ignore", MissingFeatureWarning)
     comparison = compare_all(ls.load_leaderboard(), asked.together, asked.seed)
     write(tables_of(comparison), Path(asked.output))
     print(comparison)

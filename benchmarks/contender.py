@@ -27,7 +27,6 @@ from rounds import microseconds
 import latentscale as ls
 from latentscale.compiled_density import compile_density
 from latentscale.coordinates import middle_of_prior
-from latentscale.errors import MissingFeatureWarning
 
 # Variables that every contender reports under the same name.
 COMPARED = (
@@ -48,9 +47,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("-o", "--output", required=True)
     asked = parser.parse_args()
-    warnings.simplefilter("ignore", MissingFeatureWarning)
     warnings.simplefilter("ignore", ls.errors.ConvergenceWarning)
-    model = ls.ScalingModel(ls.load_leaderboard(), likelihood=asked.likelihood)
+    model = ls.ScalingModel(complete(ls.load_leaderboard()), likelihood=asked.likelihood)
     run = CONTENDERS[asked.contender](model, asked.draws, asked.tune, asked.seed)
     figures = {
         **(_of_posterior(run) if run.posterior is not None else {}),
@@ -59,6 +57,11 @@ def main() -> None:
         "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
     }
     Path(asked.output).write_text(json.dumps(figures, indent=1), encoding="utf-8")
+
+
+def complete(table: ls.ScoreTable) -> ls.ScoreTable:
+    """Keep the LLMs of which tokens are known: the rivals of the package cannot do without."""
+    return table.drop(llms=table.llms.loc[table.llms["tokens_t"].isna(), "llm"])
 
 
 @dataclass(frozen=True)

@@ -49,7 +49,6 @@ def measure(asked: argparse.Namespace) -> dict[str, Any]:
     took: dict[str, float] = {}
     with _timed(took, "import"):
         import latentscale as ls
-    warnings.simplefilter("ignore", ls.errors.MissingFeatureWarning)
     warnings.simplefilter("ignore", ls.errors.ConvergenceWarning)
     sampling = {"draws": asked.draws, "tune": asked.tune, "random_seed": asked.seed}
     with _timed(took, "first fit"):

@@ -23,11 +23,19 @@ import xarray as xr
 from pandas.api.types import is_bool_dtype, is_datetime64_any_dtype, is_numeric_dtype
 
 from latentscale.derived import with_derived
-from latentscale.design import slope_columns
 from latentscale.errors import PredictionError
 from latentscale.estimates import Estimates, interval_probs, known_labels, summarise
-from latentscale.features import required_columns
-from latentscale.forward import Members, eta_of, expected_of, fitted_members, read_draws
+from latentscale.formulas import required_columns
+from latentscale.forward import (
+    Draws,
+    Members,
+    eta_of,
+    expected_of,
+    fitted_members,
+    read_draws,
+    with_design,
+)
+from latentscale.unknown import Unknowns, design_with
 from latentscale.wording import count, first, quoted, with_nearest
 
 if TYPE_CHECKING:
@@ -82,7 +90,9 @@ class FeatureCurve(Associations):
     points: pd.DataFrame
 
 
-def skill_effects(fit: ScalingFit, ci_prob: float | None = None) -> Associations:
+def skill_effects(
+    fit: ScalingFit, ci_prob: float | None = None, *, sensitivity: bool = False
+) -> Associations:
     """Say what a standard deviation of each design column adds to each skill.
 
     Parameters
@@ -90,6 +100,10 @@ def skill_effects(fit: ScalingFit, ci_prob: float | None = None) -> Associations
     fit : ScalingFit
     ci_prob : float, optional
         Of the outer interval; default: ``arviz.rcParams``.
+    sensitivity : bool, default False
+        Add ``prior_sensitivity`` and ``likelihood_sensitivity``, by how much an effect moves when
+        priors, or the scores, count a little more or less, and ``diagnosis``, what that means
+        (``az.psense_summary``; arXiv 2107.14054).
 
     Returns
     -------
@@ -105,11 +119,28 @@ def skill_effects(fit: ScalingFit, ci_prob: float | None = None) -> Associations
     }
     frame["between"] = frame["feature"].map(between)
     frame.insert(0, "skill", frame.pop("skill"))
+    if sensitivity:
+        frame = frame.merge(_sensitivity(fit), on=["feature", "skill"], validate="one_to_one")
     ordered = frame.sort_values(
         "skill", kind="stable", key=_order_of(slope["skill"].values.tolist())
     )
     caveats = {name: _caveat(design, name) for name in _columns(design) if name != "tuned"}
     return Associations(ordered.reset_index(drop=True), slope.to_dataset(), probs, caveats)
+
+
+def _sensitivity(fit: ScalingFit) -> pd.DataFrame:
+    """Say how much slopes depend on priors and on scores."""
+    import arviz as az
+
+    extended = fit.extend("log_prior", "log_likelihood")
+    found = az.psense_summary(extended.idata, var_names=["feature_slope"], round_to=6)
+    slope = fit.posterior["feature_slope"]
+    places = pd.MultiIndex.from_product(
+        [slope["feature"].values, slope["skill"].values], names=["feature", "skill"]
+    )
+    return found.set_index(places).rename(
+        columns={"prior": "prior_sensitivity", "likelihood": "likelihood_sensitivity"}
+    ).reset_index()  # fmt: skip
 
 
 def score_effects(
@@ -233,7 +264,7 @@ def feature_curve(
     draws = draws.sel(benchmark=shown).transpose("chain", "draw", "benchmark", "value")
     draws = draws.rename("expected")
     probs = interval_probs(ci_prob)
-    points = design.llms[["llm", "family"]].assign(value=values)
+    points = design.llms[["llm", "family"]].assign(value=values).dropna(subset=["value"])
     frame = summarise(draws, probs).assign(between=_between_of(design, feature))
     caveats = {feature: _caveat(design, feature)}
     return FeatureCurve(frame, draws.to_dataset(), probs, caveats, feature, points)
@@ -277,11 +308,11 @@ def _expected(fit: ScalingFit, feature: str, values: Sequence[Any]) -> xr.DataAr
     xarray.DataArray, dims (value, chain, draw, benchmark)
     """
     design, posterior = fit.model.design, fit.posterior
-    draws, asked = read_draws(posterior), [_with_feature(fit, feature, value) for value in values]
-    means = []
+    draws, means = read_draws(posterior), []
+    asked = [_with_feature(fit, feature, value) for value in values]
     for start in range(0, len(draws), _DRAWS_AT_ONCE):
         part = draws.take(np.arange(start, min(start + _DRAWS_AT_ONCE, len(draws))))
-        means.append([expected_of(part, eta_of(part, each)).mean(axis=1) for each in asked])
+        means.append([_mean_expected(part, design, *each) for each in asked])
     sizes = (posterior.sizes["chain"], posterior.sizes["draw"])
     return xr.DataArray(
         np.concatenate(means, axis=1).reshape(len(values), *sizes, len(design.benchmarks)),
@@ -294,22 +325,25 @@ def _expected(fit: ScalingFit, feature: str, values: Sequence[Any]) -> xr.DataAr
     )
 
 
-def _with_feature(fit: ScalingFit, feature: str, value: Any) -> Members:
+def _mean_expected(
+    draws: Draws, design: Design, members: Members, unknowns: Unknowns
+) -> np.ndarray:
+    """Average expected scores over LLMs, dims (draw, benchmark)."""
+    draws = with_design(draws, members.x, unknowns, design.family_of_llm)
+    mean: np.ndarray = expected_of(draws, eta_of(draws, members)).mean(axis=1)
+    return mean
+
+
+def _with_feature(fit: ScalingFit, feature: str, value: Any) -> tuple[Members, Unknowns]:
     """Give the fitted LLMs with one feature set, a column or what is derived from columns."""
-    encoding, llms = fit.model.design.encoding, fit.model.design.llms
-    if feature not in encoding.derived:
-        llms = llms.assign(**{feature: value})
-    encoding.require_categories(llms)
-    plain = encoding.plain(llms)
-    if feature in encoding.derived:
-        plain[feature] = value
-    x = encoding.encode_plain(plain, llms["tuned"]).to_numpy()
-    return replace(
-        fitted_members(fit.model.design, fit.spec),
-        x=x,
-        x_slope=x[:, slope_columns(encoding, fit.spec.family_slopes)],
-        tuned=llms["tuned"].to_numpy(dtype=float),
-    )
+    design = fit.model.design
+    if feature not in design.encoding.derived:
+        design.encoding.require_categories(design.llms.assign(**{feature: value}))
+    members = fitted_members(design, fit.spec)
+    if feature == "tuned":
+        members = replace(members, tuned=np.full(len(members), float(value)))
+    x, unknowns = design_with(design, {feature: value})
+    return replace(members, x=x), unknowns
 
 
 def _columns(design: Design) -> list[str]:
@@ -398,26 +432,30 @@ def _between_of(design: Design, column: str) -> float:
     """Give the share of a feature's variation over LLMs that lies between families."""
     values = _values(design, column)
     if is_datetime64_any_dtype(values):
-        numbers = values.astype("int64").to_numpy(dtype=float)[:, None]
+        days = (values - pd.Timestamp(0)) / pd.Timedelta(days=1)
+        numbers = days.to_numpy(dtype=float)[:, None]
     elif is_numeric_dtype(values) and not is_bool_dtype(values):
         numbers = values.to_numpy(dtype=float)[:, None]
-        if (numbers > 0).all() and _takes_logarithm(design, column):
+        if not (numbers <= 0).any() and _takes_logarithm(design, column):
             numbers = np.log(numbers)
     else:
-        numbers = pd.get_dummies(values).to_numpy(dtype=float)
+        known = values.notna().to_numpy()[:, None]
+        numbers = np.where(known, pd.get_dummies(values).to_numpy(dtype=float), np.nan)
     return _between(design, numbers)
 
 
 def _between(design: Design, values: np.ndarray) -> float:
     """Give the share of the variation of columns, dims (llm, column), between families.
 
-    NaN where they do not vary.
+    Of what is known; NaN where they do not vary.
     """
-    centred = values - values.mean(axis=0)
-    n = np.bincount(design.family_of_llm)
+    known = ~np.isnan(values).any(axis=1)
+    centred = values[known] - values[known].mean(axis=0)
+    _, family = np.unique(design.family_of_llm[known], return_inverse=True)
+    n = np.bincount(family)
     total = 0.0
     for column in centred.T:
-        means = np.bincount(design.family_of_llm, column) / n
+        means = np.bincount(family, column) / n
         total += float((n * means**2).sum())
     whole = float((centred**2).sum())
     return total / whole if whole > 0 else float("nan")
@@ -425,19 +463,24 @@ def _between(design: Design, values: np.ndarray) -> float:
 
 def _caveat(design: Design, column: str) -> str:
     """Say plainly what cannot be told of a feature."""
-    share = _between_of(design, column)
-    families = count(len(design.families), "family", "families")
+    share, known = _between_of(design, column), _values(design, column).notna()
+    of = design.llms.loc[known, "family"].nunique()
+    families = count(of, "family", "families")
+    lacking = "" if known.all() else (
+        f" It is known of {int(known.sum())} of the {len(known)} LLMs; of the others it is drawn, "
+        "as if nobody kept quiet because of what it is."
+    )  # fmt: skip
     if np.isnan(share):
-        return f"{column}: is the same for all LLMs, which say nothing of it."
+        return f"{column}: is the same for all LLMs, which say nothing of it.{lacking}"
     if share > _MOSTLY_BETWEEN:
         return (
             f"{column}: {100 * share:.0f} % of its variation lies between the {families}. What "
             "else families that differ in it have in common cannot be told from it, but for the "
-            "prior of family effects."
+            f"prior of family effects.{lacking}"
         )
     return (
         f"{column}: {100 * (1 - share):.0f} % of its variation lies within families, where LLMs "
-        "share all else that their developers do not change along with it."
+        f"share all else that their developers do not change along with it.{lacking}"
     )
 
 

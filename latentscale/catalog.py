@@ -59,8 +59,8 @@ _SETS = {
         BundledSet(
             name="benchmarks",
             rows=14,
-            columns=("benchmark", "n_items", "chance", "empirical_floor", "metric", "core"),
-            what="benchmarks: number of items, chance level, metric, shots",
+            columns=("benchmark", "task", "n_items", "chance", "empirical_floor", "metric", "core"),
+            what="benchmarks: what they test, number of items, chance level, metric, shots",
             source="the benchmarks' papers and the leaderboards' documentation",
             licence="public facts, no licence needed",
             loader="load_leaderboard().benchmarks",
@@ -82,6 +82,7 @@ def load_leaderboard(
     *,
     suspect: bool = False,
     extras: bool = False,
+    tuned: bool = True,
     benchmarks: str | Iterable[str] | None = None,
 ) -> ScoreTable:
     """Load the bundled leaderboard: 247 LLMs in 51 families on 12 benchmarks.
@@ -93,6 +94,8 @@ def load_leaderboard(
         cut off. The column ``suspect`` of the scores says why each is doubted.
     extras : bool, default False
         Add HumanEval and XWinograd, which no leaderboard but two papers report.
+    tuned : bool, default True
+        False for base LLMs alone, to study what pretraining choices are associated with.
     benchmarks : str or iterable of str, optional
         Only these benchmarks, any of the 14; then ``extras`` makes no difference.
 
@@ -111,7 +114,9 @@ def load_leaderboard(
 
     Notes
     -----
-    A score's ``chat_template``, ``source`` and ``note`` travel along. TruthfulQA has no chance
+    A score's ``chat_template``, ``source`` and ``note`` travel along, and ``task`` of the
+    benchmarks says what each tests: language, knowledge, reasoning, maths, code, instructions or
+    truthfulness. TruthfulQA has no chance
     level; its empirical floor on the leaderboard stands in.
 
     References
@@ -134,6 +139,9 @@ def load_leaderboard(
         wanted &= scores["suspect"].isna()
     llms = _read("llms")
     llms["release_date"] = pd.to_datetime(llms["release_date"], format="%Y-%m-%d")
+    if not tuned:
+        llms = llms[llms["tuned"] == 0]
+        wanted &= scores["llm"].isin(llms["llm"])
     return ScoreTable.from_long(
         scores[wanted], llms, info[info["benchmark"].isin(names)], missing="keep"
     )

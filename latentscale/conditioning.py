@@ -216,8 +216,8 @@ class _Structure:
         }
         patterns = {effect: pattern for effect, pattern in patterns.items() if effect in draws}
         if "family_slope" in draws:
-            x = draws["x_slope"] if "x_slope" in draws else members.x_slope[None]
-            slopes = x[:, cells.llm, :, None] * loading[:, :, None, :]
+            x = members.x[cells.llm][:, members.slope_columns, None]
+            slopes = x * loading[:, :, None, :]
             patterns["family_slope"] = slopes.reshape(*slopes.shape[:2], -1)
         scales, groups, rows, kept = {}, {}, {}, {}
         for effect, pattern in patterns.items():

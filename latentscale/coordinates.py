@@ -47,6 +47,7 @@ _GROUP_DIMS: Mapping[str, tuple[str, ...]] = {name: DRAWN[f"{name}_z"] for name 
 
 # What the kernels report beside the values of the shared parameters, in their order.
 _REPORTED_DIMS: Mapping[str, tuple[str, ...]] = {
+    "relevance": ("term",),
     "developer_scale": ("skill",),
     "recipe_scale": ("skill",),
     "llm_scale": ("skill",),
@@ -70,6 +71,8 @@ _REPORTED_DIMS: Mapping[str, tuple[str, ...]] = {
 
 # Variables that are sampled relative to the middle of a curve, if their priors allow any number.
 _PLACED = ("difficulty", "total_loading", "loading_contrast")
+
+_NO_PLACE = np.empty(0, dtype=int)
 
 # Not a prior's: the kernels know the density.
 _NO_LAW = -1
@@ -162,6 +165,7 @@ def known_arrays(
         **_cells(design, spec),
         **_llms(design, spec),
         **_suite(design, spec, priors),
+        **_unknown(design),
         **_laws(shared, priors),
         "shapes": np.array([_rows_and_columns(each) for each in (*shared, *groups)]),
         "centre": np.zeros(n_shared),
@@ -199,7 +203,7 @@ def _llms(design: Design, spec: ModelSpec) -> dict[str, np.ndarray]:
     family_of_recipe[design.recipe_of_llm] = design.family_of_llm
     return {
         "x": design.x,
-        "x_slope": design.x[:, slope_columns(design.encoding, spec.family_slopes)],
+        "slope_columns": slope_columns(design.encoding, spec.family_slopes),
         "tuned": design.tuned,
         "recipe": design.recipe_of_llm,
         "family_of_recipe": family_of_recipe,
@@ -223,6 +227,29 @@ def _suite(design: Design, spec: ModelSpec, priors: Mapping[str, Prior]) -> dict
         "weights": weights,  # orthonormal, each row sums to zero
         "anchored": np.array(anchored),
         "placed": np.array([_is_placed(name, priors) for name in _PLACED]),
+        "term": design.shrinkage.term,
+        "is_step": design.encoding.is_step,
+    }
+
+
+def _unknown(design: Design) -> dict[str, np.ndarray]:
+    """Lay out what moves family by family, each with the columns that move in it alone."""
+    unknowns = design.unknowns
+    moves = (np.abs(unknowns.shift).max(axis=1) > 0).astype(bool)
+    of_llm = np.repeat(np.arange(len(unknowns)), np.diff(unknowns.begin))
+    np.logical_or.at(moves, of_llm, np.abs(unknowns.off).max(axis=1) > 0)
+    columns = [np.flatnonzero(each) for each in moves]
+    offs = [unknowns.off[o][:, columns[u]].ravel() for o, u in enumerate(of_llm)]
+    shifts = [each[:, columns[u]].ravel() for u, each in enumerate(unknowns.shift)]
+    return {
+        "unknown_family": unknowns.family,
+        "unknown_begin": np.cumsum([0, *map(len, columns)]),
+        "unknown_columns": unknowns.columns[np.concatenate([_NO_PLACE, *columns])],
+        "unknown_shift": np.concatenate([np.empty(0), *shifts]),
+        "unknown_first_llm": unknowns.begin,
+        "unknown_llm": unknowns.llm,
+        "unknown_first_off": np.cumsum([0, *map(len, offs)])[:-1],
+        "unknown_off": np.concatenate([np.empty(0), *offs]),
     }
 
 

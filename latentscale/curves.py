@@ -16,6 +16,7 @@ from latentscale.design import slope_columns
 from latentscale.errors import ExtrapolationWarning, PredictionError
 from latentscale.estimates import Estimates, interval_probs, known_labels, summarise
 from latentscale.forward import Draws, Members, eta_of, expected_of, read_draws
+from latentscale.unknown import asked_features
 from latentscale.wording import first, quoted, with_nearest
 
 if TYPE_CHECKING:
@@ -193,7 +194,7 @@ def _curve_draws(
     shape = (posterior.sizes["chain"], posterior.sizes["draw"], len(asked), len(shown))
     dims = ("chain", "draw", "params_b", "benchmark")
     arrays = {
-        "expected": _expected_of_typical(fit, asked, shown).reshape(shape),
+        "expected": _expected_of_typical(fit, asked, shown, random_seed).reshape(shape),
         "score": prediction.draws["score"].transpose("chain", "draw", "obs").to_numpy(),
     }
     coords = {
@@ -206,16 +207,18 @@ def _curve_draws(
     return xr.Dataset(variables, coords=coords).transpose("chain", "draw", "benchmark", "params_b")
 
 
-def _expected_of_typical(fit: ScalingFit, asked: pd.DataFrame, shown: list[str]) -> np.ndarray:
+def _expected_of_typical(
+    fit: ScalingFit, asked: pd.DataFrame, shown: list[str], random_seed: int | None
+) -> np.ndarray:
     """Expect the scores of LLMs that have no effect of their own, dims (draw, llm, benchmark)."""
     design = fit.model.design
-    draws = _with_typical_llm(read_draws(fit.posterior))
+    rng = np.random.default_rng(random_seed)
+    x, draws = asked_features(design, asked, read_draws(fit.posterior), rng)
+    draws = _with_typical_llm(draws)
     row = design.llms.index[design.llms["recipe"] == asked["recipe"].iloc[0]][0]
-    x = design.encoding.encode(asked).to_numpy()
-    slopes = slope_columns(design.encoding, fit.spec.family_slopes)
     members = Members(
         x=x,
-        x_slope=x[:, slopes],
+        slope_columns=slope_columns(design.encoding, fit.spec.family_slopes),
         tuned=asked["tuned"].to_numpy(dtype=float),
         developer=np.repeat(design.developer_of_family[design.family_of_llm[row]], len(asked)),
         family=np.repeat(design.family_of_llm[row], len(asked)),

@@ -6,7 +6,13 @@ from typing import TYPE_CHECKING
 
 import xarray as xr
 
-from latentscale.forward import expected_of_cells, fitted_members, read_draws, scatter_of
+from latentscale.forward import (
+    expected_of_cells,
+    fitted_members,
+    read_draws,
+    scatter_of,
+    with_features,
+)
 from latentscale.layout import of_cells
 from latentscale.likelihoods import likelihood_of
 
@@ -17,7 +23,7 @@ if TYPE_CHECKING:
 def log_likelihood(model: ScalingModel, posterior: xr.Dataset) -> xr.Dataset:
     """Give the log density of every observed score, dims (chain, draw, obs)."""
     design = model.design
-    draws = read_draws(posterior)
+    draws = with_features(read_draws(posterior), design)
     members = fitted_members(design, model.spec)
     expected = expected_of_cells(draws, members, design.llm_of_obs, design.benchmark_of_obs)
     scatter = scatter_of(draws, design.benchmark_of_obs)
@@ -41,5 +47,8 @@ def log_prior(model: ScalingModel, posterior: xr.Dataset, sampled: xr.Dataset) -
         draws = sampled[name] if name in sampled else posterior[name]
         values = draws.to_numpy()
         density = pm.logp(prior.dist(values.shape), values).eval()
+        if name == "feature_slope":
+            # Slopes that are shrunk have a distribution that is part of the model.
+            density *= (model.design.shrinkage.term < 0)[:, None]
         densities[name] = draws.copy(data=density)
     return xr.Dataset(densities)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from latentscale.priors import DEFAULTS
+from latentscale.unknown import unknown_of
 from latentscale.wording import count, first
 
 if TYPE_CHECKING:
@@ -87,6 +88,11 @@ def equations(spec: ModelSpec) -> tuple[str, ...]:
     successes_ij ~ Binomial(trials_ij, expected_ij)
     """
     own = []
+    if spec.shrunk:
+        own += [
+            "feature_slope_pk ~ relevance_t(p) times its prior, for columns that are shrunk",
+            "relevance_t = s_t / sqrt(1 + s_t^2), s_t = relevance_scale relevance_local_t",
+        ]
     if spec.developers:
         own.append("family_effect_f ~ Normal(developer_effect[d(f)], family_scale)")
         if spec.deviations:
@@ -188,8 +194,10 @@ def _ability_symbols(spec: ModelSpec) -> list[Symbol]:
         about = "developer_effect"
         effect = [Symbol(about, ("developer", "skill"), "Normal(0, developer_scale)")]
         scale = [Symbol("developer_scale", ("skill",), "family_scale * {}", "developer_ratio")]
+    prior = "relevance * {} where shrunk, else {}" if spec.shrunk else "{}"
     found = [
-        Symbol("feature_slope", ("feature", "skill"), "{}", "feature_slope"),
+        Symbol("feature_slope", ("feature", "skill"), prior, "feature_slope"),
+        *_shrinkage_symbols(spec),
         Symbol("tuning_shift", ("skill",), "{}", "tuning_shift"),
         *effect,
         Symbol("family_effect", ("family", "skill"), f"Normal({about}, family_scale)"),
@@ -207,6 +215,16 @@ def _ability_symbols(spec: ModelSpec) -> list[Symbol]:
             Symbol("family_slope_scale", slope, "family_scale * {}", "family_slope_ratio"),
         ]
     return found
+
+
+def _shrinkage_symbols(spec: ModelSpec) -> list[Symbol]:
+    if not spec.shrunk:
+        return []
+    return [
+        Symbol("relevance", ("term",), "s / sqrt(1 + s^2), s = overall local", sampled=False),
+        Symbol("relevance (overall)", (), "{}", "relevance_scale"),
+        Symbol("relevance (local)", ("term",), "{}", "relevance_local"),
+    ]
 
 
 def _score_symbols(spec: ModelSpec) -> list[Symbol]:
@@ -272,7 +290,7 @@ def _prior_text(symbol: Symbol, model: ScalingModel) -> str:
         return symbol.formula
     prior = model.priors[symbol.prior]
     mark = "" if prior == DEFAULTS[symbol.prior].prior else "  [yours]"
-    return symbol.formula.format(prior) + mark
+    return symbol.formula.format(prior, prior) + mark
 
 
 def _model_facts(model: ScalingModel) -> dict[str, str]:
@@ -287,10 +305,11 @@ def _model_facts(model: ScalingModel) -> dict[str, str]:
         "likelihood": spec.likelihood,
         "parameters": f"{n_free_parameters(model):,} sampled",
     }
-    if design.left_out:
-        facts["left out"] = (
-            f"{count(len(design.left_out), 'LLM')} with scores but an unknown feature: "
-            f"{first(design.left_out)}"
+    lacks = unknown_of(design.encoding, design.llms)
+    if lacks.to_numpy().any():
+        facts["unknown"] = (
+            f"{first(list(lacks.columns[lacks.any()]), 6)} of "
+            f"{count(int(lacks.any(axis=1).sum()), 'LLM')}, summed over given what is known"
         )
     return facts
 
@@ -341,7 +360,8 @@ def _quick_health(fit: ScalingFit) -> str:
 
     posterior = fit.posterior
     n_draws = posterior.sizes["chain"] * posterior.sizes["draw"]
-    small = posterior[[n for n in posterior if posterior[n].size <= _QUICK * n_draws]]
+    numbers = [n for n in posterior if n != "configuration"]  # which has no order
+    small = posterior[[n for n in numbers if posterior[n].size <= _QUICK * n_draws]]
     stats = fit.idata["sample_stats"]
     divergences = int(stats["diverging"].sum()) if "diverging" in stats else 0
     parts = [count(divergences, "divergence")]

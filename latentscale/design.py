@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from latentscale.errors import MissingFeatureWarning, SpecError, TableError
-from latentscale.features import FeatureEncoding, learn_encoding, required_columns
+from latentscale.errors import SpecError, TableError
+from latentscale.features import FeatureEncoding, learn_encoding
+from latentscale.population import FeaturePopulation
+from latentscale.shrinkage import Shrinkage, always_shrunk, shrinkage_of, usually_shrunk
 from latentscale.table import ScoreTable
 from latentscale.table.plain import to_number
-from latentscale.wording import count, first, quoted, with_nearest
+from latentscale.unknown import Unknowns, encode_with_unknowns, nothing_unknown, unknown_of
+from latentscale.wording import first, quoted, with_nearest
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,15 +29,17 @@ class Design:
     encoding : FeatureEncoding
         Learnt from the LLMs below.
     llms : pandas.DataFrame
-        The LLMs in the model: those with a score and all features known.
-    left_out : tuple of str
-        LLMs with a score for which a feature is unknown.
+        The LLMs in the model: those with a score.
     benchmarks : tuple of str
         Benchmarks with a score.
     chance : numpy.ndarray, dims (benchmark,)
         Chance levels.
     x : numpy.ndarray, dims (llm, feature)
-        Standardised features.
+        Standardised features; what is unknown is at its mean over configurations.
+    unknowns : Unknowns
+        What is unknown.
+    shrinkage : Shrinkage
+        Which features are shrunk.
     tuned : numpy.ndarray, dims (llm,)
         1.0 if tuned.
     family_of_llm, recipe_of_llm : numpy.ndarray of int, dims (llm,)
@@ -55,10 +60,11 @@ class Design:
 
     encoding: FeatureEncoding
     llms: pd.DataFrame
-    left_out: tuple[str, ...]
     benchmarks: tuple[str, ...]
     chance: np.ndarray
     x: np.ndarray
+    unknowns: Unknowns
+    shrinkage: Shrinkage
     tuned: np.ndarray
     families: tuple[str, ...]
     recipes: tuple[str, ...]
@@ -106,6 +112,22 @@ class Design:
         found: np.ndarray = (usual / np.maximum(n, 1.0))[tuned.astype(int)]
         return found
 
+    @cached_property
+    def population(self) -> FeaturePopulation:
+        """How features go together over the LLMs."""
+        return FeaturePopulation.learn(self.encoding, self.llms)
+
+    @property
+    def shrunk(self) -> tuple[str, ...]:
+        """The design columns that are shrunk."""
+        terms = zip(self.encoding.names, self.shrinkage.term, strict=True)
+        return tuple(name for name, term in terms if term >= 0)
+
+    @property
+    def unknown_families(self) -> list[str]:
+        """The families of which something is unknown."""
+        return [self.families[position] for position in self.unknowns.family]
+
     def coords(self, skills: Sequence[str], slope_features: Sequence[str]) -> dict[str, Any]:
         """Give the coordinates of every dim of the model."""
         return {
@@ -119,6 +141,8 @@ class Design:
             "contrast": list(range(1, len(skills))),
             "slope_feature": list(slope_features),
             "condition": list(self.conditions),
+            "term": list(self.shrinkage.terms),
+            "unknown_family": self.unknown_families,
             "obs": np.arange(self.n_obs),
         }
 
@@ -140,6 +164,7 @@ def make_design(
     *,
     squares: Sequence[str] | None = None,
     tuning_slopes: Sequence[str] | None = None,
+    shrunk: Sequence[str] | None = None,
     developers: bool | None = None,
     conditions: Sequence[str] = (),
 ) -> Design:
@@ -153,6 +178,9 @@ def make_design(
     squares, tuning_slopes : sequence of str, optional
         Design columns that also enter squared, and those in which tuned LLMs have slopes of their
         own; default: the logarithm of the size, if the formula has it.
+    shrunk : sequence of str, optional
+        Design columns whose slopes are shrunk together; default: all that size, tokens, date and
+        tuning do not make. Steps of monotone terms always are.
     developers : bool, optional
         Whether families have developers; default: if any developer has several.
     conditions : sequence of str, default ()
@@ -167,38 +195,20 @@ def make_design(
     FeatureError
         The formula cannot be used with this table.
     TableError
-        No LLM has both a score and all features.
+        No LLM has a score.
     SpecError
-        ``squares`` or ``tuning_slopes`` names what is no design column, or the table does not say
-        who the developers are.
-
-    Warns
-    -----
-    MissingFeatureWarning
-        LLMs with scores are left out, because a feature is unknown for them.
+        ``squares``, ``tuning_slopes`` or ``shrunk`` names what is no design column, or the table
+        does not say who the developers are.
     """
     llms = table.llms
-    scored = llms["llm"].isin(table.scores["llm"])
-    needed = [name for name in required_columns(features, llms.columns) if name in llms]
-    known = llms[needed].notna().all(axis=1)
-    left_out = llms.loc[scored & ~known, "llm"]
-    used = llms[scored & known].reset_index(drop=True)
+    used = llms[llms["llm"].isin(table.scores["llm"])].reset_index(drop=True)
     if used.empty:
-        raise TableError(
-            "No LLM of the table has both a score and a known value of every feature of "
-            f"{features!r}, so there is nothing to fit. Fill in the features or change features=."
-        )
-    _warn_left_out(left_out.tolist(), llms.loc[scored & ~known, needed])
-    encoding = learn_encoding(features, used)
-    size = [name for name in encoding.names if name == _SIZE]
-    more = {
-        "squares": size if squares is None else squares,
-        "tuning_slopes": size if tuning_slopes is None else tuning_slopes,
-    }
-    for setting, columns in more.items():
-        slope_columns(encoding, columns, setting)
-    encoding = encoding.extended(used, **more)
+        raise TableError("No LLM of the table has a score, so there is nothing to fit. Add scores.")
+    more = {"squares": squares, "tuning_slopes": tuning_slopes}
+    encoding = _encoding(features, used, more)
+    shrinkage = shrinkage_of(encoding, _shrunk(encoding, shrunk))
     families, family_of_llm = _positions(used["family"])
+    x, unknowns = _encoded(encoding, used, family_of_llm)
     recipes, recipe_of_llm = _positions(used["recipe"])
     of_families, developer_of_family = _developers(used, developers)
     scores = table.scores
@@ -208,10 +218,11 @@ def make_design(
     return Design(
         encoding=encoding,
         llms=used,
-        left_out=tuple(left_out),
         benchmarks=tuple(benchmarks),
         chance=chance.to_numpy(dtype=float),
-        x=encoding.encode(used).to_numpy(),
+        x=x,
+        unknowns=unknowns,
+        shrinkage=shrinkage,
         tuned=used["tuned"].to_numpy(dtype=float),
         families=families,
         recipes=recipes,
@@ -225,6 +236,35 @@ def make_design(
         conditions=tuple(conditions),
         condition=condition_values(scores, conditions),
     )
+
+
+def _encoding(
+    features: str, llms: pd.DataFrame, more: Mapping[str, Sequence[str] | None]
+) -> FeatureEncoding:
+    """Learn the encoding of a formula, with more columns: by default those made of size."""
+    encoding = learn_encoding(features, llms)
+    size = [name for name in encoding.names if name == _SIZE]
+    columns = {name: size if asked is None else asked for name, asked in more.items()}
+    for setting, asked in columns.items():
+        slope_columns(encoding, asked, setting)
+    return encoding.extended(llms, **columns)
+
+
+def _encoded(
+    encoding: FeatureEncoding, llms: pd.DataFrame, family_of_llm: np.ndarray
+) -> tuple[np.ndarray, Unknowns]:
+    """Encode LLMs of which some features may be unknown."""
+    if unknown_of(encoding, llms).to_numpy().any():
+        population = FeaturePopulation.learn(encoding, llms)
+        return encode_with_unknowns(population, llms, family_of_llm)
+    return encoding.encode(llms).to_numpy(), nothing_unknown(len(llms), encoding)
+
+
+def _shrunk(encoding: FeatureEncoding, asked: Sequence[str] | None) -> tuple[str, ...]:
+    if asked is None:
+        return usually_shrunk(encoding)
+    slope_columns(encoding, asked, "shrunk")
+    return (*asked, *always_shrunk(encoding))
 
 
 def slope_columns(
@@ -307,16 +347,3 @@ def _developers(llms: pd.DataFrame, asked: bool | None) -> tuple[tuple[str, ...]
 def _positions(labels: pd.Series) -> tuple[tuple[str, ...], np.ndarray]:
     codes, names = pd.factorize(labels)
     return tuple(str(name) for name in names), codes.astype(int)
-
-
-def _warn_left_out(names: list[str], features: pd.DataFrame) -> None:
-    if not names:
-        return
-    columns = [str(name) for name in features if features[name].isna().any()]
-    warnings.warn(
-        f"{count(len(names), 'LLM')} with scores left out of the model, because "
-        f"{first(quoted(columns))} is unknown: {first(quoted(names))}. They can still be predicted "
-        "once it is filled in, or with features= that do without it.",
-        MissingFeatureWarning,
-        stacklevel=4,
-    )

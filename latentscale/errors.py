@@ -70,7 +70,7 @@ class TableWarning(LatentScaleWarning):
 
 
 class MissingFeatureWarning(LatentScaleWarning):
-    """LLMs are left out of a model, or predicted less surely, for want of a feature."""
+    """LLMs are predicted less surely, for want of a feature."""
 
 
 class ConvergenceWarning(LatentScaleWarning):

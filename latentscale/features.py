@@ -3,25 +3,33 @@
 The formula is read by formulaic. Every numeric factor is standardised *before* products are taken,
 so that ``log(params_b) * log(tokens_t)`` has an interaction that is nearly uncorrelated with its
 parts; then every column is standardised. What was learnt (means, standard deviations, category
-levels) is stored and applied to new LLMs as it is. A date counts in years.
+levels) is stored and applied to new LLMs as it is. A date counts in years. All is learnt from what
+is known; where a value is unknown, so are the columns that need it.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from formulaic import Formula
 from formulaic.errors import FormulaicError
 from pandas.api.types import is_bool_dtype, is_datetime64_any_dtype, is_numeric_dtype
 
-from latentscale.derived import inputs_of, names_in, with_derived
+from latentscale.derived import names_in, with_derived
 from latentscale.errors import FeatureError
+from latentscale.formulas import (
+    parse,
+    plain_name,
+    required_columns,
+    unreadable,
+    variables_of,
+    with_standardised_factors,
+)
 from latentscale.squares import NO_SQUARES, Squares, square_of
+from latentscale.terms import BEND, STEP, TERMS, is_step, part_of
 from latentscale.wording import count, first, quoted, with_nearest
 
 # A feature whose spread is this small beside its size is constant up to rounding.
@@ -55,6 +63,8 @@ class FeatureEncoding:
         The categories seen, by column.
     dates : frozenset of str
         The columns that are dates.
+    inputs : tuple of str
+        The numbers that the formula names, of its columns or derived.
     derived : tuple of str
         What the formula names that follows from columns, :data:`latentscale.derived.DERIVED`.
     squares : Squares
@@ -73,6 +83,7 @@ class FeatureEncoding:
     highest: np.ndarray
     levels: dict[str, tuple[Hashable, ...]]
     dates: frozenset[str]
+    inputs: tuple[str, ...]
     derived: tuple[str, ...]
     _model_spec: Any
     squares: Squares = NO_SQUARES
@@ -83,6 +94,16 @@ class FeatureEncoding:
         """Which design columns are interactions or squares, dims (feature,)."""
         squares = {square_of(name) for name in self.squares.columns}
         return np.array([":" in name or name in squares for name in self.names])
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """What each design column is a part of: a number, a category, bends of a smooth term."""
+        return tuple(part_of(name) for name in self.names)
+
+    @property
+    def is_step(self) -> np.ndarray:
+        """Which design columns are steps of monotone terms, dims (feature,)."""
+        return np.array([is_step(name) for name in self.names])
 
     def encode(self, llms: pd.DataFrame) -> pd.DataFrame:
         """Encode LLMs as the fitted ones were.
@@ -108,26 +129,25 @@ class FeatureEncoding:
         return self.encode_plain(self.plain(llms), llms.get("tuned"))
 
     def plain(self, llms: pd.DataFrame) -> pd.DataFrame:
-        """Give the columns that the formula needs, dates in years; what is unknown is NaN."""
+        """Give the variables of the formula, dates in years; what is unknown is NaN."""
         frame = _in_years(llms.reindex(columns=list(self.columns)), self.dates)
-        return _as_categories(frame, self.levels)
+        return with_derived(frame, self.derived)
 
     def encode_plain(self, plain: pd.DataFrame, tuned: pd.Series | None) -> pd.DataFrame:
-        """Encode what :meth:`plain` gave, all of it known.
+        """Encode what :meth:`plain` gave.
 
         Parameters
         ----------
         plain : pandas.DataFrame
-            May have columns for derived features, which then need no deriving.
         tuned : pandas.Series or None
             May be None without tuning slopes.
 
         Returns
         -------
         pandas.DataFrame, dims (llm, feature)
+            NaN where a column needs what is unknown.
         """
-        derived = [name for name in self.derived if name not in plain]
-        raw = _materialise(self._model_spec, with_derived(plain, derived), self.formula)
+        raw = _materialise(self._model_spec, plain, self.levels, self.formula)
         design = (raw - self.mean) / self.sd
         of_tuned = design[:, self._positions(self.tuning_slopes)]
         if tuned is not None:
@@ -163,29 +183,31 @@ class FeatureEncoding:
         >>> encoding.encode(llms).iloc[3].round(2).to_dict()
         {'params_b': 1.59, 'params_b^2': 1.59, 'tuned:params_b': 1.59}
         """
-        own = self.encode(llms).to_numpy()
+        tuned = llms.get("tuned")
+        own = self.encode_plain(self.plain(llms), tuned).to_numpy()
         learnt = Squares.learn(tuple(squares), own[:, self._positions(squares)])
         more = (*map(square_of, squares), *(f"tuned:{column}" for column in tuning_slopes))
         encoding = replace(
             self, names=(*self.names, *more), squares=learnt, tuning_slopes=tuple(tuning_slopes)
         )
-        design = encoding.encode(llms).to_numpy()
-        return replace(encoding, lowest=design.min(axis=0), highest=design.max(axis=0))
+        design = encoding.encode_plain(encoding.plain(llms), tuned).to_numpy()
+        lowest, highest = _range(design)
+        return replace(encoding, lowest=lowest, highest=highest)
 
     def _positions(self, columns: Sequence[str]) -> list[int]:
         return [self.names.index(name) for name in columns]
 
     def require_categories(self, llms: pd.DataFrame) -> None:
-        """Check that the categories of LLMs are known, and were seen in training.
+        """Check that the categories of LLMs were seen in training, or are unknown.
 
         Raises
         ------
         FeatureError
         """
-        _require_columns(tuple(self.levels), llms, self.formula)
-        _require_known(tuple(self.levels), llms)
         for column, seen in self.levels.items():
-            unseen = ~llms[column].isin(seen)
+            if column not in llms:
+                continue
+            unseen = ~llms[column].isin(seen) & llms[column].notna()
             if unseen.any():
                 raise FeatureError(
                     f"The feature {column!r} has a category that no fitted LLM has: "
@@ -208,7 +230,7 @@ def learn_encoding(formula: str, llms: pd.DataFrame) -> FeatureEncoding:
         in years. Some names follow from other columns (:data:`latentscale.derived.DERIVED`), such
         as ``log(tokens_per_parameter)`` or ``mlp_ratio``.
     llms : pandas.DataFrame
-        One LLM a row; no unknown value in the columns that the formula needs.
+        One LLM a row. What is unknown (NaN) teaches nothing.
 
     Returns
     -------
@@ -217,8 +239,8 @@ def learn_encoding(formula: str, llms: pd.DataFrame) -> FeatureEncoding:
     Raises
     ------
     FeatureError
-        The formula cannot be read or names an unknown column, a value is unknown or infinite, a
-        column is constant, or columns are collinear.
+        The formula cannot be read or names a column that there is not, a value is infinite, a
+        column is unknown of all LLMs or constant, or columns are collinear.
 
     Examples
     --------
@@ -229,152 +251,121 @@ def learn_encoding(formula: str, llms: pd.DataFrame) -> FeatureEncoding:
     >>> encoding.encode(llms)["log(params_b)"].round(2).tolist()
     [-1.34, -0.45, 0.45, 1.34]
     """
-    parsed = _parse(formula)
+    parsed = parse(formula)
     columns = required_columns(formula, llms.columns)
-    derived = names_in(_variables(parsed), llms.columns)
+    variables = variables_of(parsed)
+    derived = names_in(variables, llms.columns)
     _require_columns(columns, llms, formula)
-    _require_known(columns, llms)
+    _require_finite(columns, llms)
+    _require_some_known(columns, llms)
     dates = frozenset(name for name in columns if is_datetime64_any_dtype(llms[name]))
-    frame = _in_years(llms[list(columns)], dates)
-    levels = _levels(frame)
-    frame = with_derived(_as_categories(frame, levels), derived)
-    standardised = _with_standardised_factors(parsed, frame)
+    frame = with_derived(_in_years(llms[list(columns)], dates), derived)
+    levels = _levels(frame[list(columns)])
+    whole = _with_placeholders(frame, levels)
+    standardised = with_standardised_factors(parsed, whole)
     try:
         with np.errstate(all="ignore"):
-            model_spec = standardised.get_model_matrix(frame, na_action="ignore").model_spec
+            matrix = standardised.get_model_matrix(whole, context=dict(TERMS), na_action="ignore")
     except FormulaicError as error:
-        raise _unreadable(formula, error) from error
-    raw = _materialise(model_spec, frame, formula)
-    _require_varying(raw, formula, len(llms))
-    mean, sd = raw.mean(axis=0), raw.std(axis=0)
+        raise unreadable(formula, error) from error
+    raw = _materialise(matrix.model_spec, frame, levels, formula)
+    names = tuple(plain_name(name) for name in matrix.columns if name != "Intercept")
+    _require_varying(raw, names, formula)
+    mean, sd = np.nanmean(raw, axis=0), _spread(raw, names)
     design = (raw - mean) / sd
-    names = tuple(_plain_name(name) for name in model_spec.column_names if name != "Intercept")
     _require_independent(design, names)
+    lowest, highest = _range(design)
     return FeatureEncoding(
         formula=formula,
         columns=columns,
         names=names,
         mean=mean,
         sd=sd,
-        lowest=design.min(axis=0),
-        highest=design.max(axis=0),
+        lowest=lowest,
+        highest=highest,
         levels=levels,
         dates=dates,
+        inputs=tuple(name for name in variables if name not in levels),
         derived=derived,
-        _model_spec=model_spec,
+        _model_spec=matrix.model_spec,
     )
 
 
-def required_columns(formula: str, known: Iterable[str] = ()) -> tuple[str, ...]:
-    """Name the columns that a formula needs, sorted.
+def _range(design: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    return np.nanmin(design, axis=0), np.nanmax(design, axis=0)
 
-    Parameters
-    ----------
-    formula : str
-        As for :func:`learn_encoding`.
-    known : iterable of str
-        The columns that there are: what is among them need not be derived.
 
-    Returns
-    -------
-    tuple of str
+def _spread(raw: np.ndarray, names: Sequence[str]) -> np.ndarray:
+    """Give the standard deviations; the bends of a smooth term have one together, as its steps do.
 
-    Raises
-    ------
-    FeatureError
-        The formula cannot be read.
-
-    Examples
-    --------
-    >>> required_columns("log(params_b) * log(tokens_t)")
-    ('params_b', 'tokens_t')
+    So bends keep their relative sizes, by which a slope is the less likely the more it bends.
     """
-    variables = _variables(_parse(formula))
-    derived = names_in(variables, set(known))
-    return tuple(sorted({*variables, *inputs_of(derived)} - set(derived)))
+    sd: np.ndarray = np.nanstd(raw, axis=0)
+    parts = np.array([part_of(name) for name in names])
+    for kind, size in ((BEND, lambda part: np.sqrt((np.nanstd(part, axis=0) ** 2).sum())),
+                       (STEP, lambda part: np.nanstd(part.sum(axis=1)))):  # fmt: skip
+        of_kind = np.array([f"[{kind} " in name for name in names])
+        for part in np.unique(parts[of_kind]):
+            together = of_kind & (parts == part)
+            sd[together] = size(raw[:, together])
+    return sd
 
 
-def _variables(parsed: Any) -> list[str]:
-    """Name the variables of a formula, sorted."""
-    return sorted(str(name) for name in parsed.required_variables)
-
-
-def _parse(formula: str) -> Any:
-    if not isinstance(formula, str) or not formula.strip():
-        raise FeatureError(
-            f"features={formula!r} is not a formula. Write the right-hand side of a Wilkinson "
-            "formula over the columns of the LLMs, such as "
-            'features="log(params_b) + log(tokens_t)".'
-        )
-    try:
-        parsed = Formula(formula)
-        two_sided = hasattr(parsed, "lhs")
-        if not two_sided and parsed.required_variables:
-            return parsed
-    except FormulaicError as error:
-        raise _unreadable(formula, error) from error
-    if two_sided:
-        raise FeatureError(
-            f"The formula {formula!r} has a left-hand side. The scores are always what is "
-            "explained: write only the features, right of the tilde."
-        )
-    raise FeatureError(
-        f"The formula {formula!r} names no column of the LLMs, so the model would know nothing of "
-        'an unseen LLM. Name at least one, such as features="log(params_b)".'
-    )
-
-
-def _with_standardised_factors(parsed: Any, frame: pd.DataFrame) -> Any:
-    """Wrap each numeric factor in formulaic's stateful ``scale``, then take products."""
-    terms = ["1"]
-    for term in parsed:
-        if str(term) in ("0", "1"):
-            continue
-        terms.append(":".join(_standardised(factor.expr, frame) for factor in term.factors))
-    return Formula(" + ".join(terms))
-
-
-def _standardised(factor: str, frame: pd.DataFrame) -> str:
-    try:
-        # Logarithms of what should not be there are reported below, by column.
-        with np.errstate(all="ignore"):
-            matrix = Formula(f"0 + {factor}").get_model_matrix(frame, na_action="ignore")
-    except (FormulaicError, NameError, TypeError, ValueError) as error:
-        raise _unreadable(factor, error) from error
-    if any("[" in str(name) for name in matrix.columns):
-        return factor
-    values = matrix.to_numpy(dtype=float)
-    # Scaling would turn one infinite value into a column of NaN, and a constant into 0 / 0.
-    return f"scale({factor})" if np.isfinite(values).all() and np.ptp(values) > 0 else factor
-
-
-def _plain_name(name: str) -> str:
-    """Undo the wrapping: ``scale(log(params_b))`` is called ``log(params_b)``."""
-    parts = re.split(r":(?=scale\()|(?<=\)):", name)
-    return ":".join(re.sub(r"^scale\((.*)\)$", r"\1", part) for part in parts)
-
-
-def _materialise(model_spec: Any, frame: pd.DataFrame, formula: str) -> np.ndarray:
+def _materialise(
+    model_spec: Any, frame: pd.DataFrame, levels: Mapping[str, Sequence[Hashable]], formula: str
+) -> np.ndarray:
+    """Give the columns of the formula, dims (llm, feature); NaN where they need what is unknown."""
+    whole = _with_placeholders(frame, levels)
     # Logarithms of what should not be there are reported below, by column.
     with np.errstate(all="ignore"):
-        matrix = pd.DataFrame(model_spec.get_model_matrix(frame, na_action="ignore"))
-    values = matrix.drop(columns="Intercept").to_numpy(dtype=float)
-    broken = ~np.isfinite(values)
+        matrix = pd.DataFrame(
+            model_spec.get_model_matrix(whole, context=dict(TERMS), na_action="ignore")
+        )
+    values = matrix.to_numpy(dtype=float)
+    unknown = np.zeros(values.shape, dtype=bool)
+    for term, variables in model_spec.term_variables.items():
+        needed = [str(name) for name in variables if str(name) in frame]
+        unknown[:, model_spec.term_indices[term]] = (
+            frame[needed].isna().any(axis=1).to_numpy()[:, None]
+        )
+    broken = ~np.isfinite(values) & ~unknown
     if broken.any():
         rows, columns = np.nonzero(broken)
-        where = np.unique(matrix.columns.drop("Intercept")[columns])
+        where = np.unique(matrix.columns[columns])
         raise FeatureError(
             f"The formula {formula!r} gives a value that is not a number for "
-            f"{count(len(np.unique(rows)), 'LLM')} in {first(quoted(map(_plain_name, where)))} "
+            f"{count(len(np.unique(rows)), 'LLM')} in {first(quoted(map(plain_name, where)))} "
             "(a logarithm of zero or of a negative number, or a division by zero?). Correct these "
             "values or use another transform."
         )
-    return values
+    found: np.ndarray = np.where(unknown, np.nan, values)[:, matrix.columns != "Intercept"]
+    return found
+
+
+def _with_placeholders(
+    frame: pd.DataFrame, levels: Mapping[str, Sequence[Hashable]]
+) -> pd.DataFrame:
+    """Give unknown categories a value, since formulas cannot do without."""
+    filled = {
+        name: _one_type(frame[name].where(frame[name].notna(), seen[0]), seen)
+        for name, seen in levels.items()
+    }
+    return frame.assign(**filled)
+
+
+def _one_type(column: pd.Series, seen: Sequence[Hashable]) -> pd.Series:
+    """Give true and false one type: a column that was read with unknown ones holds objects."""
+    return column.astype(bool) if all(isinstance(v, bool | np.bool_) for v in seen) else column
 
 
 def _in_years(frame: pd.DataFrame, dates: Iterable[str]) -> pd.DataFrame:
     """Give dates as years since 1970; new LLMs may have them as text."""
     return frame.assign(**{name: _years(frame[name]) for name in dates})
+
+
+def date_of_years(years: np.ndarray) -> np.ndarray:
+    """Give years since 1970, as dates count, as the year and its fraction."""
+    return 1970 + years
 
 
 def _years(column: pd.Series) -> pd.Series:
@@ -390,19 +381,9 @@ def _years(column: pd.Series) -> pd.Series:
         ) from error
 
 
-def _as_categories(frame: pd.DataFrame, levels: Iterable[str]) -> pd.DataFrame:
-    """Give true and false one type: a column that was read with unknown ones holds objects."""
-    truths = [
-        name
-        for name in levels
-        if all(isinstance(value, bool | np.bool_) for value in frame[name].unique())
-    ]
-    return frame.astype(dict.fromkeys(truths, bool))
-
-
 def _levels(frame: pd.DataFrame) -> dict[str, tuple[Hashable, ...]]:
     return {
-        str(name): tuple(sorted(column.unique(), key=str))
+        str(name): tuple(sorted(column.dropna().unique(), key=str))
         for name, column in frame.items()
         if not is_numeric_dtype(column) or is_bool_dtype(column)
     }
@@ -433,34 +414,53 @@ def _require_known(columns: Sequence[str], llms: pd.DataFrame) -> None:
             )
 
 
-def _require_varying(raw: np.ndarray, formula: str, n_llms: int) -> None:
-    spread = raw.std(axis=0)
-    if (spread <= _CONSTANT * np.maximum(1.0, np.abs(raw).max(axis=0))).any() or n_llms < 2:
+def _require_finite(columns: Sequence[str], llms: pd.DataFrame) -> None:
+    for column in columns:
+        if is_numeric_dtype(llms[column]):
+            infinite = llms[column].astype(float).isin([np.inf, -np.inf])
+            if infinite.any():
+                raise FeatureError(
+                    f"The feature {column!r} is infinite for {count(int(infinite.sum()), 'LLM')}: "
+                    f"{first(_labels(llms, infinite))}. Correct it, or leave it empty where it is "
+                    "unknown."
+                )
+
+
+def _require_some_known(columns: Sequence[str], llms: pd.DataFrame) -> None:
+    empty = [column for column in columns if llms[column].isna().all()]
+    if empty:
         raise FeatureError(
-            f"The formula {formula!r} has a column that is the same for all {n_llms} LLMs, so its "
-            "effect cannot be told from the benchmarks' difficulties. Take it out of features=, or "
-            "add LLMs that differ in it."
+            f"No LLM in the model ({len(llms)}) has a known value of {first(quoted(empty))}, so "
+            "nothing can be learnt about it. Fill it in where it is known, or use a formula "
+            "without it."
+        )
+
+
+def _require_varying(raw: np.ndarray, names: Sequence[str], formula: str) -> None:
+    spread = np.nanstd(raw, axis=0)
+    constant = spread <= _CONSTANT * np.maximum(1.0, np.nanmax(np.abs(raw), axis=0))
+    if constant.any() or len(raw) < 2:
+        which = [name for name, same in zip(names, constant, strict=True) if same]
+        raise FeatureError(
+            f"The formula {formula!r} has a column that is the same for all {len(raw)} LLMs, so "
+            f"its effect cannot be told from the benchmarks' difficulties: {first(quoted(which))}. "
+            "Take it out of features=, or add LLMs that differ in it."
         )
 
 
 def _require_independent(design: np.ndarray, names: Sequence[str]) -> None:
-    singular = np.linalg.svd(design, compute_uv=False)
+    """Check that no column follows from others; what is unknown counts as the mean."""
+    filled = np.nan_to_num(design)
+    singular = np.linalg.svd(filled, compute_uv=False)
     rank = int((singular > _COLLINEAR * singular[0]).sum())
     if rank < design.shape[1]:
-        null = np.abs(np.linalg.svd(design)[2][-1])
+        null = np.abs(np.linalg.svd(filled)[2][-1])
         involved = [name for name, weight in zip(names, null, strict=True) if weight > 0.01]
         raise FeatureError(
             f"The design columns {first(quoted(involved), 10)} are collinear: one is an exact "
             "combination of the others over these LLMs, so their effects cannot be told apart. "
             "Leave one of them out of features=."
         )
-
-
-def _unreadable(formula: str, error: Exception) -> FeatureError:
-    return FeatureError(
-        f"The formula {formula!r} cannot be read: {error}. Write it over the columns of the LLMs, "
-        'such as features="log(params_b) * log(tokens_t)".'
-    )
 
 
 def _labels(llms: pd.DataFrame, mask: pd.Series) -> list[str]:

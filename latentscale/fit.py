@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from latentscale.associations import Associations, FeatureCurve
     from latentscale.curves import ScalingCurve
     from latentscale.estimates import Estimates
+    from latentscale.imputation import Imputed
+    from latentscale.relevances import Relevances
     from latentscale.spec import ModelSpec
     from latentscale.table import ScoreTable
 
@@ -33,6 +35,7 @@ _SHOWN = (
     "family_effect",
     "recipe_effect",
     "feature_slope",
+    "relevance",
     "tuning_shift",
     "loading",
     "difficulty",
@@ -80,7 +83,7 @@ class ScalingFit:
         from latentscale.graph import REPORTED
 
         drawn = draws["posterior"].to_dataset()
-        reported = [name for name in REPORTED if name in drawn]
+        reported = [name for name in (*REPORTED, "configuration") if name in drawn]
         hidden = [str(name) for name in drawn.data_vars if name not in reported]
         tree = xr.DataTree.from_dict(
             {
@@ -354,6 +357,8 @@ class ScalingFit:
         on: str = "skill",
         benchmarks: Sequence[str] | None = None,
         ci_prob: float | None = None,
+        *,
+        sensitivity: bool = False,
     ) -> Associations:
         """Say what features are associated with, and what these data cannot tell of them.
 
@@ -367,6 +372,9 @@ class ScalingFit:
             For scores; default: every fitted benchmark.
         ci_prob : float, optional
             Of the outer interval; default: ``arviz.rcParams``.
+        sensitivity : bool, default False
+            For skills: add how much each effect depends on its prior and on the scores
+            (``az.psense_summary``). It takes some seconds.
 
         Returns
         -------
@@ -375,13 +383,31 @@ class ScalingFit:
         from latentscale.associations import score_effects, skill_effects
 
         if on == "skill":
-            return skill_effects(self, ci_prob)
+            return skill_effects(self, ci_prob, sensitivity=sensitivity)
         if on == "score":
             return score_effects(self, benchmarks, ci_prob)
         raise PredictionError(
             f"on={first(with_nearest([str(on)], ['skill', 'score']))} is neither 'skill' nor "
             "'score', which features can have effects on."
         )
+
+    def imputed(self, ci_prob: float | None = None) -> Imputed:
+        """Say what the unknown features of fitted LLMs may be.
+
+        See :func:`latentscale.imputation.imputed`.
+        """
+        from latentscale.imputation import imputed
+
+        return imputed(self, ci_prob)
+
+    def relevances(self, ci_prob: float | None = None) -> Relevances:
+        """Say how much of its prior each shrunk feature keeps, and how many features matter.
+
+        See :func:`latentscale.relevances.relevances`.
+        """
+        from latentscale.relevances import relevances
+
+        return relevances(self, ci_prob)
 
     def contrast(
         self,

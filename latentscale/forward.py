@@ -15,6 +15,7 @@ import xarray as xr
 from latentscale.design import Design, slope_columns
 from latentscale.links import rise
 from latentscale.spec import ModelSpec
+from latentscale.unknown import Unknowns
 
 # Group effects: posterior variable, variable of its scale, dims after the group's own.
 _EFFECTS = {
@@ -39,15 +40,17 @@ class Members:
     Attributes
     ----------
     x : numpy.ndarray, dims (llm, feature)
-        Where features are unknown, their means; the draws then have ``x`` and ``x_slope`` too.
-    x_slope : numpy.ndarray, dims (llm, slope_feature)
+        Where features are unknown, their means. The draws then have ``x`` too, and for fitted LLMs
+        ``x_by_family``, which moves as their families do: benchmarks' own slopes are in that.
+    slope_columns : numpy.ndarray of int, dims (slope_feature,)
+        The columns of ``x`` whose slopes differ between families.
     tuned, developer, family, recipe, llm : numpy.ndarray, dims (llm,)
     condition : numpy.ndarray or None, dims (llm, benchmark, condition)
         How the LLMs are evaluated, where the model asks.
     """
 
     x: np.ndarray
-    x_slope: np.ndarray
+    slope_columns: np.ndarray
     tuned: np.ndarray
     developer: np.ndarray
     family: np.ndarray
@@ -69,10 +72,9 @@ class Members:
 
 def fitted_members(design: Design, spec: ModelSpec) -> Members:
     """Ask about the fitted LLMs themselves."""
-    columns = slope_columns(design.encoding, spec.family_slopes)
     return Members(
         x=design.x,
-        x_slope=design.x[:, columns],
+        slope_columns=slope_columns(design.encoding, spec.family_slopes),
         tuned=design.tuned,
         developer=design.developer_of_family[design.family_of_llm],
         family=design.family_of_llm,
@@ -131,6 +133,21 @@ def read_draws(posterior: xr.Dataset) -> Draws:
     )
 
 
+def with_features(draws: Draws, design: Design) -> Draws:
+    """Add the design of the fitted LLMs to draws, if any of it is unknown."""
+    return with_design(draws, design.x, design.unknowns, design.family_of_llm)
+
+
+def with_design(
+    draws: Draws, x: np.ndarray, unknowns: Unknowns, family_of_llm: np.ndarray
+) -> Draws:
+    """Add a design of the fitted LLMs to draws, for the configurations that their families have."""
+    if not len(unknowns):
+        return draws
+    moved, by_family = unknowns.design(x, family_of_llm, draws["configuration"])
+    return draws.with_values(x=moved, x_by_family=by_family)
+
+
 def add_groups(draws: Draws, members: Members, rng: np.random.Generator) -> Draws:
     """Draw the effects of new developers, families, recipes and LLMs from their populations.
 
@@ -166,7 +183,7 @@ def add_groups(draws: Draws, members: Members, rng: np.random.Generator) -> Draw
 def ability_of(draws: Draws, members: Members) -> np.ndarray:
     """Give abilities in logits of the anchors, dims (draw, llm, skill)."""
     ability: np.ndarray = (
-        _x(draws, members, "x") @ draws["feature_slope"]
+        _features(draws, members, "x") @ draws["feature_slope"]
         + members.tuned[None, :, None] * draws["tuning_shift"][:, None]
         + draws["family_effect"][:, members.family]
         + draws["recipe_effect"][:, members.recipe]
@@ -174,14 +191,26 @@ def ability_of(draws: Draws, members: Members) -> np.ndarray:
     )
     if "family_slope" in draws:
         slopes = draws["family_slope"][:, members.family]
-        ability += np.einsum("...nq,...nqk->...nk", _x(draws, members, "x_slope"), slopes)
+        # They see what is unknown at its mean.
+        x = members.x[:, members.slope_columns]
+        ability += np.einsum("nq,snqk->snk", x, slopes)
     return ability
 
 
-def _x(draws: Draws, members: Members, name: str) -> np.ndarray:
-    """Give features, dims ([draw,] llm, feature): drawn, if some are unknown."""
-    found: np.ndarray = draws[name] if name in draws else getattr(members, name)
+def _features(draws: Draws, members: Members, *names: str) -> np.ndarray:
+    """Give features, dims ([draw,] llm, feature): the first that were drawn, or the means."""
+    found: np.ndarray = next((draws[name] for name in names if name in draws), members.x)
     return found
+
+
+def _of_benchmarks(draws: Draws, members: Members) -> np.ndarray:
+    """Give the features that benchmarks' own slopes are in.
+
+    What is unknown of fitted LLMs reaches single benchmarks by the deviations of families.
+    """
+    if "x_by_family" in draws and "family_deviation" not in draws:
+        return members.x
+    return _features(draws, members, "x_by_family", "x")
 
 
 def eta_of(draws: Draws, members: Members) -> np.ndarray:
@@ -190,7 +219,7 @@ def eta_of(draws: Draws, members: Members) -> np.ndarray:
         "snk,sjk->snj", ability_of(draws, members), draws["loading"]
     )
     if "benchmark_slope" in draws:
-        eta += _x(draws, members, "x") @ draws["benchmark_slope"].swapaxes(1, 2)
+        eta += _of_benchmarks(draws, members) @ draws["benchmark_slope"].swapaxes(1, 2)
         eta += members.tuned[None, :, None] * draws["benchmark_tuning"][:, None]
     if members.condition is not None and "condition_shift" in draws:
         eta += np.einsum("njc,sjc->snj", members.condition, draws["condition_shift"])

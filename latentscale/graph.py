@@ -2,8 +2,8 @@
 
 It reads like the Model section of the README, from top to bottom and with the same symbols::
 
-    ability_i   = x_i B + tuned_i tuning_shift + family_effect[f(i)] + recipe_effect[r(i)]
-                  + llm_effect_i (+ x_i family_slope[f(i)])
+    ability_i   = x_i feature_slope + tuned_i tuning_shift + family_effect[f(i)]
+                  + recipe_effect[r(i)] + llm_effect_i (+ x_i family_slope[f(i)])
     family_effect_f ~ Normal(developer_effect[d(f)], family_scale)
     eta_ij      = difficulty_j + loading_j . ability_i + x_i benchmark_slope_j
                   + tuned_i benchmark_tuning_j + family_deviation[f(i), j]
@@ -20,6 +20,15 @@ Identification. A skill has no scale, origin, sign or direction of its own:
 * slopes: benchmarks' own slopes are orthogonal to the loadings.
 
 ``rise`` is the link (:mod:`latentscale.links`): a sigmoid, more or less asymmetric.
+
+Slopes of features that are shrunk are relative to the relevance of their term, a regularised
+horseshoe with a slab of one (Piironen and Vehtari 2017, Electronic Journal of Statistics 11)::
+
+    relevance_t = s_t / sqrt(1 + s_t^2),    s_t = relevance_scale relevance_local_t
+
+Features that are unknown of LLMs are summed out: what they move abilities and logits by is part of
+the effects of families and LLMs, whose density then is a mixture over configurations of what is
+unknown (:mod:`latentscale.unknown`). It stands as a potential, ``unknown``.
 
 NUTS samples the same posterior in other coordinates (:mod:`latentscale.coordinates`).
 """
@@ -45,6 +54,7 @@ from latentscale.spec import ModelSpec
 REPORTED = (
     "ability",
     "feature_slope",
+    "relevance",
     "tuning_shift",
     "developer_effect",
     "family_effect",
@@ -113,14 +123,18 @@ def build_graph(design: Design, spec: ModelSpec, priors: Mapping[str, Prior]) ->
     coords = design.coords(spec.skill_names, spec.family_slopes)
     with pm.Model(coords=coords) as model:
         data = _declare_data(design, spec)
+        relevance = _relevance(design, spec, priors)
         curve = _curve(data, spec, priors)
         difficulty = priors["difficulty"].declare("difficulty", dims="benchmark")
         loading = _loading(design, spec, priors)
         scatter = _scatter(spec, priors)
-        explained = _explained_ability(data, spec, priors)
-        own_slopes = _benchmark_slopes(data, spec, priors, loading)
-        effects = _effects(data, _scales(spec, priors))
-        ability = explained + _ability_effects(data, effects)
+        explained = _explained_ability(data, design, priors, relevance)
+        own_slopes = _benchmark_slopes(data, design, spec, priors, loading, relevance)
+        scales = _scales(spec, priors)
+        effects = _effects(data, scales)
+        _sum_out_unknown(design, effects, scales)
+        columns = slope_columns(design.encoding, spec.family_slopes)
+        ability = explained + _ability_effects(data, effects, columns)
         pm.Deterministic("ability", ability, dims=("llm", "skill"))
         eta = (
             difficulty[data["benchmark_of_obs"]]
@@ -140,7 +154,6 @@ def kept_variables(graph: pm.Model, priors: Mapping[str, Prior]) -> list[str]:
 
 def _declare_data(design: Design, spec: ModelSpec) -> dict[str, Any]:
     """Put every array into the graph as data, so that it can be exchanged."""
-    columns = slope_columns(design.encoding, spec.family_slopes)
     arrays: dict[str, tuple[Any, Any]] = {
         "x": (design.x, ("llm", "feature")),
         "tuned": (design.tuned, "llm"),
@@ -155,8 +168,6 @@ def _declare_data(design: Design, spec: ModelSpec) -> dict[str, Any]:
         arrays["developer_of_family"] = (design.developer_of_family, "family")
     if spec.conditions:
         arrays["condition_data"] = (design.condition, ("obs", "condition"))
-    if columns.size:
-        arrays["x_slope"] = (design.x[:, columns], ("llm", "slope_feature"))
     return {name: pm.Data(name, value, dims=dims) for name, (value, dims) in arrays.items()}
 
 
@@ -171,9 +182,29 @@ def _observed_arrays(design: Design, spec: ModelSpec) -> dict[str, tuple[Any, An
     return {"score_data": (design.score, "obs"), "edge_of_obs": (at_edge, None)}
 
 
-def _explained_ability(data: dict[str, Any], spec: ModelSpec, priors: Mapping[str, Prior]) -> Any:
-    """x_i B + tuned_i tuning_shift: what features and tuning explain; (llm, skill)."""
-    slope = priors["feature_slope"].declare("feature_slope", dims=("feature", "skill"))
+def _relevance(design: Design, spec: ModelSpec, priors: Mapping[str, Prior]) -> Any:
+    """relevance_t: the share of its prior that slopes keep; (feature,), or None for all of it."""
+    if not spec.shrunk:
+        return None
+    scale = priors["relevance_scale"].declare("relevance_scale", dims=None)
+    local = priors["relevance_local"].declare("relevance_local", dims="term")
+    size = scale * local
+    relevance = pm.Deterministic("relevance", size / pt.sqrt(1 + size**2), dims="term")
+    return pt.concatenate([[1.0], relevance])[design.shrinkage.term + 1]
+
+
+def _explained_ability(
+    data: Mapping[str, Any], design: Design, priors: Mapping[str, Prior], relevance: Any
+) -> Any:
+    """x_i feature_slope + tuned_i tuning_shift: what features and tuning explain; (llm, skill)."""
+    dims = ("feature", "skill")
+    if relevance is None:
+        slope = priors["feature_slope"].declare("feature_slope", dims=dims)
+    else:
+        z = priors["feature_slope"].declare("feature_slope_z", dims=dims)
+        # Steps of monotone terms only ever rise.
+        steps = pt.where(design.encoding.is_step[:, None], pt.exp(z), z)
+        slope = pm.Deterministic("feature_slope", relevance[:, None] * steps, dims=dims)
     shift = priors["tuning_shift"].declare("tuning_shift", dims="skill")
     return matrix_product(data["x"], slope) + data["tuned"][:, None] * shift
 
@@ -234,7 +265,45 @@ def _effect(name: str, mean: Any, scale: Any) -> Any:
     return pm.Deterministic(name, mean + scale * z, dims=_EFFECT_DIMS[name])
 
 
-def _ability_effects(data: Mapping[str, Any], effects: Mapping[str, Any]) -> Any:
+def _sum_out_unknown(design: Design, effects: Mapping[str, Any], scales: Mapping[str, Any]) -> None:
+    """Turn the densities of effects into mixtures over configurations of what is unknown.
+
+    By the factor mean over c of exp(sum over effects of (effect shift_c - shift_c^2 / 2) / scale^2)
+    for each family of which something is unknown.
+    """
+    unknowns = design.unknowns
+    if not len(unknowns):
+        return
+    model, n = pm.modelcontext(None), unknowns.shift.shape[1]
+    developers = design.developer_of_family[unknowns.family]
+
+    def of_families(name: str, above: str, slope: Any) -> Any:
+        effect = effects[name][unknowns.family]
+        if above in effects:
+            effect -= effects[above][developers]
+        return _gain(effect, unknowns.shift, slope, scales[name])
+
+    slope = model["feature_slope"][unknowns.columns]
+    gains = of_families("family_effect", "developer_effect", slope)
+    if "family_deviation" in effects and "benchmark_slope" in model.named_vars:
+        own = model["benchmark_slope"].T[unknowns.columns]
+        gains += of_families("family_deviation", "developer_deviation", own)
+    if len(unknowns.llm):
+        effect, scale = effects["llm_effect"][unknowns.llm], scales["llm_effect"]
+        of_family = np.repeat(np.arange(len(unknowns)), np.diff(unknowns.begin))
+        gains = pt.inc_subtensor(gains[of_family], _gain(effect, unknowns.off, slope, scale))
+    pm.Potential("unknown", (pt.logsumexp(gains, axis=1) - np.log(n)).sum())
+
+
+def _gain(effect: Any, moved: np.ndarray, slope: Any, scale: Any) -> Any:
+    """Give the sum of (effect shift - shift^2 / 2) / scale^2, dims (group, configuration)."""
+    shift = (moved[..., None] * slope).sum(axis=2)
+    return (shift * (effect[:, None] - shift / 2) / scale**2).sum(axis=-1)
+
+
+def _ability_effects(
+    data: Mapping[str, Any], effects: Mapping[str, Any], columns: np.ndarray
+) -> Any:
     """family_effect[f(i)] + recipe_effect[r(i)] + llm_effect_i (+ x_i family_slope[f(i)])."""
     total = (
         effects["family_effect"][data["family_of_llm"]]
@@ -243,7 +312,7 @@ def _ability_effects(data: Mapping[str, Any], effects: Mapping[str, Any]) -> Any
     )
     if "family_slope" in effects:
         of_llm = effects["family_slope"][data["family_of_llm"]]
-        total += (data["x_slope"][:, :, None] * of_llm).sum(axis=1)
+        total += (data["x"][:, columns][:, :, None] * of_llm).sum(axis=1)
     return total
 
 
@@ -269,12 +338,18 @@ def _loading(design: Design, spec: ModelSpec, priors: Mapping[str, Prior]) -> An
 
 
 def _benchmark_slopes(
-    data: Mapping[str, Any], spec: ModelSpec, priors: Mapping[str, Prior], loading: Any
+    data: Mapping[str, Any],
+    design: Design,
+    spec: ModelSpec,
+    priors: Mapping[str, Prior],
+    loading: Any,
+    relevance: Any,
 ) -> Any:
     """x_i benchmark_slope_j + tuned_i benchmark_tuning_j: beyond the slopes of skills; (obs,).
 
     A slope shared by all benchmarks in proportion to their loadings is a slope of the skills. Only
-    the part orthogonal to the loadings is left here, or the two would trade off without end.
+    the part orthogonal to the loadings is left here, or the two would trade off without end. Steps
+    of monotone terms have none.
     """
     if not spec.benchmark_slopes:
         return 0.0
@@ -283,7 +358,9 @@ def _benchmark_slopes(
     slope_z = pm.Normal("benchmark_slope_z", 0, 1, dims=("benchmark", "feature"))
     tuning_z = pm.Normal("benchmark_tuning_z", 0, 1, dims="benchmark")
     directions = _orthogonal_columns(loading, spec.skills)
-    slope = _beyond(slope_scale * slope_z, directions)
+    if relevance is not None:
+        slope_scale = slope_scale * relevance
+    slope = _beyond(slope_scale * slope_z, directions) * ~design.encoding.is_step
     tuning = _beyond(tuning_scale * tuning_z, directions)
     pm.Deterministic("benchmark_slope", slope, dims=("benchmark", "feature"))
     pm.Deterministic("benchmark_tuning", tuning, dims="benchmark")

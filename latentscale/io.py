@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import os
-import warnings
 from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -19,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
-from latentscale.errors import LatentScaleError, MissingFeatureWarning, SaveError
+from latentscale.errors import LatentScaleError, SaveError
 from latentscale.frames import frame_text, read_frame
 from latentscale.netcdf import from_netcdf_types, temporary_beside, to_netcdf_types
 from latentscale.priors import Prior
@@ -172,10 +171,7 @@ def _read_model(tree: xr.DataTree, path: Path) -> ScalingModel:
         spec = ModelSpec.from_json(tree.attrs[_SPEC])
         stored = json.loads(tree.attrs[_PRIORS])
         priors = {name: Prior(family, **given) for name, (family, given) in stored.items()}
-        with warnings.catch_warnings():
-            # Said when the model was made; the loaded fit has the same LLMs.
-            warnings.simplefilter("ignore", MissingFeatureWarning)
-            return ScalingModel(table, **asdict(spec), priors=priors)
+        return ScalingModel(table, **asdict(spec), priors=priors)
     except (LatentScaleError, *_UNREADABLE) as error:
         raise SaveError(
             f"The model in {str(path)!r} cannot be made again: {_reason(error)}. {_told(tree)} "

@@ -67,13 +67,15 @@ class ScalingModel:
     Parameters
     ----------
     table : ScoreTable
-        The scores and the LLMs. LLMs without a score, or with an unknown feature that the formula
-        needs, are left out.
+        The scores and the LLMs. LLMs without a score are left out. Features that are unknown of an
+        LLM are summed over, numbers and categories, given what is known of it and of its
+        family (:mod:`latentscale.unknown`); ``fit.imputed()`` says what they may be.
     skills : int, default 3
         Number of latent skills K, 1 to 6.
     features : str, optional
         Wilkinson formula over columns of ``table.llms`` and what follows from them
-        (``latentscale.derived.DERIVED``); the intercept is implied. Default:
+        (``latentscale.derived.DERIVED``), with smooth effects, ``s(code_pct)``, and monotone ones,
+        ``increasing(context_length)`` and ``decreasing(...)``; the intercept is implied. Default:
         ``"log(params_b) * log(tokens_t)"``, and ``+ release_date`` where the table has dates of all
         LLMs with scores.
     likelihood : str
@@ -100,6 +102,10 @@ class ScalingModel:
     tuning_slopes : sequence of str, optional
         Columns of the design in which tuned LLMs have slopes of their own: what tuning brings then
         depends on them. Default: ``("log(params_b)",)`` if the formula has it, else none.
+    shrunk : sequence of str, optional
+        Columns of the design whose slopes are shrunk towards none together, by a regularised
+        horseshoe: few of them matter, and nobody knows which. Default: all columns but those made
+        of size, tokens, date and tuning. Steps of monotone terms always are.
     developers : bool, optional
         Let families of one developer be alike: a family's effect and deviations are then about
         those of its developer. Default: if the LLMs have the column ``developer``, and one of them
@@ -124,11 +130,6 @@ class ScalingModel:
     ------
     SpecError, FeatureError, PriorError
         The settings do not exist, or do not fit the table.
-
-    Warns
-    -----
-    MissingFeatureWarning
-        LLMs with scores are left out, because a feature is unknown for them.
 
     Examples
     --------
@@ -161,6 +162,7 @@ class ScalingModel:
         family_slopes: Sequence[str] = (),
         squares: Sequence[str] | None = None,
         tuning_slopes: Sequence[str] | None = None,
+        shrunk: Sequence[str] | None = None,
         developers: bool | None = None,
         conditions: Sequence[str] = (),
     ) -> None:
@@ -171,6 +173,7 @@ class ScalingModel:
             features,
             squares=squares,
             tuning_slopes=tuning_slopes,
+            shrunk=shrunk,
             developers=developers,
             conditions=[conditions] if isinstance(conditions, str) else conditions,
         )
@@ -186,6 +189,7 @@ class ScalingModel:
             family_slopes=tuple(family_slopes),
             squares=design.encoding.squares.columns,
             tuning_slopes=design.encoding.tuning_slopes,
+            shrunk=design.shrunk,
             developers=bool(design.developers),
             conditions=design.conditions,
         )

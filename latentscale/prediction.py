@@ -34,13 +34,14 @@ from latentscale.forward import (
     fitted_members,
     read_draws,
     scatter_of,
+    with_features,
 )
 from latentscale.likelihoods import likelihood_of
 from latentscale.spec import ModelSpec
 from latentscale.table import ScoreTable
 from latentscale.table.new_llms import table_of_new_llms
 from latentscale.table.plain import folded
-from latentscale.unknown import FeaturePopulation, unknown_of
+from latentscale.unknown import asked_features, unknown_of
 from latentscale.wording import count, first, quoted, with_nearest
 
 if TYPE_CHECKING:
@@ -178,7 +179,7 @@ def replicate(
     }
     members = dataclasses.replace(fitted, **anew)
     rng = np.random.default_rng(random_seed)
-    draws = add_groups(read_draws(posterior), members, rng)
+    draws = add_groups(with_features(read_draws(posterior), design), members, rng)
     expected = expected_of_cells(draws, members, design.llm_of_obs, design.benchmark_of_obs)
     scatter = scatter_of(draws, design.benchmark_of_obs)
     likelihood = likelihood_of(model.spec.likelihood)
@@ -258,16 +259,12 @@ def _placed(
     rng: np.random.Generator,
 ) -> tuple[Members, list[str], Draws]:
     """Find out who LLMs are to the fit, and draw what is not known of them."""
-    draws, columns = read_draws(posterior), slope_columns(design.encoding, spec.family_slopes)
-    unknown = unknown_of(design.encoding, llms)
-    if unknown.to_numpy().any():
-        # By default a model has dates wherever its table has them, whether asked to or not.
-        _warn_unknown(llms, unknown.drop(columns=[*design.encoding.dates]))
-        population = FeaturePopulation.learn(design.encoding, design.llms)
-        x = population.encode(llms, len(draws), rng)
-        draws, typical = draws.with_values(x=x, x_slope=x[:, :, columns]), x.mean(axis=0)
-    else:
-        typical = design.encoding.encode(llms).to_numpy()
+    # By default a model has dates wherever its table has them, whether asked to or not; and of a
+    # fitted LLM, what is unknown is fitted.
+    unknown = unknown_of(design.encoding, llms).drop(columns=[*design.encoding.dates])
+    _warn_unknown(llms, unknown.where(~llms["llm"].isin(design.llms["llm"]), False))
+    typical, draws = asked_features(design, llms, read_draws(posterior), rng)
+    columns = slope_columns(design.encoding, spec.family_slopes)
     members, status = _members(design, llms, typical, columns)
     return members, status, add_groups(draws, members, rng)
 
@@ -308,7 +305,7 @@ def _members(
     tuned = llms["tuned"].to_numpy(dtype=float)
     members = Members(
         x,
-        x[:, slope_columns],
+        slope_columns,
         tuned,
         developer,
         family,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
+from latentscale.configurations import with_configurations
 from latentscale.errors import SamplingError
 from latentscale.priors import LOOK_AT_PRIORS
 from latentscale.wording import first, quoted, with_nearest
@@ -64,6 +65,7 @@ def draw_posterior(
         The sampler is unknown, is not installed, or could not start.
     """
     _require_settings(sampler, draws=draws, tune=tune, chains=chains)
+    seed = int(np.random.SeedSequence(random_seed).generate_state(1)[0])
     settings = {
         "sampler": sampler,
         "draws": draws,
@@ -71,10 +73,14 @@ def draw_posterior(
         "chains": chains,
         "cores": cores,
         "target_accept": target_accept,
-        "seed": int(np.random.SeedSequence(random_seed).generate_state(1)[0]),
+        "seed": seed,
         "progressbar": progressbar,
     }
-    return (_with_nutpie if sampler == "nutpie" else _with_pymc)(model, **settings)
+    tree = (_with_nutpie if sampler == "nutpie" else _with_pymc)(model, **settings)
+    rng = np.random.default_rng(seed)
+    drawn = with_configurations(tree["posterior"].to_dataset(), model.design, rng)
+    tree["posterior"] = xr.DataTree(drawn)
+    return tree
 
 
 def _with_nutpie(model: ScalingModel, **settings: Any) -> xr.DataTree:

@@ -35,7 +35,8 @@ class Simulation:
         coords and with the same identification.
     sampled : xarray.Dataset
         What was drawn from the priors, before identification: the random variables of
-        ``model.to_pymc()``, by name.
+        ``model.to_pymc()``, by name; and where features are unknown, their ``configuration``, whose
+        shifts the graph's effects hold beside.
     expected : xarray.DataArray, dims (llm, benchmark)
         Expected score, a fraction, of each LLM on each benchmark, observed or not.
     """

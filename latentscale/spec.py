@@ -16,7 +16,7 @@ LIKELIHOODS = ("beta", "normal", "student_t", "binomial", "beta_binomial")
 
 MAX_SKILLS = 6
 
-_TUPLES = ("anchors", "family_slopes", "squares", "tuning_slopes", "conditions")
+_TUPLES = ("anchors", "family_slopes", "squares", "tuning_slopes", "shrunk", "conditions")
 
 # The benchmarks that skills are pinned to, in this order, where a table has them. An anchor must be
 # explained well by its skill, or the skill is free to rotate, and differ from the anchors before
@@ -55,6 +55,8 @@ class ModelSpec:
         Design columns that also enter squared.
     tuning_slopes : tuple of str
         Design columns in which tuned LLMs have slopes of their own.
+    shrunk : tuple of str
+        Design columns whose slopes are shrunk towards none together.
     developers : bool
         Let families of one developer be alike.
     conditions : tuple of str
@@ -72,6 +74,7 @@ class ModelSpec:
     family_slopes: tuple[str, ...] = ()
     squares: tuple[str, ...] = ()
     tuning_slopes: tuple[str, ...] = ()
+    shrunk: tuple[str, ...] = ()
     developers: bool = False
     conditions: tuple[str, ...] = ()
 

@@ -33,10 +33,10 @@ class Squares:
 
     @classmethod
     def learn(cls, columns: tuple[str, ...], values: np.ndarray) -> Squares:
-        """Learn from the values of the columns, dims (llm, square)."""
+        """Learn from the values of the columns, dims (llm, square); NaN where unknown."""
         squared = values**2
-        sd = squared.std(axis=0)
-        return cls(columns, squared.mean(axis=0), np.where(sd > _CONSTANT, sd, 1.0))
+        sd = np.nanstd(squared, axis=0)
+        return cls(columns, np.nanmean(squared, axis=0), np.where(sd > _CONSTANT, sd, 1.0))
 
     def of(self, values: np.ndarray) -> np.ndarray:
         """Give the standardised squares, dims (llm, square)."""

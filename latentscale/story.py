@@ -19,6 +19,7 @@ from latentscale.likelihoods import likelihood_of
 from latentscale.model import ScalingModel
 from latentscale.priors import Prior
 from latentscale.spec import ModelSpec
+from latentscale.unknown import N_CONFIGURATIONS
 from latentscale.wording import first, quoted, with_nearest
 
 # The law of what has no prior of its own.
@@ -27,6 +28,8 @@ STANDARD = Prior("Normal", mu=0, sigma=1)
 # Dims of everything that is drawn, in the order of the story.
 DRAWN: Mapping[str, tuple[str, ...]] = {
     "feature_slope": ("feature", "skill"),
+    "relevance_scale": (),
+    "relevance_local": ("term",),
     "tuning_shift": ("skill",),
     "family_scale": ("skill",),
     "developer_ratio": ("skill",),
@@ -53,6 +56,7 @@ DRAWN: Mapping[str, tuple[str, ...]] = {
     "family_deviation_z": ("family", "benchmark"),
     "recipe_deviation_scale": ("benchmark",),
     "recipe_deviation_z": ("recipe", "benchmark"),
+    "configuration": ("unknown_family",),
     "floor_slack": ("benchmark",),
     "ceiling_share": ("benchmark",),
     "asymmetry": ("benchmark",),
@@ -67,7 +71,11 @@ def draw_parameters(
     """Draw every random variable from its prior, except those that are given."""
     spec = model.spec
     coords = model.design.coords(spec.skill_names, spec.family_slopes)
-    wanted = {name: dims for name, dims in DRAWN.items() if is_in(name, spec)}
+    wanted = {
+        _drawn_as(name, spec): dims
+        for name, dims in DRAWN.items()
+        if is_in(name, spec) and (name != "configuration" or len(model.design.unknowns))
+    }
     unknown = [str(name) for name in truth if name not in wanted]
     if unknown:
         raise SpecError(
@@ -77,11 +85,19 @@ def draw_parameters(
     drawn = {}
     for name, dims in wanted.items():
         shape = tuple(len(coords[dim]) for dim in dims)
-        prior = model.priors.get(name, STANDARD)
-        values = np.asarray(scipy_of(prior).rvs(size=shape, random_state=generators[name]))
+        plain = "feature_slope" if name == "feature_slope_z" else name
+        law = scipy_of(model.priors.get(plain, STANDARD))
+        if name == "configuration":
+            law = stats.randint(0, N_CONFIGURATIONS)
+        values = np.asarray(law.rvs(size=shape, random_state=generators[plain]))
         drawn[name] = (dims, _given(name, truth[name], shape) if name in truth else values)
     used = {dim for dims in wanted.values() for dim in dims}
     return xr.Dataset(drawn, coords={dim: coords[dim] for dim in coords if dim in used})
+
+
+def _drawn_as(name: str, spec: ModelSpec) -> str:
+    """Name what is drawn: of slopes that are shrunk, what they are relative to their relevance."""
+    return "feature_slope_z" if name == "feature_slope" and spec.shrunk else name
 
 
 def is_in(name: str, spec: ModelSpec) -> bool:
@@ -90,6 +106,8 @@ def is_in(name: str, spec: ModelSpec) -> bool:
         return bool(spec.conditions)
     if name.startswith("developer_") and not spec.developers:
         return False
+    if name.startswith("relevance"):
+        return bool(spec.shrunk)
     if name.startswith("family_slope"):
         return bool(spec.family_slopes)
     if name.startswith(("slope_scale", "tuning_scale", "benchmark_")):
@@ -108,7 +126,7 @@ def is_in(name: str, spec: ModelSpec) -> bool:
 
 
 def _given(name: str, value: Any, shape: tuple[int, ...]) -> np.ndarray:
-    values = np.asarray(value, dtype=float)
+    values = np.asarray(value, dtype=int if name == "configuration" else float)
     try:
         return np.broadcast_to(values, shape).copy()
     except ValueError as error:
@@ -121,18 +139,21 @@ def _given(name: str, value: Any, shape: tuple[int, ...]) -> np.ndarray:
 def tell(s: xr.Dataset, design: Design, spec: ModelSpec) -> xr.Dataset:
     """Follow the equations from what was drawn to the expected scores."""
     llms = s["llm"]
-    x = xr.DataArray(design.x, coords={"llm": llms, "feature": s["feature"]})
+    x, of_benchmarks, typical = _designs(s, design, spec)
     tuned = xr.DataArray(design.tuned, coords={"llm": llms})
     family = _labels(design, "family", llms)
     recipe = _labels(design, "recipe", llms)
 
-    told = _abilities(s, x, tuned, family, recipe, design, spec)
+    relevance = _relevances(s, design) if spec.shrunk else {}
+    told = _abilities(s, x, typical, tuned, family, recipe, relevance, design, spec)
+    if "configuration" in s:
+        told["configuration"] = s["configuration"]
     told["loading"] = _loading(s, spec)
     told["difficulty"] = s["difficulty"]
     eta = told["difficulty"] + xr.dot(told["ability"], told["loading"], dim="skill")
     if spec.benchmark_slopes:
-        told |= _benchmark_slopes(s, told["loading"])
-        eta = eta + xr.dot(x, told["benchmark_slope"], dim="feature")
+        told |= _benchmark_slopes(s, told["loading"], relevance, design)
+        eta = eta + xr.dot(of_benchmarks, told["benchmark_slope"], dim="feature")
         eta = eta + tuned * told["benchmark_tuning"]
     if spec.conditions:
         told["condition_scale"] = s["condition_scale"]
@@ -175,16 +196,19 @@ def _rise(eta: xr.DataArray, s: xr.Dataset) -> xr.DataArray:
 def _abilities(
     s: xr.Dataset,
     x: xr.DataArray,
+    typical: xr.DataArray,
     tuned: xr.DataArray,
     family: xr.DataArray,
     recipe: xr.DataArray,
+    relevance: Mapping[str, xr.DataArray],
     design: Design,
     spec: ModelSpec,
 ) -> dict[str, xr.DataArray]:
     """Tell abilities and all that makes them, in logits of the anchors."""
     family_scale = s["family_scale"]
     effects = {
-        "feature_slope": s["feature_slope"],
+        **{name: value for name, value in relevance.items() if name != "of feature"},
+        "feature_slope": _feature_slopes(s, relevance, design),
         "tuning_shift": s["tuning_shift"],
         "family_scale": family_scale,
         "recipe_scale": family_scale * s["recipe_ratio"],
@@ -211,7 +235,7 @@ def _abilities(
         effects["family_slope_scale"] = family_scale * s["family_slope_ratio"]
         effects["family_slope"] = effects["family_slope_scale"] * s["family_slope_z"]
         columns = slope_columns(design.encoding, spec.family_slopes)
-        x_slope = x.isel(feature=columns).rename(feature="slope_feature")
+        x_slope = typical.isel(feature=columns).rename(feature="slope_feature")
         x_slope = x_slope.assign_coords(slope_feature=list(spec.family_slopes))
         slopes = _of_llm(effects["family_slope"], family)
         ability = ability + xr.dot(x_slope, slopes, dim="slope_feature")
@@ -233,7 +257,84 @@ def _loading(s: xr.Dataset, spec: ModelSpec) -> xr.DataArray:
     return loading
 
 
-def _benchmark_slopes(s: xr.Dataset, loading: xr.DataArray) -> dict[str, xr.DataArray]:
+def _designs(
+    s: xr.Dataset, design: Design, spec: ModelSpec
+) -> tuple[xr.DataArray, xr.DataArray, xr.DataArray]:
+    """Tell the design that skills see, that benchmarks' own slopes see, and the typical one."""
+    x = by_family = design.x
+    if "configuration" in s:
+        chosen = s["configuration"].to_numpy()[None].astype(int)
+        x, by_family = (d[0] for d in design.unknowns.design(x, design.family_of_llm, chosen))
+    of_benchmarks = by_family if spec.deviations else design.x
+    coords = {"llm": s["llm"], "feature": s["feature"]}
+    found = [xr.DataArray(values, coords=coords) for values in (x, of_benchmarks, design.x)]
+    return found[0], found[1], found[2]
+
+
+def as_in_graph(s: xr.Dataset, told: xr.Dataset, design: Design, spec: ModelSpec) -> xr.Dataset:
+    """Give what was drawn as the graph has it: effects that hold what configurations shift.
+
+    Parameters
+    ----------
+    s, told : xarray.Dataset
+        What :func:`draw_parameters` drew, and what :func:`tell` made of it.
+    design : Design
+    spec : ModelSpec
+
+    Returns
+    -------
+    xarray.Dataset
+        The random variables of the graph.
+    """
+    if "configuration" not in s:
+        return s
+    unknowns, chosen = design.unknowns, s["configuration"].to_numpy().astype(int)
+    held = s.drop_vars("configuration").copy(deep=True)
+    of_llm = chosen[np.repeat(np.arange(len(chosen)), np.diff(unknowns.begin))]
+    shift = unknowns.shift[np.arange(len(chosen)), chosen]
+    off = unknowns.off[np.arange(len(unknowns.llm)), of_llm]
+    slope = told["feature_slope"].to_numpy()[unknowns.columns]
+    held["family_z"].values[unknowns.family] += shift @ slope / told["family_scale"].to_numpy()
+    held["llm_z"].values[unknowns.llm] += off @ slope / told["llm_scale"].to_numpy()
+    if spec.deviations and spec.benchmark_slopes:
+        own = told["benchmark_slope"].to_numpy()[:, unknowns.columns]
+        scale = told["family_deviation_scale"].to_numpy()
+        held["family_deviation_z"].values[unknowns.family] += shift @ own.T / scale
+    return held
+
+
+def _relevances(s: xr.Dataset, design: Design) -> dict[str, xr.DataArray]:
+    """Tell how much of its prior each term keeps, and each feature."""
+    size = s["relevance_scale"] * s["relevance_local"]
+    relevance = size / np.sqrt(1 + size**2)
+    terms = design.shrinkage.term
+    of_feature = np.where(terms < 0, 1.0, relevance.to_numpy()[np.maximum(terms, 0)])
+    return {
+        "relevance_scale": s["relevance_scale"],
+        "relevance_local": s["relevance_local"],
+        "relevance": relevance,
+        "of feature": xr.DataArray(of_feature, coords={"feature": s["feature"]}),
+    }
+
+
+def _feature_slopes(
+    s: xr.Dataset, relevance: Mapping[str, xr.DataArray], design: Design
+) -> xr.DataArray:
+    """Tell slopes: relative to their relevance where they are shrunk, of steps positive."""
+    if not relevance:
+        return s["feature_slope"]
+    is_step = xr.DataArray(design.encoding.is_step, coords={"feature": s["feature"]})
+    z = s["feature_slope_z"]
+    slope: xr.DataArray = relevance["of feature"] * xr.where(is_step, np.exp(z), z)
+    return slope.transpose("feature", "skill")
+
+
+def _benchmark_slopes(
+    s: xr.Dataset,
+    loading: xr.DataArray,
+    relevance: Mapping[str, xr.DataArray],
+    design: Design,
+) -> dict[str, xr.DataArray]:
     """Tell slopes of benchmarks: what is orthogonal, over benchmarks, to every skill's loadings."""
     directions = np.linalg.qr(loading.to_numpy())[0]
 
@@ -241,9 +342,11 @@ def _benchmark_slopes(s: xr.Dataset, loading: xr.DataArray) -> dict[str, xr.Data
         values = effect.to_numpy()
         return effect.copy(data=values - directions @ (directions.T @ values))
 
-    slope = (s["slope_scale"] * s["benchmark_slope_z"]).transpose("benchmark", "feature")
+    scale = s["slope_scale"] * relevance["of feature"] if relevance else s["slope_scale"]
+    slope = (scale * s["benchmark_slope_z"]).transpose("benchmark", "feature")
+    has_slope = xr.DataArray(~design.encoding.is_step, coords={"feature": s["feature"]})
     return {
-        "benchmark_slope": beyond(slope),
+        "benchmark_slope": beyond(slope) * has_slope,
         "benchmark_tuning": beyond(s["tuning_scale"] * s["benchmark_tuning_z"]),
         "slope_scale": s["slope_scale"],
         "tuning_scale": s["tuning_scale"],
@@ -269,7 +372,10 @@ def _of_family(effect: xr.DataArray, design: Design) -> xr.DataArray:
 def _ordered(told: Mapping[str, xr.DataArray]) -> xr.Dataset:
     """Put dims in the order of the posterior's."""
     groups = ("developer", "family", "recipe", "llm")
-    order = (*groups, "benchmark", "condition", "feature", "slope_feature", "skill")
+    order = (
+        *groups, "benchmark", "condition", "feature", "slope_feature", "skill", "term",
+        "unknown_family",
+    )  # fmt: skip
     return xr.Dataset({name: value.transpose(*order, missing_dims="ignore")
                        for name, value in told.items()})  # fmt: skip
 

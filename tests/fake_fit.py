@@ -7,7 +7,6 @@ holds of this one; and the centre comes from the scores, so that pictures look l
 
 from __future__ import annotations
 
-import warnings
 from functools import lru_cache
 from typing import Any
 
@@ -19,10 +18,10 @@ from scipy.special import logit
 
 import latentscale as ls
 from latentscale.design import Design, slope_columns
-from latentscale.errors import MissingFeatureWarning
 from latentscale.fit import ScalingFit
 from latentscale.model import ScalingModel
 from latentscale.spec import ModelSpec
+from latentscale.unknown import N_CONFIGURATIONS
 
 Arrays = dict[str, np.ndarray]
 
@@ -31,6 +30,10 @@ _PLURAL = {"developer": "developers", "family": "families", "recipe": "recipes"}
 _DIMS: dict[str, tuple[str, ...]] = {
     "ability": ("llm", "skill"),
     "feature_slope": ("feature", "skill"),
+    "relevance_scale": (),
+    "relevance_local": ("term",),
+    "relevance": ("term",),
+    "configuration": ("unknown_family",),
     "tuning_shift": ("skill",),
     "developer_ratio": ("skill",),
     "developer_scale": ("skill",),
@@ -91,9 +94,7 @@ def fake_fit(
     **spec
         More arguments of ScalingModel, such as ``likelihood="beta"`` or ``family_slopes=(...)``.
     """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", MissingFeatureWarning)
-        model = ScalingModel(_leaderboard() if table is None else table, skills=skills, **spec)
+    model = ScalingModel(_leaderboard() if table is None else table, skills=skills, **spec)
     rng = np.random.default_rng(random_seed)
     posterior = _as_dataset(_compose(model, chains * draws, rng), model, chains, draws)
     tree = xr.DataTree.from_dict({"posterior": posterior, "sample_stats": _stats(rng, posterior)})
@@ -207,6 +208,7 @@ def _skills(
     ratios = {name: _about(np.full(k, 0.3), 0.15, n, rng) for name in ("recipe_ratio", "llm_ratio")}
     raw = {
         "feature_slope": _around(coefficients[1:-1], 0.04, n, rng),
+        **_features(design, n, rng),
         "tuning_shift": _around(coefficients[-1], 0.05, n, rng),
         "family_effect": _around(family, 0.15, n, rng),
         "recipe_effect": _around(recipe, 0.1, n, rng),
@@ -230,9 +232,25 @@ def _skills(
     }  # fmt: skip
 
 
+def _features(design: Design, n: int, rng: np.random.Generator) -> Arrays:
+    """Draw what is unknown of features, and how far their slopes are shrunk."""
+    out: Arrays = {}
+    if len(design.unknowns):
+        out["configuration"] = rng.integers(N_CONFIGURATIONS, size=(n, len(design.unknowns)))
+    if design.shrinkage.terms:
+        out["relevance_scale"] = _about(np.array(0.1), 0.3, n, rng)
+        out["relevance_local"] = _about(np.ones(len(design.shrinkage.terms)), 0.5, n, rng)
+        size = out["relevance_scale"][:, None] * out["relevance_local"]
+        out["relevance"] = size / np.sqrt(1 + size**2)
+    return out
+
+
 def _abilities(design: Design, spec: ModelSpec, raw: Arrays) -> np.ndarray:
+    x = np.tile(design.x, (len(raw["feature_slope"]), 1, 1))
+    if "configuration" in raw:
+        x = design.unknowns.design(design.x, design.family_of_llm, raw["configuration"])[0]
     ability: np.ndarray = (
-        np.einsum("np,spk->snk", design.x, raw["feature_slope"])
+        x @ raw["feature_slope"]
         + design.tuned[None, :, None] * raw["tuning_shift"][:, None]
         + raw["family_effect"][:, design.family_of_llm]
         + raw["recipe_effect"][:, design.recipe_of_llm]

@@ -22,7 +22,6 @@ from handwritten import hand_written, n_coordinates, table_of
 from speed import largest_gap, report
 
 import latentscale as ls
-from latentscale.errors import MissingFeatureWarning
 
 
 @pytest.mark.parametrize("likelihood", ["normal", "beta"])
@@ -132,8 +131,7 @@ def test_the_backtests_hide_scores_in_seven_ways():
     assert names[0] == "leave family out, 0 observed"
     dealt = backtests.splits_of(table, together=6)
     assert [len(splits) for splits in dealt] == [6, 6, 6, 6, 6, 8, 4]
-    with pytest.warns(MissingFeatureWarning):
-        models, default = backtests.models_of(table), ls.ScalingModel(table)
+    models, default = backtests.models_of(table), ls.ScalingModel(table)
     assert models[backtests.PACKAGE].spec == default.spec
     assert len(models) + len(backtests.baselines_of(table)) == 12
 

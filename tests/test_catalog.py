@@ -233,9 +233,24 @@ def test_data_lost_a_column(elsewhere: Path) -> None:
     with pytest.raises(CatalogError) as caught:
         load_leaderboard()
     assert str(caught.value) == (
-        "The bundled file leaderboard/benchmarks.csv lacks the columns chance, empirical_floor, "
-        "where 14 rows of benchmark, n_items, chance, empirical_floor, metric, core are expected. "
-        "It was changed or cut since it was released, and results from it would not be "
-        "comparable. Reinstall the package:\n"
+        "The bundled file leaderboard/benchmarks.csv lacks the columns task, chance, "
+        "empirical_floor, where 14 rows of benchmark, task, n_items, chance, empirical_floor, "
+        "metric, core are expected. It was changed or cut since it was released, and results from "
+        "it would not be comparable. Reinstall the package:\n"
         "      python -m pip install --force-reinstall latentscale"
     )
+
+
+def test_base_llms_alone() -> None:
+    table = load_leaderboard(extras=True, tuned=False)
+    assert (table.llms["tuned"] == 0).all()
+    assert set(table.scores["llm"]) <= set(table.llms["llm"])
+    assert table.benchmarks.groupby("task")["benchmark"].apply(list).to_dict() == {
+        "code": ["HumanEval"],
+        "instructions": ["IFEval"],
+        "knowledge": ["MMLU", "ARC-C", "GPQA", "MMLU-PRO"],
+        "language": ["HellaSwag", "Winogrande", "XWinograd"],
+        "maths": ["GSM8K", "MATH Lvl 5"],
+        "reasoning": ["BBH", "MUSR"],
+        "truthfulness": ["TruthfulQA"],
+    }

@@ -56,7 +56,7 @@ def one_posterior_draw(n: int, *, family_slopes: bool = False, developers: bool 
 # Two LLMs of one new family (its recipe new too), and one of a new recipe of a fitted family.
 MEMBERS = Members(
     x=np.array([[-0.5], [1.0], [0.3]]),
-    x_slope=np.array([[-0.5], [1.0], [0.3]]),
+    slope_columns=np.array([0]),
     tuned=np.array([0.0, 0.0, 1.0]),
     developer=np.array([0, 0, 0]),
     family=np.array([2, 2, 1]),
@@ -118,7 +118,7 @@ def test_agrees_with_weighting_the_population(likelihood, family_slopes):
 # Two new families of one new developer, a new family of a fitted one, and a fitted family.
 OF_DEVELOPERS = Members(
     x=np.array([[-0.5], [1.0], [0.3], [0.8]]),
-    x_slope=np.array([[-0.5], [1.0], [0.3], [0.8]]),
+    slope_columns=np.array([0]),
     tuned=np.zeros(4),
     developer=np.array([1, 1, 0, 0]),
     family=np.array([2, 3, 4, 1]),
@@ -200,7 +200,7 @@ def test_a_fitted_llm_changes_only_the_weights():
     )
     members = Members(
         x=np.array([[0.1]]),
-        x_slope=np.array([[0.1]]),
+        slope_columns=np.array([0]),
         tuned=np.zeros(1),
         developer=np.array([0]),
         family=np.array([0]),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import xarray as xr
-from graph_points import MODE, point, small
+from graph_points import FEATURES, MODE, point, small
 from uncompiled import UncompiledDensity, uncompile
 
 from latentscale.coordinates import first_guess, group_variables, reported_variables
@@ -23,6 +23,17 @@ VARIANTS = {
         "skills": 2, "families_per_developer": 1.5, "deviations": False,
     },
     "conditions": {"skills": 1, "conditions": ("template", "shots"), "deviations": False},
+    "features": {
+        "skills": 2, "features": FEATURES.replace("increasing(context, 2)", "context"),
+        "n_families": 6, "family_slopes": SLOPES,
+    },
+    "monotone terms": {
+        "skills": 2, "features": FEATURES, "n_families": 6, "benchmark_slopes": False,
+    },
+    "nothing shrunk": {
+        "skills": 1, "features": "log(params_b) * log(tokens_t) + code_pct", "n_families": 6,
+        "shrunk": (), "deviations": False,
+    },
     "three skills": {"skills": 3, "benchmarks": 6},
     "no deviations": {"skills": 2, "deviations": False, "likelihood": "beta"},
     "the barest": {
@@ -61,7 +72,19 @@ def model_has_developers(plain):
     return "developer_of_family" in plain.named_vars
 
 
-def plain_values(plain, reported):
+def relevance_of(model, reported):
+    """Give the relevance of each feature."""
+    return np.append(reported["relevance"], 1.0)[model.design.shrinkage.term]
+
+
+def slopes_relative_to_relevance(model, reported):
+    """Give what slopes that are shrunk are drawn with."""
+    z = reported["feature_slope"] / relevance_of(model, reported)[:, None]
+    is_step = model.design.encoding.is_step[:, None]
+    return np.where(is_step, np.log(np.where(is_step, z, 1.0)), z)
+
+
+def plain_values(plain, reported, model):
     """Give the values of the plain graph's random variables, by name."""
     effects = ("developer", "family", "recipe", "llm")
     of_z = {f"{name}_z": (f"{name}_effect", f"{name}_scale") for name in effects}
@@ -81,8 +104,15 @@ def plain_values(plain, reported):
     }
     found = {}
     for rv in plain.free_RVs:
+        if rv.name == "feature_slope_z":
+            found[rv.name] = slopes_relative_to_relevance(model, reported)
+            continue
         name, scale = of_z.get(rv.name, (rv.name, None))
         value = reported[name]
+        if name == "benchmark_slope" and model.spec.shrunk:
+            scale_of = reported["slope_scale"] * relevance_of(model, reported)
+            found[rv.name] = value / scale_of
+            continue
         if name in ABOUT_DEVELOPERS and model_has_developers(plain):
             of_developers = reported[name.replace("family", "developer")]
             value = value - of_developers[plain["developer_of_family"].get_value()]
@@ -133,7 +163,7 @@ def test_the_density_is_that_of_the_plain_graph_with_the_jacobian(settings, monk
     for density in (UncompiledDensity(model), UncompiledDensity(model, guess=absurd)):
 
         def values_at(at, density=density):
-            return plain_values(plain, density.report(at))
+            return plain_values(plain, density.report(at), model)
 
         at = density.somewhere()
         sampled = xr.Dataset(
@@ -145,6 +175,23 @@ def test_the_density_is_that_of_the_plain_graph_with_the_jacobian(settings, monk
         expected = plain_density(point(plain, sampled))
         expected += log_volumes(density, plain, values_at, at, model)
         np.testing.assert_allclose(density.at(at)[0], expected, rtol=1e-6)
+
+
+def test_steps_of_monotone_terms_rise_with_their_skills_alone(monkeypatch):
+    model, _ = built({"skills": 2, "features": FEATURES, "n_families": 6}, monkeypatch)
+    density, is_step = UncompiledDensity(model), model.design.encoding.is_step
+    found = density.report(density.somewhere())
+    assert is_step.sum() == 2
+    assert (found["feature_slope"][is_step] > 0).all()
+    assert not found["benchmark_slope"][:, is_step].any()
+    assert found["benchmark_slope"][:, ~is_step].all()
+    at, step = density.somewhere(), 1e-5
+    for name in ("feature_slope", "benchmark_slope", "slope_scale", "relevance_local"):
+        direction, part = np.zeros(density.size), density.parts[name]
+        direction[part] = np.random.default_rng(6).standard_normal(part.stop - part.start)
+        ahead, behind = (density.at(at + s * direction)[0] for s in (step, -step))
+        expected = (ahead - behind) / (2 * step)
+        np.testing.assert_allclose(density.at(at)[1] @ direction, expected, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("settings", VARIANTS.values(), ids=VARIANTS.keys())
@@ -173,7 +220,7 @@ def test_what_is_reported_are_the_variables_of_the_plain_graph(settings, monkeyp
     variables = {each.name: each for each in reported_variables(model.design, model.spec)}
     assert set(variables) == set(kept_variables(plain, model.priors))
     reported = density.report(density.somewhere())
-    values = plain_values(plain, reported)
+    values = plain_values(plain, reported, model)
     names = [name for name in REPORTED if name in variables]
     compute = plain.compile_fn(
         [plain[name] for name in names], inputs=plain.free_RVs, point_fn=False, mode=MODE,

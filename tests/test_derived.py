@@ -10,7 +10,8 @@ from fake_fit import fake_fit
 import latentscale as ls
 from latentscale.derived import DERIVED, with_derived
 from latentscale.errors import FeatureError
-from latentscale.features import learn_encoding, required_columns
+from latentscale.features import learn_encoding
+from latentscale.formulas import required_columns
 
 
 @pytest.fixture(scope="module")

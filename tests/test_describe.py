@@ -22,7 +22,6 @@ from latentscale.describe import (
     n_free_parameters,
     symbols,
 )
-from latentscale.errors import MissingFeatureWarning
 from latentscale.graph import REPORTED
 
 SPECS: list[dict[str, Any]] = [
@@ -75,7 +74,10 @@ class TestTruth:
         dims = {s.name: s.dims for s in symbols(described.spec) if "(" not in s.name}
         reported = {name for name in REPORTED if name in graph.named_vars}
         # Ability is the left-hand side of an equation; a ceiling of 1 is written as 1.
-        unlisted = {"ability", "loading"} | (set() if described.spec.ceiling else {"ceiling"})
+        # What is unknown depends on the table.
+        unlisted = {"ability", "loading", "unknown_feature"} | (
+            set() if described.spec.ceiling else {"ceiling"}
+        )
         assert set(dims) == reported - unlisted
         for name, shown in dims.items():
             assert shown == tuple(graph.named_vars_to_dims.get(name, ())), name
@@ -99,7 +101,7 @@ class TestTruth:
     def test_every_overridable_prior_in_use_is_shown(self) -> None:
         settings = {
             "family_slopes": ("log(params_b)",), "likelihood": "student_t",
-            "conditions": ("shots",),
+            "conditions": ("shots",), "shrunk": ("log(params_b)",),
         }  # fmt: skip
         described = model(skills=2, developers=True, **settings)
         assert {s.prior for s in symbols(described.spec)} - {None} == set(described.priors)
@@ -135,13 +137,12 @@ class TestEquations:
 
 class TestModelText:
     def test_whole(self) -> None:
-        with pytest.warns(MissingFeatureWarning):
-            described = model(
-                features="log(params_b) + tokens_t",
-                deviations=False,
-                benchmark_slopes=False,
-                priors={"precision": ls.Prior("Gamma", alpha=2, beta=0.01)},
-            )
+        described = model(
+            features="log(params_b) + tokens_t",
+            deviations=False,
+            benchmark_slopes=False,
+            priors={"precision": ls.Prior("Gamma", alpha=2, beta=0.01)},
+        )
         assert repr(described) == model_text(described)
         assert repr(described) == WHOLE
 
@@ -159,14 +160,14 @@ class TestModelText:
 
 WHOLE = """\
 ScalingModel
-  LLMs        4 (2 families, 3 recipes)
+  LLMs        5 (2 families, 3 recipes)
   benchmarks  4: MMLU, GSM8K, ARC <C>, BBH
-  scores      15 (6.2% of the cells missing)
+  scores      19 (5.0% of the cells missing)
   features    log(params_b) + tokens_t (4 columns, among them log(params_b)^2, tuned:log(params_b))
   skills      1, anchored to GSM8K
   likelihood  normal
-  parameters  41 sampled
-  left out    1 LLM with scores but an unknown feature: b-3b
+  parameters  42 sampled
+  unknown     tokens_t of 1 LLM, summed over given what is known
 
   ability_i   = x_i feature_slope + tuned_i tuning_shift + family_effect[f(i)]
                 + recipe_effect[r(i)] + llm_effect_i

@@ -10,7 +10,7 @@ import pytest
 
 import latentscale as ls
 from latentscale.design import make_design, slope_columns
-from latentscale.errors import MissingFeatureWarning, SpecError, TableError
+from latentscale.errors import FeatureError, SpecError
 from latentscale.features import learn_encoding
 
 FORMULA = "log(params_b)"
@@ -41,32 +41,19 @@ def table():
 
 
 def design_of(table, formula=FORMULA):
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", MissingFeatureWarning)
-        return make_design(table, formula)
+    """Lay out the LLMs of which everything is known."""
+    kept = [llm for llm in ("c-3b",) if llm in set(table.llms["llm"])]
+    return make_design(table.drop(llms=kept), formula)
 
 
-def test_llms_with_a_score_and_all_features_are_in_the_model(table):
-    design = design_of(table)
-    assert design.llms["llm"].tolist() == ["b-7b", "a-1b", "a-7b", "a-7b-chat"]
-    assert design.left_out == ("c-3b",)
-    assert design.n_obs == 6
-
-
-def test_llms_left_out_are_named(table):
-    with pytest.warns(MissingFeatureWarning) as caught:
-        make_design(table, FORMULA)
-    assert str(caught[0].message) == (
-        "1 LLM with scores left out of the model, because 'params_b' is unknown: 'c-3b'. They can "
-        "still be predicted once it is filled in, or with features= that do without it."
-    )
-
-
-def test_nobody_is_left_out_of_a_complete_table(table):
+def test_llms_with_a_score_are_in_the_model(table):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        design = make_design(table.drop(llms=["c-3b"]), FORMULA)
-    assert design.left_out == ()
+        design = make_design(table, FORMULA)
+    assert design.llms["llm"].tolist() == ["b-7b", "a-1b", "a-7b", "a-7b-chat", "c-3b"]
+    assert design.n_obs == 10
+    assert design.unknown_families == ["C"]
+    assert np.isfinite(design.x).all()
 
 
 def test_benchmarks_keep_the_tables_order_and_those_without_scores_go(table):
@@ -141,13 +128,14 @@ def test_tuning_slopes_without_a_tuned_llm_are_zero(table):
     np.testing.assert_array_equal(model.design.x[:, -1], 0)
 
 
-@pytest.mark.parametrize("setting", ["squares", "tuning_slopes"])
+@pytest.mark.parametrize("setting", ["squares", "tuning_slopes", "shrunk"])
 def test_columns_beyond_the_formula_that_are_unknown(table, setting):
     with pytest.raises(SpecError) as caught:
         ls.ScalingModel(table.drop(llms=["c-3b"]), features=FORMULA, **{setting: ["tokens_t"]})
+    more = ", 'log(params_b)^2', 'tuned:log(params_b)'" if setting == "shrunk" else ""
     assert str(caught.value) == (
         f"{setting} names 'tokens_t', which is no column of the design. The columns of "
-        "'log(params_b)' are 'log(params_b)'."
+        f"'log(params_b)' are 'log(params_b)'{more}."
     )
 
 
@@ -286,6 +274,8 @@ def test_coords_name_every_dim(table):
         "contrast": [1],
         "feature": ["log(params_b)", "log(params_b)^2", "tuned:log(params_b)"],
         "slope_feature": ["log(params_b)"],
+        "term": [],
+        "unknown_family": [],
     }
 
 
@@ -305,11 +295,11 @@ def test_slopes_of_unknown_columns(table):
 
 
 def test_a_table_of_which_nothing_is_left(table):
-    with pytest.raises(TableError) as caught:
+    with pytest.raises(FeatureError) as caught:
         make_design(table.select(llms=["c-3b", "d-1b"]), FORMULA)
     assert str(caught.value) == (
-        "No LLM of the table has both a score and a known value of every feature of "
-        "'log(params_b)', so there is nothing to fit. Fill in the features or change features=."
+        "No LLM in the model (1) has a known value of 'params_b', so nothing can be learnt about "
+        "it. Fill it in where it is known, or use a formula without it."
     )
 
 

@@ -10,7 +10,7 @@ import latentscale as ls
 from latentscale import checks, curves, effects
 from latentscale.errors import ExtrapolationWarning, PredictionError, SpecError
 from latentscale.estimates import interval_probs
-from latentscale.forward import ability_of, fitted_members, read_draws
+from latentscale.forward import ability_of, fitted_members, read_draws, with_features
 from latentscale.graph import REPORTED
 from latentscale.links import rise
 
@@ -31,17 +31,20 @@ def fit():
 )
 def test_fake_fit_is_composed_as_the_model_is(spec):
     fit = fake_fit(draws=5, **spec)
-    draws = read_draws(fit.posterior)
+    draws = with_features(read_draws(fit.posterior), fit.model.design)
     members = fitted_members(fit.model.design, fit.spec)
     np.testing.assert_allclose(ability_of(draws, members), draws["ability"], atol=1e-12)
     assert fit.coverage(level="score")["mae"].max() < 0.2
 
 
 def test_fake_fit_reports_what_the_model_reports():
-    settings = {"family_slopes": ("log(params_b)",), "conditions": ("chat_template",)}
+    settings = {
+        "family_slopes": ("log(params_b)",), "conditions": ("chat_template",),
+        "features": "log(params_b) + log(tokens_t) + norm",
+    }  # fmt: skip
     fit = fake_fit(draws=5, likelihood="student_t", **settings)
-    assert set(fit.posterior.data_vars) == set(REPORTED)
-    named = set(fit.idata["sampled"].data_vars) | set(fit.posterior.data_vars)
+    assert set(fit.posterior.data_vars) == {*REPORTED, "configuration"}
+    named = set(fit.idata["sampled"].data_vars) | set(fit.posterior.data_vars) - {"configuration"}
     assert set(fit.model.priors) <= named
     with fit.model.to_pymc() as graph:
         for name in named:
@@ -92,7 +95,7 @@ def test_family_effects_put_the_best_of_each_skill_first(fit):
     assert summary["skill"].unique().tolist() == fit.posterior["skill"].values.tolist()
     for _, group in summary.groupby("skill"):
         assert group["mean"].is_monotonic_decreasing
-    assert summary.groupby("skill")["n_llms"].sum().unique().tolist() == [224]
+    assert summary.groupby("skill")["n_llms"].sum().unique().tolist() == [239]
 
 
 def test_intervals_may_be_of_highest_density(fit):
@@ -102,7 +105,7 @@ def test_intervals_may_be_of_highest_density(fit):
 
 def test_ranking_orders_by_mean_and_bounds_ranks(fit):
     summary = effects.ability_ranking(fit, "GSM8K").summary
-    assert summary["rank"].tolist() == list(range(1, 225))
+    assert summary["rank"].tolist() == list(range(1, 240))
     assert summary["mean"].is_monotonic_decreasing
     assert summary["skill"].unique().tolist() == ["skill 2 (GSM8K)"]
     assert (summary["rank_lb"] <= summary["rank_ub"]).all()
@@ -127,7 +130,7 @@ def test_ranking_refuses_an_unknown_llm(fit):
     known = [repr(name) for name in fit.posterior["llm"].values.tolist()[:20]]
     assert str(error.value) == (
         "llms names 'huggyllama/llama-65' (nearest: 'huggyllama/llama-65b'), which the fit does "
-        f"not have. Its LLMs are {', '.join(known)} and 204 more."
+        f"not have. Its LLMs are {', '.join(known)} and 219 more."
     )
 
 
@@ -219,7 +222,7 @@ def test_curve_refuses_what_it_cannot_use(fit):
     families = [repr(name) for name in fit.model.design.families[:20]]
     assert str(error.value) == (
         "family names 'llama2' (nearest: 'llama-2'), which the fit does not have. Its families "
-        f"are {', '.join(families)} and 21 more."
+        f"are {', '.join(families)} and 26 more."
     )
     with pytest.raises(PredictionError) as error:
         curves.scaling_curve(fit, "llama-2", grid=[0, 7])
@@ -329,7 +332,7 @@ def test_comparison_refuses_what_it_cannot_use(fit):
 
 def test_estimates_show_their_first_rows(fit):
     text = repr(effects.family_effects(fit))
-    assert text.splitlines()[-1] == "... and 111 more rows in .summary"
+    assert text.splitlines()[-1] == "... and 126 more rows in .summary"
 
 
 def test_table_of_ones_own_can_be_faked():

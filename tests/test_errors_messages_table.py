@@ -627,10 +627,9 @@ CASES = [
         "unknown features",
         [
             "3 missing values in 2 numeric features: 'params_b' (1), 'code_pct' (2); 2 LLMs: 'b', "
-            "'c'. An LLM cannot be placed on a feature that is unknown for it. Pass "
-            'missing="keep" to carry them as unknown (a model then leaves out the LLMs that lack a '
-            "feature it uses; the bundled leaderboard is read this way), or leave these LLMs out "
-            "now:\n"
+            "'c'. Where an LLM stands on a feature that is unknown for it can only be guessed. "
+            'Pass missing="keep" to carry them as unknown (a model then draws them given what is '
+            "known; the bundled leaderboard is read this way), or leave these LLMs out now:\n"
             "      llms = llms.dropna(subset=['params_b', 'code_pct'])\n"
             '      scores = scores[scores["llm"].isin(llms["llm"])]'
         ],
@@ -864,10 +863,10 @@ WIDE_CASES = [
     (
         "a score column that is not named",
         {"benchmarks": ["MMLU"]},
-        "1 missing value in 1 numeric feature: 'GSM8K' (1); 1 LLM: 'c'. An LLM cannot be placed on "
-        "a feature that is unknown for it. (A column that holds scores belongs in `benchmarks`.) "
-        'Pass missing="keep" to carry them as unknown (a model then leaves out the LLMs that lack '
-        "a feature it uses; the bundled leaderboard is read this way), or leave these LLMs out "
+        "1 missing value in 1 numeric feature: 'GSM8K' (1); 1 LLM: 'c'. Where an LLM stands on a "
+        "feature that is unknown for it can only be guessed. (A column that holds scores belongs "
+        'in `benchmarks`.) Pass missing="keep" to carry them as unknown (a model then draws them '
+        "given what is known; the bundled leaderboard is read this way), or leave these LLMs out "
         "now:\n      frame = frame.dropna(subset=['GSM8K'])",
     ),
     (

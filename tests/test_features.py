@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from latentscale.errors import FeatureError
-from latentscale.features import learn_encoding, required_columns
+from latentscale.features import learn_encoding
+from latentscale.formulas import required_columns
 
 LLMS = pd.DataFrame(
     {
@@ -183,22 +184,132 @@ def test_unknown_columns():
     )
 
 
-def test_unknown_values():
+def test_infinite_values():
     llms = LLMS.assign(tokens_t=[1.0, np.nan, 2.0, np.inf, np.nan, np.nan])
     assert message_of(learn_encoding, DEFAULT, llms) == (
-        "The feature 'tokens_t' is unknown (NaN) or infinite for 4 LLMs: 'b', 'd', 'e' and 1 more. "
+        "The feature 'tokens_t' is infinite for 1 LLM: 'd'. Correct it, or leave it empty where it "
+        "is unknown."
+    )
+
+
+def test_what_is_unknown_teaches_nothing():
+    """The encoding is that of the known values, and the columns that need others are unknown."""
+    llms = LLMS.assign(
+        tokens_t=[1.0, np.nan, 2.0, 9.0, np.nan, 15.0],
+        positions=["rotary", None, "rotary", "alibi", "rotary", "alibi"],
+        gqa=[True, False, None, True, False, False],
+    )
+    encoding = learn_encoding("log(params_b) * log(tokens_t) + positions + gqa", llms)
+    assert encoding.levels == {
+        "gqa": (False, True), "positions": ("alibi", "rotary"),
+    }  # fmt: skip
+    assert encoding.inputs == ("params_b", "tokens_t")
+    design = encoding.encode_plain(encoding.plain(llms), None)
+    tokens = np.log(llms["tokens_t"])
+    known = tokens.notna()
+    np.testing.assert_allclose(design.loc[known, "log(tokens_t)"], standardised(tokens[known]))
+    np.testing.assert_allclose(
+        design["log(params_b)"], standardised(np.log(LLMS["params_b"])), atol=1e-12
+    )
+    unknown = design.isna()
+    assert unknown["log(tokens_t)"].tolist() == unknown["log(params_b):log(tokens_t)"].tolist()
+    assert unknown["log(tokens_t)"].tolist() == (~known).tolist()
+    assert unknown["positions[T.rotary]"].tolist() == [i == 1 for i in range(6)]
+    assert unknown["gqa"].tolist() == [i == 2 for i in range(6)]
+    np.testing.assert_allclose(design.mean(), 0, atol=1e-12)
+    np.testing.assert_allclose(design.std(ddof=0), 1)
+
+
+def test_unknown_values_of_new_llms():
+    encoding = learn_encoding(DEFAULT, LLMS)
+    llms = LLMS.assign(tokens_t=[1.0, np.nan, 2.0, 3.0, np.nan, np.nan])
+    assert message_of(encoding.encode, llms) == (
+        "The feature 'tokens_t' is unknown (NaN) or infinite for 3 LLMs: 'b', 'e', 'f'. "
         "The formula needs it. Fill it in, leave these LLMs out "
         "(llms.dropna(subset=['tokens_t'])), or use a formula without it."
     )
 
 
-def test_an_unknown_category():
-    llms = LLMS.assign(positions=["rotary", None, "rotary", "learned", "rotary", "alibi"])
-    assert message_of(learn_encoding, "positions", llms) == (
-        "The feature 'positions' is unknown (NaN) or infinite for 1 LLM: 'b'. The formula needs "
-        "it. Fill it in, leave these LLMs out (llms.dropna(subset=['positions'])), or use a "
-        "formula without it."
+def test_a_feature_that_is_unknown_of_all():
+    llms = LLMS.assign(code_pct=np.nan, norm=None)
+    assert message_of(learn_encoding, "log(params_b) + code_pct + norm", llms) == (
+        "No LLM in the model (6) has a known value of 'code_pct', 'norm', so nothing can be learnt "
+        "about it. Fill it in where it is known, or use a formula without it."
     )
+
+
+# ---- smooth and monotone terms ---------------------------------------------------------------
+
+
+SHARES = pd.DataFrame(
+    {"llm": [f"llm {i}" for i in range(40)], "share": np.linspace(0, 10, 40) ** 2}
+)
+
+
+def test_a_smooth_term_is_a_line_and_bends():
+    encoding = learn_encoding("s(share)", SHARES)
+    bends = [f"s(share)[bend {i}]" for i in (1, 2, 3, 4)]
+    assert encoding.names == ("s(share)[line]", *bends)
+    assert encoding.parts == ("s(share) line", *["s(share) bends"] * 4)
+    design = encoding.encode(SHARES)
+    np.testing.assert_allclose(design["s(share)[line]"], standardised(SHARES["share"]))
+    # Together they spread as one column does; the smoother, the larger.
+    assert (design[bends].var(ddof=0)).sum() == pytest.approx(1)
+    assert design[bends].std().is_monotonic_decreasing
+    assert np.linalg.matrix_rank(design) == 5
+
+
+def test_bends_are_weighed_by_their_curvature():
+    """The squared second derivative of a sum of bends is the sum of the squared weights."""
+    encoding = learn_encoding("s(share)", SHARES)
+    grid = np.linspace(0, 100, 40_001)
+    frame = pd.DataFrame({"llm": grid.astype(str), "share": grid})
+    bends = encoding.encode(frame).to_numpy()[:, 1:]
+    second = np.diff(bends, 2, axis=0) / (grid[1] - grid[0]) ** 2
+    roughness = second.T @ second * (grid[1] - grid[0])
+    np.testing.assert_allclose(roughness / roughness[0, 0], np.eye(4), atol=0.01)
+
+
+def test_a_smooth_term_goes_straight_on_beyond_its_knots():
+    encoding = learn_encoding("s(share)", SHARES)
+    far = pd.DataFrame({"llm": list("abc"), "share": [100.0, 150.0, 200.0]})
+    design = encoding.encode(far).to_numpy()
+    np.testing.assert_allclose(design[2] - design[1], design[1] - design[0])
+
+
+@pytest.mark.parametrize(("term", "sign"), [("increasing", 1), ("decreasing", -1)])
+def test_steps_of_a_monotone_term_rise_or_fall(term, sign):
+    encoding = learn_encoding(f"{term}(share)", SHARES)
+    assert encoding.names == tuple(f"{term}(share)[step {i}]" for i in (1, 2, 3, 4))
+    assert encoding.is_step.all()
+    assert set(encoding.parts) == {f"{term}(share)"}
+    design = encoding.encode(SHARES).to_numpy()
+    assert (sign * np.diff(design, axis=0) > -1e-12).all()
+    assert design.sum(axis=1).std() == pytest.approx(1)
+    beyond = encoding.encode(pd.DataFrame({"llm": ["x"], "share": [500.0]})).to_numpy()
+    np.testing.assert_allclose(beyond[0], design[-1])
+
+
+def test_terms_stay_as_they_were_learnt():
+    for formula in ("s(share)", "increasing(share, 2)"):
+        encoding = learn_encoding(formula, SHARES)
+        whole = encoding.encode(SHARES)
+        pd.testing.assert_frame_equal(encoding.encode(SHARES.iloc[3:5]), whole.iloc[3:5])
+
+
+def test_a_smooth_term_of_few_values():
+    llms = SHARES.assign(share=[1.0, 2.0] * 20)
+    assert message_of(learn_encoding, "s(share)", llms) == (
+        "s() was asked for 6 knots over 2 different values. It needs at least 4 of both. Use a "
+        "plain term, or a column with more values."
+    )
+    assert message_of(learn_encoding, "s(share, 3)", SHARES) == (
+        "s() was asked for 3 knots over 40 different values. It needs at least 4 of both. Use a "
+        "plain term, or a column with more values."
+    )
+
+
+# ---- what cannot be encoded ------------------------------------------------------------------
 
 
 def test_a_logarithm_of_zero():
@@ -223,16 +334,16 @@ def test_a_constant_column():
     llms = LLMS.assign(depth=32)
     assert message_of(learn_encoding, "log(params_b) + depth", llms) == (
         "The formula 'log(params_b) + depth' has a column that is the same for all 6 LLMs, so its "
-        "effect cannot be told from the benchmarks' difficulties. Take it out of features=, or add "
-        "LLMs that differ in it."
+        "effect cannot be told from the benchmarks' difficulties: 'depth'. Take it out of "
+        "features=, or add LLMs that differ in it."
     )
 
 
 def test_a_single_llm():
     assert message_of(learn_encoding, "params_b", LLMS.head(1)) == (
         "The formula 'params_b' has a column that is the same for all 1 LLMs, so its effect cannot "
-        "be told from the benchmarks' difficulties. Take it out of features=, or add LLMs that "
-        "differ in it."
+        "be told from the benchmarks' difficulties: 'params_b'. Take it out of features=, or add "
+        "LLMs that differ in it."
     )
 
 

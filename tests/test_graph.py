@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from graph_points import evaluate, log_densities, point, small, total_log_density
+from graph_points import (
+    FEATURES,
+    drawn_in,
+    evaluate,
+    evaluated,
+    log_densities,
+    point,
+    small,
+    total_log_density,
+)
 from scipy import stats
 
 import latentscale as ls
 from latentscale.graph import REPORTED
 from latentscale.priors import Prior
+from latentscale.simulation import simulate
 from latentscale.story import scipy_of
 
 SLOPES = ("log(params_b)",)
@@ -50,20 +60,21 @@ def total(simulation, graph):
             "skills": 3, "family_slopes": SLOPES, "likelihood": "student_t",
             "families_per_developer": 2.0, "conditions": ("shots", "template"),
         },
-        {"skills": 1, "ceiling": False, "deviations": False},
+        {"skills": 1, "ceiling": False, "deviations": False, "features": FEATURES},
         {"skills": 2, "priors": {"recipe_ratio": Prior("HalfNormal", sigma=0.3)}},
     ],
     ids=["everything", "little", "another prior"],
 )  # fmt: skip
 def test_every_random_variable_has_its_prior(settings):
     simulation = small(**settings)
-    densities = log_densities(simulation.model.to_pymc(), simulation.sampled)
+    sampled = drawn_in(simulation)
+    densities = log_densities(simulation.model.to_pymc(), sampled)
     densities.pop("score")
-    assert set(densities) == set(simulation.sampled)
+    assert set(densities) == set(sampled)
     for name, density in densities.items():
-        prior = simulation.model.priors.get(name)
+        prior = simulation.model.priors.get("feature_slope" if name == "feature_slope_z" else name)
         law = stats.norm() if prior is None else scipy_of(prior)
-        expected = law.logpdf(simulation.sampled[name].to_numpy())
+        expected = law.logpdf(sampled[name].to_numpy())
         # PyMC keeps some constants, such as the logarithm of 2 pi, in single precision.
         np.testing.assert_allclose(density, expected, rtol=1e-6, atol=1e-6, err_msg=name)
 
@@ -134,6 +145,7 @@ def test_a_missing_cell_costs_exactly_its_own_density(simulation, graph, total):
 DIMS = {
     "ability": ("llm", "skill"),
     "feature_slope": ("feature", "skill"),
+    "relevance": ("term",),
     "tuning_shift": ("skill",),
     "developer_effect": ("developer", "skill"),
     "family_effect": ("family", "skill"),
@@ -169,7 +181,9 @@ DIMS = {
 
 def test_the_reported_variables_and_their_dims_are_the_contracts():
     settings = {"family_slopes": SLOPES, "likelihood": "student_t", "families_per_developer": 2.0}
-    graph = small(skills=2, conditions=("shots",), **settings).model.to_pymc()
+    plain = small(skills=2, features=FEATURES, **settings).table
+    settings |= {"like": evaluated(plain), "features": FEATURES, "conditions": ("shots",)}
+    graph = simulate(skills=2, random_seed=3, **settings).model.to_pymc()
     assert tuple(DIMS) == REPORTED
     assert {name: graph.named_vars_to_dims.get(name, ()) for name in REPORTED} == DIMS
     assert graph.named_vars_to_dims["score"] == ("obs",)

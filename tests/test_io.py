@@ -79,9 +79,12 @@ class TestRoundTrip:
         assert loaded.spec == fit.spec
         assert loaded.model.priors == fit.model.priors
 
-    def test_no_warning_of_llms_left_out_is_repeated(self, saved: Path) -> None:
-        # Warnings are errors here, and there are LLMs to warn of.
-        assert len(load_fit(saved).model.design.left_out) == 15
+    def test_what_is_unknown_comes_back(self, fit: ScalingFit, saved: Path) -> None:
+        loaded = load_fit(saved)
+        assert loaded.model.design.unknown_families == fit.model.design.unknown_families
+        drawn = loaded.posterior["configuration"]
+        xr.testing.assert_equal(drawn, fit.posterior["configuration"])
+        pd.testing.assert_frame_equal(loaded.imputed().summary, fit.imputed().summary)
 
     def test_order_of_rows_and_columns_comes_back(self, fit: ScalingFit, saved: Path) -> None:
         table = load_fit(saved).table

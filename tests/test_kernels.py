@@ -21,6 +21,7 @@ from latentscale.kernels.arguments import (
     OfSkills,
     Parameters,
     Scatter,
+    Unknown,
 )
 from latentscale.likelihoods import likelihood_of
 from latentscale.priors import FAMILIES, UNIT, Prior
@@ -83,8 +84,8 @@ def cells_at(llm, benchmark, score=None, guess=None, n_benchmarks=N_BENCHMARKS):
 
 def tree():
     """Give LLMs of which only the groups matter."""
-    nothing = np.zeros((SIZES["llm"], 0))
-    return Llms(nothing, nothing, np.zeros(SIZES["llm"]), RECIPE_OF, FAMILY_OF, DEVELOPER_OF)
+    n, none = SIZES["llm"], np.zeros(0, dtype=int)
+    return Llms(np.zeros((n, 0)), none, np.zeros(n), RECIPE_OF, FAMILY_OF, DEVELOPER_OF)
 
 
 def smoothed(values, llm=LLM_OF_OBS, benchmark=BENCHMARK_OF_OBS):
@@ -233,7 +234,8 @@ def posterior_inputs(n_skills, has_deviations, sizes):
     cells = cells_at(LLM_OF_OBS, BENCHMARK_OF_OBS, score, rng.uniform(-0.1, 1.1, n))
     tuned = (rng.uniform(size=SIZES["llm"]) < 0.5).astype(float)
     x = rng.normal(size=(SIZES["llm"], 2))
-    llms = Llms(x, x[:, :0], tuned, RECIPE_OF, FAMILY_OF, DEVELOPER_OF)
+    none = np.zeros(0, dtype=int)
+    llms = Llms(x, none, tuned, RECIPE_OF, FAMILY_OF, DEVELOPER_OF)
     levels = {group: rng.normal(size=(sizes[group], skill)) for group in OfSkills._fields}
     of_deviations = [
         rng.normal(size=(sizes[group] if has_deviations else 0, m))
@@ -246,6 +248,7 @@ def posterior_inputs(n_skills, has_deviations, sizes):
             rng.normal(size=m), 0.1 * rng.normal(size=(m, 2)), 0.1 * rng.normal(size=m),
             positive(m, skill), 0.1 * rng.normal(size=(m, 2)),
         ),
+        0.3 * rng.normal(size=(2, skill)),
         rng.normal(size=(SIZES["llm"], skill)),
         OfSkills(
             positive(skill), positive(skill, scale=2.0), positive(skill, scale=4.0),
@@ -256,6 +259,17 @@ def posterior_inputs(n_skills, has_deviations, sizes):
         OfDeviations(*of_deviations),
     )  # fmt: skip
     return cells, llms, parameters
+
+
+def what_is_unknown(n_configurations=4, seed=8):
+    """Give configurations of two families: of one both features move, and two LLMs on their own."""
+    rng = np.random.default_rng(seed)
+    return Unknown(
+        family=np.array([0, 2]), begin=np.array([0, 2, 3]), columns=np.array([0, 1, 1]),
+        shift=rng.normal(size=3 * n_configurations), first_llm=np.array([0, 2, 2]),
+        llm=np.array([1, 3]), first_off=np.array([0, 2 * n_configurations]),
+        off=rng.normal(size=4 * n_configurations), n_configurations=n_configurations,
+    )  # fmt: skip
 
 
 def leaves(parameters):
@@ -284,7 +298,7 @@ def test_derivatives_of_the_density():
         cells, llms, parameters = posterior_inputs(len(n_skills), has_deviations, sizes)
 
         def value_and_derivatives(at, cells=cells, llms=llms):
-            return density(n_skills, functions, cells, llms, at)[:2]
+            return density(n_skills, functions, cells, llms, what_is_unknown(), at)[:2]
 
         derivatives = dict(leaves(value_and_derivatives(parameters)[1]))
         rng, step = np.random.default_rng(2), 1e-6

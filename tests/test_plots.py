@@ -152,7 +152,7 @@ def test_ranking_shows_the_best_forty(fit):
 def test_ranking_shows_all_in_a_tall_figure(fit):
     pc = plots.ability_ranking(fit, skill="GSM8K", top=None)
     (target,) = style.axes_of(pc).values()
-    assert len(_rows(target)) == 224
+    assert len(_rows(target)) == 239
     assert style.figure_of(pc).get_size_inches()[1] > 225 * 0.16
 
 

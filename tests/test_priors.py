@@ -20,6 +20,8 @@ def message_of(action, *args, **kwargs):
 def test_the_variables_with_a_prior_and_the_defaults():
     assert {name: repr(default.prior) for name, default in DEFAULTS.items()} == {
         "feature_slope": "Normal(mu=0, sigma=1)",
+        "relevance_scale": "LogNormal(mu=-3, sigma=1)",
+        "relevance_local": "HalfCauchy(beta=1)",
         "tuning_shift": "Normal(mu=0, sigma=1)",
         "family_scale": "LogNormal(mu=-0.5, sigma=0.7)",
         "developer_ratio": "LogNormal(mu=0, sigma=0.5)",
@@ -61,6 +63,7 @@ def test_every_default_has_a_reason():
         ("developer_deviation_scale", 0.036, 0.19),
         ("family_deviation_scale", 0.06, 0.4),
         ("recipe_deviation_scale", 0.06, 0.4),
+        ("relevance_scale", 0.0096, 0.26),
         ("ceiling_share", 0.55, 1),
         ("asymmetry", 0.14, 7),
         ("precision", 75, 1200),
@@ -76,7 +79,7 @@ def test_the_range_that_a_reason_names_is_what_the_prior_says(name, low, high):
 
 def test_no_scale_can_be_zero():
     scales = [name for name in DEFAULTS if name.endswith(("_ratio", "_scale"))]
-    assert len(scales) == 11
+    assert len(scales) == 12
     for name in scales:
         assert DEFAULTS[name].prior.family == "LogNormal"
 
@@ -147,7 +150,8 @@ def test_parameters_that_are_absent():
 def test_an_unknown_variable():
     assert message_of(merge_priors, {"precisionn": Prior("Exponential", lam=1)}) == (
         "There is no prior to override under 'precisionn' (nearest: 'precision'). The variables "
-        "with a prior are 'feature_slope', 'tuning_shift', 'family_scale', 'developer_ratio', "
+        "with a prior are 'feature_slope', 'relevance_scale', 'relevance_local', 'tuning_shift', "
+        "'family_scale', 'developer_ratio', "
         "'recipe_ratio', 'llm_ratio', 'family_slope_ratio', 'total_loading', 'loading_contrast', "
         "'difficulty', 'slope_scale', 'tuning_scale', 'condition_scale', "
         "'developer_deviation_scale', 'family_deviation_scale', 'recipe_deviation_scale', "

@@ -8,7 +8,6 @@ import pandas as pd
 import pytest
 
 import latentscale as ls
-from latentscale.errors import MissingFeatureWarning
 
 pytestmark = pytest.mark.slow
 
@@ -101,8 +100,3 @@ def test_plain_arviz(without_family):
     assert loo.n_data_points == without_family.model.design.n_obs
     assert len(sensitivity) == len(without_family.model.design.encoding.names) * 2
     az.plot_forest(without_family.idata, var_names=["family_effect"])
-
-
-def test_left_out_llms_are_named():
-    with pytest.warns(MissingFeatureWarning, match=r"15 LLMs with scores left out of the model"):
-        ls.ScalingModel(ls.load_leaderboard())

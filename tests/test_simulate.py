@@ -7,7 +7,16 @@ import pandas as pd
 import pymc as pm
 import pytest
 import xarray as xr
-from graph_points import evaluate, expected_in, log_densities, one_draw, point, small
+from graph_points import (
+    FEATURES,
+    drawn_in,
+    evaluate,
+    expected_in,
+    log_densities,
+    one_draw,
+    point,
+    small,
+)
 
 import latentscale as ls
 from latentscale.errors import SpecError
@@ -18,6 +27,7 @@ from latentscale.forward import (
     fitted_members,
     read_draws,
     scatter_of,
+    with_features,
 )
 from latentscale.graph import REPORTED
 from latentscale.likelihoods import likelihood_of
@@ -29,6 +39,13 @@ SLOPES = ("log(params_b)", "log(params_b):log(tokens_t)")
 VARIANTS = {
     "developers": {"skills": 2, "families_per_developer": 2.0, "family_slopes": SLOPES},
     "conditions": {"skills": 2, "conditions": ("shots", "template"), "likelihood": "student_t"},
+    "features": {
+        "skills": 2, "features": FEATURES, "n_families": 6, "family_slopes": SLOPES[:1],
+        "families_per_developer": 2.0,
+    },
+    "features without deviations": {
+        "skills": 1, "features": FEATURES, "n_families": 6, "deviations": False,
+    },
     "one skill": {"skills": 1},
     "three skills": {"skills": 3},
     "family slopes": {"skills": 3, "family_slopes": SLOPES},
@@ -46,14 +63,21 @@ VARIANTS = {
 }  # fmt: skip
 
 
+HOLD_SHIFTS = ("family_effect", "llm_effect", "family_deviation")
+
+
 def in_position(simulation):
     """Replace benchmarks' slopes by what is left of them beyond the skills.
 
     The graph's projection has a tiny ridge; what is orthogonal to the loadings passes unchanged.
     """
-    sampled, truth = simulation.sampled.copy(), simulation.truth
+    sampled, truth = drawn_in(simulation).copy(), simulation.truth
     if "slope_scale" in truth:
-        slope = truth["benchmark_slope"] / truth["slope_scale"]
+        relevance = np.ones(truth.sizes["feature"])
+        if "relevance" in truth:
+            terms = simulation.model.design.shrinkage.term
+            relevance = np.append(truth["relevance"], 1.0)[terms]
+        slope = truth["benchmark_slope"] / (truth["slope_scale"] * relevance)
         sampled["benchmark_slope_z"] = slope.transpose("benchmark", "feature")
         sampled["benchmark_tuning_z"] = truth["benchmark_tuning"] / truth["tuning_scale"]
     return sampled
@@ -71,7 +95,9 @@ def test_the_graph_tells_the_same_story(settings):
     graph, sampled = model.to_pymc(), in_position(simulation)
     likelihood = likelihood_of(model.spec.likelihood)
     named = [name for name in REPORTED if name in graph.named_vars]
-    assert set(named) == set(truth)
+    assert set(named) == set(truth) - {"relevance_scale", "relevance_local", "configuration"}
+    if "configuration" in truth:  # whose shifts the graph's effects hold
+        named = [name for name in named if name not in HOLD_SHIFTS]
     variables = [graph[name] for name in named]
     if model.spec.likelihood in ("normal", "student_t", "binomial"):
         variables.append(expected_in(graph, model.spec.likelihood))
@@ -99,7 +125,8 @@ def test_the_ridge_of_the_graphs_projection_is_negligible():
 def test_prediction_of_the_truth_gives_the_expected_scores(settings):
     simulation = small(**settings)
     design, spec = simulation.model.design, simulation.model.spec
-    draws, members = read_draws(one_draw(simulation.truth)), fitted_members(design, spec)
+    draws = with_features(read_draws(one_draw(simulation.truth)), design)
+    members = fitted_members(design, spec)
     llm, benchmark = np.indices(simulation.expected.shape).reshape(2, -1)
     expected = expected_of_cells(draws, members, llm, benchmark)
     np.testing.assert_allclose(expected[0], simulation.expected.to_numpy().ravel(), atol=1e-12)

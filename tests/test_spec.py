@@ -45,6 +45,7 @@ def test_json_gives_the_same_settings_back():
         "family_slopes": ["log(params_b)"],
         "squares": [],
         "tuning_slopes": [],
+        "shrunk": [],
         "developers": False,
         "conditions": [],
     }

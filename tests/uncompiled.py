@@ -23,6 +23,7 @@ from latentscale.kernels import (
     callbacks,
     deviations,
     elementary,
+    features,
     gram,
     laws,
     links,
@@ -31,12 +32,13 @@ from latentscale.kernels import (
     scatter,
     scoring,
     skills,
+    unknown,
     whole,
 )
 
 _MODULES = (
-    abilities, benchmarks, callbacks, deviations, elementary, gram, laws, links, measuring,
-    posterior, scatter, scoring, skills, whole,
+    abilities, benchmarks, callbacks, deviations, elementary, features, gram, laws, links,
+    measuring, posterior, scatter, scoring, skills, unknown, whole,
 )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from scipy.special import expit, logit
 
 from latentscale.baselines.point import PointBaseline
 from latentscale.baselines.rows import Rows
-from latentscale.features import required_columns
+from latentscale.formulas import required_columns
 from latentscale.table import scored_llms
 
 # Families' intercepts are drawn to their mean by this much of a squared error of one: enough to

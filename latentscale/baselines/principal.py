@@ -12,7 +12,7 @@ from scipy.special import expit, logit
 
 from latentscale.baselines.point import PointBaseline
 from latentscale.baselines.rows import Rows
-from latentscale.features import required_columns
+from latentscale.formulas import required_columns
 from latentscale.table import ScoreTable, scored_llms
 
 # Shares of the way up nearer to the ends than this say little of their logit.

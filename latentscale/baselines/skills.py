@@ -16,7 +16,7 @@ from latentscale.baselines.point import PointBaseline
 from latentscale.baselines.principal import principal_components, share_logits
 from latentscale.baselines.rows import Rows
 from latentscale.errors import SpecError
-from latentscale.features import required_columns
+from latentscale.formulas import required_columns
 from latentscale.table import scored_llms
 from latentscale.wording import first, with_nearest
 

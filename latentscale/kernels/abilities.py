@@ -131,35 +131,35 @@ def family_slopes(shared, z):
 
 
 @compiled
-def explained(llms, shared, family_slope):
+def explained(llms, shared, slope, family_slope):
     """Give x_i B + tuned_i tuning_shift (+ x_i family_slope[f(i)]), dims (llm, skill)."""
-    x, x_slope = llms.x, llms.x_slope
+    x, columns = llms.x, llms.slope_columns
     total = np.empty((x.shape[0], shared.tuning_shift.shape[0]))
     for i in range(total.shape[0]):
-        first = llms.family_of_recipe[llms.recipe[i]] * x_slope.shape[1]
+        first = llms.family_of_recipe[llms.recipe[i]] * columns.shape[0]
         for k in range(total.shape[1]):
             value = llms.tuned[i] * shared.tuning_shift[k]
             for p in range(x.shape[1]):
-                value += x[i, p] * shared.feature_slope[p, k]
-            for s in range(x_slope.shape[1]):
-                value += x_slope[i, s] * family_slope[first + s, k]
+                value += x[i, p] * slope[p, k]
+            for s in range(columns.shape[0]):
+                value += x[i, columns[s]] * family_slope[first + s, k]
             total[i, k] = value
     return total
 
 
 @compiled
-def pull_back_explained(llms, d_explained, d_shared, d_family_slope):
-    """Reverse :func:`explained`; adds to ``d_shared`` and ``d_family_slope``."""
-    x, x_slope = llms.x, llms.x_slope
+def pull_back_explained(llms, d_explained, d_shared, d_slope, d_family_slope):
+    """Reverse :func:`explained`; adds to the last three."""
+    x, columns = llms.x, llms.slope_columns
     for i in range(d_explained.shape[0]):
-        first = llms.family_of_recipe[llms.recipe[i]] * x_slope.shape[1]
+        first = llms.family_of_recipe[llms.recipe[i]] * columns.shape[0]
         for k in range(d_explained.shape[1]):
             d = d_explained[i, k]
             d_shared.tuning_shift[k] += llms.tuned[i] * d
             for p in range(x.shape[1]):
-                d_shared.feature_slope[p, k] += x[i, p] * d
-            for s in range(x_slope.shape[1]):
-                d_family_slope[first + s, k] += x_slope[i, s] * d
+                d_slope[p, k] += x[i, p] * d
+            for s in range(columns.shape[0]):
+                d_family_slope[first + s, k] += x[i, columns[s]] * d
 
 
 @compiled

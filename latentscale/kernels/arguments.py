@@ -46,7 +46,8 @@ class Llms(NamedTuple):
     Attributes
     ----------
     x : dims (llm, feature)
-    x_slope : dims (llm, slope_feature)
+        With what is unknown at its mean.
+    slope_columns : int, dims (slope_feature,)
         The columns of ``x`` whose slopes differ between families.
     tuned : dims (llm,)
     recipe : int, dims (llm,)
@@ -55,15 +56,49 @@ class Llms(NamedTuple):
     """
 
     x: Any
-    x_slope: Any
+    slope_columns: Any
     tuned: Any
     recipe: Any
     family_of_recipe: Any
     developer_of_family: Any
 
 
+class Unknown(NamedTuple):
+    """What is unknown of LLMs (:class:`latentscale.unknown.Unknowns`), family by family.
+
+    Attributes
+    ----------
+    family : int, dims (unknown family,)
+    begin : int, dims (unknown family + 1,)
+        Where the columns of each family begin, and where the last end.
+    columns : int
+        The features that move.
+    shift
+        By how much they move on average over the family's LLMs: of each family a matrix, dims
+        (configuration, column).
+    first_llm : int, dims (unknown family + 1,)
+        Where the LLMs of each family begin that are off that average, and where the last end.
+    llm : int, dims (unknown llm,)
+    first_off : int, dims (unknown llm,)
+        Where the matrix of each begins.
+    off
+        By how much they are off: of each LLM a matrix, dims (configuration, column).
+    n_configurations : int
+    """
+
+    family: Any
+    begin: Any
+    columns: Any
+    shift: Any
+    first_llm: Any
+    llm: Any
+    first_off: Any
+    off: Any
+    n_configurations: Any
+
+
 class Suite(NamedTuple):
-    """What is known of benchmarks, dims (benchmark,) where nothing else is said.
+    """What is known of benchmarks and features, dims (benchmark,) where nothing else is said.
 
     Attributes
     ----------
@@ -78,7 +113,10 @@ class Suite(NamedTuple):
         The skill whose anchor it is, or -1.
     placed : int, dims (3,)
         Whether difficulties, total loadings and contrasts are sampled relative to the middle.
-    n_features : int
+    term : int, dims (feature,)
+        The term with which the feature's slopes are shrunk, or -1.
+    is_step : int, dims (feature,)
+        Whether it is a step of a monotone term.
     """
 
     chance: Any
@@ -87,7 +125,8 @@ class Suite(NamedTuple):
     weights: Any
     anchored: Any
     placed: Any
-    n_features: Any
+    term: Any
+    is_step: Any
 
 
 class Laws(NamedTuple):
@@ -116,10 +155,13 @@ class Shared(NamedTuple):
 
     Dims are those of the graph's variables; one that a model lacks has no rows. ``condition_z`` is
     a shift relative to its scale; ``benchmark_slope`` has the free benchmarks, in features and last
-    in tuning.
+    in tuning. Where features are shrunk, ``feature_slope`` is relative to their relevance, and of
+    steps it is the logarithm.
     """
 
     feature_slope: Any
+    relevance_scale: Any
+    relevance_local: Any
     tuning_shift: Any
     family_scale: Any
     developer_ratio: Any
@@ -169,6 +211,7 @@ class Known(NamedTuple):
     cells : Cells
     llms : Llms
     suite : Suite
+    unknown : Unknown
     laws : Laws
     shapes : int, dims (variable, 2)
         Rows and columns of every variable of :class:`Shared` and :class:`Groups`.
@@ -177,6 +220,7 @@ class Known(NamedTuple):
     cells: Any
     llms: Any
     suite: Any
+    unknown: Any
     laws: Any
     shapes: Any
 
@@ -231,6 +275,7 @@ class Parameters(NamedTuple):
     curve : Curve
     scatter : Scatter
     benchmarks : Benchmarks
+    slope : dims (feature, skill)
     explained : dims (llm, skill)
         Ability without the group effects.
     precisions, w : OfSkills
@@ -241,6 +286,7 @@ class Parameters(NamedTuple):
     curve: Curve
     scatter: Scatter
     benchmarks: Benchmarks
+    slope: Any
     explained: Any
     precisions: OfSkills
     w: OfSkills
@@ -283,6 +329,7 @@ class Start(NamedTuple):
         Where the curve was reached there.
     scales : OfSkills
     family_slope : dims (family and feature, skill)
+    relevance : dims (feature,)
     """
 
     logit: Any
@@ -290,3 +337,4 @@ class Start(NamedTuple):
     middle: Any
     scales: Any
     family_slope: Any
+    relevance: Any

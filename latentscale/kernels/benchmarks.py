@@ -15,7 +15,11 @@ that of a Normal within the J - K dimensions that are left::
     log p(w) = -|b|^2 / (2 scale^2) - (J - K) log(scale sqrt(2 pi)) + log det(I + F'F) / 2
 
 The plain coordinates have K more, along which only the prior acts, and a funnel: the data tell the
-slopes well, so they are better not scaled.
+slopes well, so they are better not scaled. Those in features that are shrunk are told less well,
+and are scaled: their w is relative to the scale, and the density has no log(scale).
+
+Slopes in steps of monotone terms have coordinates, and no effect: or scores would not have to rise
+with their skills.
 """
 
 from __future__ import annotations
@@ -29,7 +33,7 @@ from latentscale.kernels.links import line_at, lines, pull_back_reach, reach
 
 # About how large benchmarks' own slopes are: chains start where this is not absurd.
 _SLOPE = 0.1
-_CONSTANT = float(np.log(2 * np.pi) / 2 - np.log(_SLOPE))
+_CONSTANT = float(np.log(2 * np.pi) / 2)
 
 # A mean score outside of these shares of the way up says little about where its logit is.
 LEAST, MOST = 0.02, 0.98
@@ -177,90 +181,105 @@ def pull_back_loadings(n_skills, suite, d_loading, d_shared):
 
 
 @compiled
-def _scale(shared, p):
+def _scale(shared, relevance, p):
     """Give the scale of a column of slopes: the last is that in tuning."""
     n = shared.slope_scale.shape[0]
-    return shared.slope_scale[p] if p < n else shared.tuning_scale[0]
+    return shared.slope_scale[p] * relevance[p] if p < n else shared.tuning_scale[0]
 
 
 @compiled
-def own_slopes(n_skills, suite, shared, loading):
+def _is_scaled(suite, p):
+    """Say whether the coordinates of a column of slopes are relative to its scale."""
+    return p < suite.term.shape[0] and suite.term[p] >= 0
+
+
+@compiled
+def _column(n_skills, suite, shared, loading, unit, p):
+    """Give a column of slopes from its coordinates, orthogonal to the loadings, (benchmark,)."""
+    found, of_anchors, free = np.zeros(loading.shape[0]), np.zeros(len(n_skills)), 0
+    for j in range(found.shape[0]):
+        if suite.anchored[j] < 0:
+            found[j] = unit * shared.benchmark_slope[free, p]
+            free += 1
+            for k in range(len(n_skills)):
+                of_anchors[k] -= loading[j, k] * found[j]
+    for j in range(found.shape[0]):
+        if suite.anchored[j] >= 0:
+            found[j] = of_anchors[suite.anchored[j]]
+    return found
+
+
+@compiled
+def own_slopes(n_skills, suite, shared, relevance, loading):
     """Give benchmarks' own slopes in features and in tuning, and their log density."""
     n, n_features = loading.shape[0], shared.slope_scale.shape[0]
-    slope, tuning = np.zeros((n, suite.n_features)), np.zeros(n)
-    if shared.benchmark_slope.shape[0] == 0:
+    slope, tuning = np.zeros((n, suite.term.shape[0])), np.zeros(n)
+    n_free = shared.benchmark_slope.shape[0]
+    if n_free == 0:
         return slope, tuning, 0.0
     value = (n_features + 1) * log_gram_and_slope(n_skills, loading)[0] / 2
     for p in range(n_features + 1):
-        of_anchors = np.zeros(len(n_skills))
-        free, squares = 0, 0.0
+        scale = _scale(shared, relevance, p)
+        unit = scale if _is_scaled(suite, p) else _SLOPE
+        own, squares = _column(n_skills, suite, shared, loading, unit, p), 0.0
         for j in range(n):
-            if suite.anchored[j] < 0:
-                own = _SLOPE * shared.benchmark_slope[free, p]
-                free += 1
-                squares += own * own
-                for k in range(len(n_skills)):
-                    of_anchors[k] -= loading[j, k] * own
-                _set_slope(slope, tuning, j, p, own)
-        for j in range(n):
-            if suite.anchored[j] >= 0:
-                own = of_anchors[suite.anchored[j]]
-                squares += own * own
-                _set_slope(slope, tuning, j, p, own)
-        scale = _scale(shared, p)
-        value -= squares / (2 * scale * scale) + free * (np.log(scale) + _CONSTANT)
+            squares += own[j] * own[j]
+            if p == n_features:
+                tuning[j] = own[j]
+            elif suite.is_step[p] == 0:
+                slope[j, p] = own[j]
+        value -= squares / (2 * scale * scale) + n_free * (np.log(scale / unit) + _CONSTANT)
     return slope, tuning, value
 
 
 @compiled
-def _set_slope(slope, tuning, j, p, own):
-    if p < slope.shape[1]:
-        slope[j, p] = own
-    else:
-        tuning[j] = own
+def _slope_of(benchmarks, suite, j, p):
+    """Give the derivative by a slope, which is none for steps of monotone terms."""
+    if p == suite.term.shape[0]:
+        return benchmarks.tuning[j]
+    return 0.0 if suite.is_step[p] > 0 else benchmarks.slope[j, p]
 
 
 @compiled
-def _get_slope(slope, tuning, j, p):
-    return slope[j, p] if p < slope.shape[1] else tuning[j]
-
-
-@compiled
-def pull_back_own_slopes(n_skills, suite, shared, benchmarks, d_benchmarks, d_shared):
+def pull_back_own_slopes(
+    n_skills, suite, shared, relevance, benchmarks, d_benchmarks, d_relevance, d_shared
+):
     """Reverse :func:`own_slopes`, log density included.
 
-    Adds to ``d_shared`` and to the derivatives by the loadings.
+    Adds to the last two and to the derivatives by the loadings.
     """
     loading, d_loading = benchmarks.loading, d_benchmarks.loading
     n, n_features = loading.shape[0], shared.slope_scale.shape[0]
-    if shared.benchmark_slope.shape[0] == 0:
+    n_free = shared.benchmark_slope.shape[0]
+    if n_free == 0:
         return
     volume = log_gram_and_slope(n_skills, loading)[1]
     for j in range(n):
         for k in range(len(n_skills)):
             d_loading[j, k] += (n_features + 1) * volume[j, k] / 2
     for p in range(n_features + 1):
-        scale = _scale(shared, p)
-        precision = 1 / (scale * scale)
+        scale, is_scaled = _scale(shared, relevance, p), _is_scaled(suite, p)
+        unit, precision = scale if is_scaled else _SLOPE, 1 / (scale * scale)
+        own = _column(n_skills, suite, shared, loading, unit, p)
         d_anchors, squares = np.zeros(len(n_skills)), 0.0
         for j in range(n):
-            own = _get_slope(benchmarks.slope, benchmarks.tuning, j, p)
-            squares += own * own
+            squares += own[j] * own[j]
             if suite.anchored[j] >= 0:
-                d_own = _get_slope(d_benchmarks.slope, d_benchmarks.tuning, j, p)
-                d_anchors[suite.anchored[j]] = d_own - own * precision
-        free = 0
+                d_own = _slope_of(d_benchmarks, suite, j, p)
+                d_anchors[suite.anchored[j]] = d_own - own[j] * precision
+        free, by_unit = 0, 0.0
         for j in range(n):
             if suite.anchored[j] < 0:
-                own = _get_slope(benchmarks.slope, benchmarks.tuning, j, p)
-                d_own = _get_slope(d_benchmarks.slope, d_benchmarks.tuning, j, p) - own * precision
+                d_own = _slope_of(d_benchmarks, suite, j, p) - own[j] * precision
                 for k in range(len(n_skills)):
                     d_own -= loading[j, k] * d_anchors[k]
-                    d_loading[j, k] -= own * d_anchors[k]
-                d_shared.benchmark_slope[free, p] += _SLOPE * d_own
+                    d_loading[j, k] -= own[j] * d_anchors[k]
+                d_shared.benchmark_slope[free, p] += unit * d_own
+                by_unit += shared.benchmark_slope[free, p] * d_own
                 free += 1
-        d_scale = squares * precision / scale - free / scale
+        d_scale = squares * precision / scale + (by_unit if is_scaled else -n_free / scale)
         if p < n_features:
-            d_shared.slope_scale[p] += d_scale
+            d_shared.slope_scale[p] += d_scale * relevance[p]
+            d_relevance[p] += d_scale * shared.slope_scale[p]
         else:
             d_shared.tuning_scale[0] += d_scale

@@ -21,23 +21,28 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from latentscale.kernels.arguments import Cells, Known, Laws, Llms, Suite
+from latentscale.kernels.arguments import Cells, Known, Laws, Llms, Suite, Unknown
 from latentscale.kernels.jit import compiled, summed
 from latentscale.kernels.scatter import LIKELIHOODS
 from latentscale.kernels.whole import evaluate
 from latentscale.recent import Recent
 from latentscale.spec import MAX_SKILLS
+from latentscale.unknown import N_CONFIGURATIONS
 
 # The arrays in the directory, in its order; numbers, except where the name says integers.
 ARRAYS = (
     "score", "trials", "guess", "llm", "recipe_of_cell", "first", "ends", "condition", "x",
-    "x_slope", "tuned", "recipe", "family_of_recipe", "developer_of_family", "chance", "mean",
-    "rough_slope", "weights", "anchored", "placed", "start", "law", "support", "numbers", "shapes",
-    "centre", "root",
+    "slope_columns", "tuned", "recipe", "family_of_recipe", "developer_of_family", "chance",
+    "mean", "rough_slope", "weights", "anchored", "placed", "term", "is_step", "unknown_family",
+    "unknown_begin", "unknown_columns", "unknown_shift", "unknown_first_llm", "unknown_llm",
+    "unknown_first_off", "unknown_off", "start", "law", "support", "numbers", "shapes", "centre",
+    "root",
 )  # fmt: skip
 INTEGERS = frozenset(
-    ("llm", "recipe_of_cell", "first", "ends", "recipe", "family_of_recipe", "developer_of_family",
-     "anchored", "placed", "start", "law", "support", "shapes")
+    ("llm", "recipe_of_cell", "first", "ends", "slope_columns", "recipe", "family_of_recipe",
+     "developer_of_family", "anchored", "placed", "term", "is_step", "unknown_family",
+     "unknown_begin", "unknown_columns", "unknown_first_llm", "unknown_llm", "unknown_first_off",
+     "start", "law", "support", "shapes")
 )  # fmt: skip
 _AT = {name: position for position, name in enumerate(ARRAYS)}
 _FIELDS = 3  # address, rows, columns
@@ -91,15 +96,28 @@ def _integer_matrix(directory, i):
 
 @compiled
 def known_of(
-    score, trials, guess, llm, recipe_of_cell, first, ends, condition, x, x_slope, tuned, recipe,
-    family_of_recipe, developer_of_family, chance, mean, rough_slope, weights, anchored, placed,
-    start, law, support, numbers, shapes,
+    score, trials, guess, llm, recipe_of_cell, first, ends, condition, x, slope_columns, tuned,
+    recipe, family_of_recipe, developer_of_family, chance, mean, rough_slope, weights, anchored,
+    placed, term, is_step, unknown_family, unknown_begin, unknown_columns, unknown_shift,
+    unknown_first_llm, unknown_llm, unknown_first_off, unknown_off, start, law, support, numbers,
+    shapes,
 ):  # fmt: skip
     """Name the arrays of :data:`ARRAYS`, up to the last two."""
     return Known(
         Cells(score, trials, guess, llm, recipe_of_cell, first, ends, condition),
-        Llms(x, x_slope, tuned, recipe, family_of_recipe, developer_of_family),
-        Suite(chance, mean, rough_slope, weights, anchored, placed, x.shape[1]),
+        Llms(x, slope_columns, tuned, recipe, family_of_recipe, developer_of_family),
+        Suite(chance, mean, rough_slope, weights, anchored, placed, term, is_step),
+        Unknown(
+            unknown_family,
+            unknown_begin,
+            unknown_columns,
+            unknown_shift,
+            unknown_first_llm,
+            unknown_llm,
+            unknown_first_off,
+            unknown_off,
+            N_CONFIGURATIONS,
+        ),
         Laws(start, law, support, numbers),
         shapes,
     )
@@ -110,11 +128,13 @@ def _known(d):
     """Give the arrays of a directory, in the order of :data:`ARRAYS`."""
     return known_of(
         _numbers(d, 0), _numbers(d, 1), _numbers(d, 2), _integers(d, 3), _integers(d, 4),
-        _integers(d, 5), _integers(d, 6), _matrix(d, 7), _matrix(d, 8), _matrix(d, 9),
+        _integers(d, 5), _integers(d, 6), _matrix(d, 7), _matrix(d, 8), _integers(d, 9),
         _numbers(d, 10), _integers(d, 11), _integers(d, 12), _integers(d, 13), _numbers(d, 14),
         _numbers(d, 15), _numbers(d, 16), _matrix(d, 17), _integers(d, 18), _integers(d, 19),
-        _integers(d, 20), _integers(d, 21), _integers(d, 22), _matrix(d, 23),
-        _integer_matrix(d, 24),
+        _integers(d, 20), _integers(d, 21), _integers(d, 22), _integers(d, 23), _integers(d, 24),
+        _numbers(d, 25), _integers(d, 26), _integers(d, 27), _integers(d, 28), _numbers(d, 29),
+        _integers(d, 30), _integers(d, 31), _integers(d, 32), _matrix(d, 33),
+        _integer_matrix(d, 34),
     )  # fmt: skip
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from latentscale.kernels import deviations, skills
+from latentscale.kernels import unknown as of_what_is_unknown
 from latentscale.kernels.arguments import (
     Benchmarks,
     Cells,
@@ -29,6 +30,7 @@ from latentscale.kernels.scoring import (
 
 _smooth_skills, _pull_back_skills = skills.smooth, skills.pull_back
 _smooth_deviations, _pull_back_deviations = deviations.smooth, deviations.pull_back
+_of_unknown = of_what_is_unknown.density
 
 
 @compiled
@@ -214,7 +216,7 @@ def _zero(array):
 @compiled
 def _zeros(parameters):
     """Give the derivatives before anything is added to them."""
-    curve, scatter, benchmarks, explained, precisions, w, dev_precisions, dev_w = parameters
+    curve, scatter, benchmarks, slope, explained, precisions, w, dev_precisions, dev_w = parameters
     return Parameters(
         Curve(_zero(curve.floor), _zero(curve.ceiling), _zero(curve.asymmetry)),
         Scatter(_zero(scatter.precision), _zero(scatter.tail)),
@@ -222,6 +224,7 @@ def _zeros(parameters):
             _zero(benchmarks.difficulty), _zero(benchmarks.slope), _zero(benchmarks.tuning),
             _zero(benchmarks.loading), _zero(benchmarks.condition),
         ),
+        _zero(slope),
         _zero(explained),
         OfSkills(
             _zero(precisions.developer), _zero(precisions.family), _zero(precisions.recipe),
@@ -237,7 +240,7 @@ def _zeros(parameters):
 
 
 @compiled
-def density(n_skills, likelihood, cells, llms, parameters):
+def density(n_skills, likelihood, cells, llms, unknown, parameters):
     """Give the log density of coordinates and scores, and its derivatives.
 
     It is that of the effects and the scores in the plain model, plus the log Jacobian of the
@@ -251,6 +254,7 @@ def density(n_skills, likelihood, cells, llms, parameters):
         From :data:`latentscale.kernels.scatter.LIKELIHOODS`.
     cells : Cells
     llms : Llms
+    unknown : Unknown
     parameters : Parameters
 
     Returns
@@ -274,6 +278,7 @@ def density(n_skills, likelihood, cells, llms, parameters):
     value += _of_skills(values, llms, parameters, d_values, d) + log_skills
     if dev_values[2].shape[0] > 0:
         value += _of_deviations(dev_values, llms, parameters, d_dev_values, d) + log_deviations
+    value += _of_unknown(unknown, llms, parameters, values, dev_values, d_values, d_dev_values, d)
     _pull_back(
         n_skills, likelihood, cells, llms, parameters, found, d_eta, d_values, d_dev_values, d
     )

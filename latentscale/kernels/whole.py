@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from latentscale.kernels import abilities, benchmarks, posterior
+from latentscale.kernels import abilities, benchmarks, features, posterior
 from latentscale.kernels.arguments import (
     Benchmarks,
     Groups,
@@ -32,6 +32,8 @@ _pull_back_condition_shifts = abilities.pull_back_condition_shifts
 _family_slopes, _explained = abilities.family_slopes, abilities.explained
 _pull_back_explained = abilities.pull_back_explained
 _pull_back_family_slopes = abilities.pull_back_family_slopes
+_relevances, _pull_back_relevances = features.relevances, features.pull_back_relevances
+_slopes, _pull_back_slopes = features.slopes, features.pull_back_slopes
 _density, add, add_level = posterior.density, posterior.add, posterior.add_level
 
 # The first of the groups among all variables.
@@ -57,12 +59,13 @@ def _shared(flat, shapes, at):
     return Shared(
         _part(flat, shapes, at, 0), _line(flat, shapes, at, 1), _line(flat, shapes, at, 2),
         _line(flat, shapes, at, 3), _line(flat, shapes, at, 4), _line(flat, shapes, at, 5),
-        _part(flat, shapes, at, 6), _line(flat, shapes, at, 7), _line(flat, shapes, at, 8),
-        _line(flat, shapes, at, 9), _line(flat, shapes, at, 10), _part(flat, shapes, at, 11),
-        _line(flat, shapes, at, 12), _line(flat, shapes, at, 13), _line(flat, shapes, at, 14),
+        _line(flat, shapes, at, 6), _line(flat, shapes, at, 7), _part(flat, shapes, at, 8),
+        _line(flat, shapes, at, 9), _line(flat, shapes, at, 10), _line(flat, shapes, at, 11),
+        _line(flat, shapes, at, 12), _part(flat, shapes, at, 13), _line(flat, shapes, at, 14),
         _line(flat, shapes, at, 15), _line(flat, shapes, at, 16), _line(flat, shapes, at, 17),
         _line(flat, shapes, at, 18), _line(flat, shapes, at, 19), _line(flat, shapes, at, 20),
-        _part(flat, shapes, at, 21), _part(flat, shapes, at, 22),
+        _line(flat, shapes, at, 21), _line(flat, shapes, at, 22), _part(flat, shapes, at, 23),
+        _part(flat, shapes, at, 24),
     )  # fmt: skip
 
 
@@ -115,14 +118,17 @@ def _parameters(n_skills, known, shared, groups):
     logit, steepness, middle = _middles(suite, curve)
     value = _place(suite, logit, steepness, shared)
     loading = _loadings(n_skills, suite, shared)
-    slope, tuning, log_slopes = _own_slopes(n_skills, suite, shared, loading)
+    relevance = _relevances(suite, shared)
+    own, tuning, log_slopes = _own_slopes(n_skills, suite, shared, relevance, loading)
+    slope = _slopes(suite, shared, relevance)
     scales = _skill_scales(shared)
     family_slope, log_family_slopes = _family_slopes(shared, groups.family_slope)
     parameters = Parameters(
         curve,
         Scatter(_or_ones(shared.precision, loading.shape[0]), _or_ones(shared.tail, 1)),
-        Benchmarks(shared.difficulty, slope, tuning, loading, _condition_shifts(shared)),
-        _explained(known.llms, shared, family_slope),
+        Benchmarks(shared.difficulty, own, tuning, loading, _condition_shifts(shared)),
+        slope,
+        _explained(known.llms, shared, slope, family_slope),
         OfSkills(
             _precision(scales.developer),
             _precision(scales.family),
@@ -134,7 +140,7 @@ def _parameters(n_skills, known, shared, groups):
         OfDeviations(groups.developer_deviation, groups.family_deviation, groups.recipe_deviation),
     )
     value += log_slopes + log_family_slopes
-    return value, parameters, Start(logit, steepness, middle, scales, family_slope)
+    return value, parameters, Start(logit, steepness, middle, scales, family_slope, relevance)
 
 
 @inlined
@@ -151,7 +157,8 @@ def _pull_back(n_skills, known, shared, groups, parameters, start, d, d_shared, 
     )
     _pull_back_skill_scales(shared, parameters.precisions, d.precisions, d_shared)
     d_family_slope = np.zeros(start.family_slope.shape)
-    _pull_back_explained(known.llms, d.explained, d_shared, d_family_slope)
+    d_relevance = np.zeros(start.relevance.shape)
+    _pull_back_explained(known.llms, d.explained, d_shared, d.slope, d_family_slope)
     _pull_back_family_slopes(
         shared, groups.family_slope, d_family_slope, d_groups.family_slope, d_shared
     )
@@ -159,7 +166,14 @@ def _pull_back(n_skills, known, shared, groups, parameters, start, d, d_shared, 
     add(d_shared.precision, d.scatter.precision)
     add(d_shared.difficulty, d.benchmarks.difficulty)
     _pull_back_condition_shifts(shared, d.benchmarks.condition, d_shared)
-    _pull_back_own_slopes(n_skills, suite, shared, parameters.benchmarks, d.benchmarks, d_shared)
+    _pull_back_own_slopes(
+        n_skills, suite, shared, start.relevance, parameters.benchmarks, d.benchmarks, d_relevance,
+        d_shared,
+    )  # fmt: skip
+    _pull_back_slopes(
+        suite, shared, start.relevance, parameters.slope, d.slope, d_relevance, d_shared
+    )
+    _pull_back_relevances(suite, shared, d_relevance, d_shared)
     _pull_back_loadings(n_skills, suite, d.benchmarks.loading, d_shared)
     d_logit, d_steepness = _pull_back_place(suite, start.steepness, shared, d_shared)
     _pull_back_middles(
@@ -210,7 +224,7 @@ def evaluate(n_skills, likelihood, known, x, gradient, reported):
     log_start, parameters, start = _parameters(n_skills, known, shared, groups)
     value += log_start + _log_prior(laws, values, d_values)
     log_scores, d, on_skills, deviations = _density(
-        n_skills, likelihood, known.cells, known.llms, parameters
+        n_skills, likelihood, known.cells, known.llms, known.unknown, parameters
     )
     value += log_scores
     if reported.shape[0] > 0:
@@ -242,6 +256,15 @@ def _append_difference(part, parents, parent, out, at):
 
 
 @compiled
+def _append_relevances(suite, relevance, n_terms, out, at):
+    """Write the relevance of every term that is shrunk, which its features share."""
+    for p in range(relevance.shape[0]):
+        if suite.term[p] >= 0:
+            out[at + suite.term[p]] = relevance[p]
+    return at + n_terms
+
+
+@compiled
 def _report(values, known, shared, start, parameters, on_skills, deviations, out):
     """Write the variables, in the order of :func:`latentscale.coordinates.reported_variables`."""
     developer, family, recipe, llm = on_skills
@@ -250,6 +273,8 @@ def _report(values, known, shared, start, parameters, on_skills, deviations, out
     scales, at = start.scales, known.laws.start[_N_SHARED - 2]
     for i in range(at):  # all but the coordinates of shifts and own slopes, which come last
         out[i] = values[i]
+    _append(parameters.slope, out, 0)  # over its coordinates, which are the first
+    at = _append_relevances(known.suite, start.relevance, shared.relevance_local.shape[0], out, at)
     if shared.developer_ratio.shape[0] > 0:
         at = _append(scales.developer, out, at)
     at = _append(scales.recipe, out, at)

@@ -232,11 +232,10 @@ def missing_features(draft: Draft) -> Iterator[Finding]:
         text = bullet(
             f"{count(n_values, 'missing value')} in {count(len(unknown), 'numeric feature')}: "
             f"{first(columns, 6)}; {count(len(affected), 'LLM')}: {first(_names(affected))}",
-            "An LLM cannot be placed on a feature that is unknown for it."
+            "Where an LLM stands on a feature that is unknown for it can only be guessed."
             + (" (A column that holds scores belongs in `benchmarks`.)" if draft.wide else ""),
-            'Pass missing="keep" to carry them as unknown (a model then leaves out the LLMs that '
-            "lack a feature it uses; the bundled leaderboard is read this way), or leave these "
-            "LLMs out now:",
+            'Pass missing="keep" to carry them as unknown (a model then draws them given what is '
+            "known; the bundled leaderboard is read this way), or leave these LLMs out now:",
             f"{name} = {name}.dropna(subset={list(unknown)})",
             *([] if draft.wide else ['scores = scores[scores["llm"].isin(llms["llm"])]']),
         )

@@ -99,7 +99,7 @@ class ScoreTable:
             is well known (``MMLU-PRO``, ``mmlu_pro``, ``ARC``, ...), else 0.
         missing : {"error", "keep"}, default "error"
             What to do about unknown (NaN) numeric features: report them, or carry them as
-            unknown, so that a model leaves out the LLMs that lack a feature it uses.
+            unknown, so that a model draws them given what is known.
 
         Returns
         -------

@@ -1,0 +1,77 @@
+"""Configurations: each draw has one of each family, by its chances, and effects free of shifts."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import xarray as xr
+from fake_fit import fake_fit
+from graph_points import FEATURES, small
+from scipy.special import softmax
+from scipy.stats import norm
+
+from latentscale.configurations import with_configurations
+from latentscale.forward import eta_of, fitted_members, read_draws, with_features
+from latentscale.unknown import N_CONFIGURATIONS
+
+SETTINGS = {
+    "skills": 2, "features": FEATURES, "n_families": 6, "families_per_developer": 2.0,
+    "developers": True,
+}  # fmt: skip
+
+
+def held_by(settings, chains=1, draws=3):
+    """Give a model, and draws whose effects hold what configurations shift."""
+    table = small(**{**SETTINGS, **settings}).table
+    spec = {name: value for name, value in settings.items() if name == "deviations"}
+    fit = fake_fit(2, chains, draws, table, features=FEATURES, developers=True, **spec)
+    return fit.model, fit.posterior.drop_vars("configuration")
+
+
+@pytest.mark.parametrize("settings", [{}, {"deviations": False}], ids=["whole", "no deviations"])
+def test_logits_stay_what_they_were(settings):
+    model, held = held_by(settings)
+    design, members = model.design, fitted_members(model.design, model.spec)
+    assert len(design.unknowns) >= 3
+    assert len(design.unknowns.llm) >= 1
+    before = eta_of(read_draws(held), members)
+    found = with_configurations(held, design, np.random.default_rng(1))
+    after = eta_of(with_features(read_draws(found), design), members)
+    np.testing.assert_allclose(after, before, atol=1e-9)
+    moved = np.abs(found["family_effect"] - held["family_effect"]).max(("chain", "draw", "skill"))
+    gappy = moved["family"].isin(design.unknown_families)
+    assert (moved[gappy] > 0).any()
+    assert (moved[~gappy] == 0).all()
+
+
+def test_chances_are_those_of_the_effects_less_the_shifts():
+    model, held = held_by({}, draws=1)
+    design, unknowns = model.design, model.design.unknowns
+    at = held.isel(chain=0, draw=0)
+    slope, own = at["feature_slope"].to_numpy(), at["benchmark_slope"].to_numpy()
+    many = xr.concat([held] * 4_000, "draw")
+    drawn = with_configurations(many, design, np.random.default_rng(2))["configuration"][0]
+    for u, family in enumerate(unknowns.family):
+        developer = design.developer_of_family[family]
+        log_chance = np.zeros(N_CONFIGURATIONS)
+        for c in range(N_CONFIGURATIONS):
+            moved = np.zeros(len(slope))
+            moved[unknowns.columns] = unknowns.shift[u, c]
+            for name, shift in (("effect", moved @ slope), ("deviation", own @ moved)):
+                scale = "family_scale" if name == "effect" else "family_deviation_scale"
+                off = at[f"family_{name}"][family] - at[f"developer_{name}"][developer] - shift
+                log_chance[c] += norm.logpdf(off, 0, at[scale]).sum()
+            for o in range(unknowns.begin[u], unknowns.begin[u + 1]):
+                alone = np.zeros(len(slope))
+                alone[unknowns.columns] = unknowns.off[o, c]
+                off = at["llm_effect"][unknowns.llm[o]] - alone @ slope
+                log_chance[c] += norm.logpdf(off, 0, at["llm_scale"]).sum()
+        share = np.bincount(drawn[:, u], minlength=N_CONFIGURATIONS) / len(drawn)
+        np.testing.assert_allclose(share, softmax(log_chance), atol=0.04)
+
+
+def test_nothing_unknown_changes_nothing():
+    fit = fake_fit(1, draws=3)
+    posterior = fit.posterior.drop_vars("configuration")
+    model = fake_fit(1, draws=3, table=small(skills=1).table).model
+    assert with_configurations(posterior, model.design, np.random.default_rng(0)) is posterior
