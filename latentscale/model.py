@@ -14,7 +14,7 @@ from latentscale.errors import ConvergenceWarning, SpecError
 from latentscale.likelihoods import likelihood_of
 from latentscale.priors import Prior, merge_priors
 from latentscale.spec import ModelSpec, choose_anchors
-from latentscale.table import ScoreTable, llms_with, scored_llms
+from latentscale.table import ScoreTable, scored_llms
 from latentscale.wording import first, quoted
 
 if TYPE_CHECKING:
@@ -303,7 +303,7 @@ class ScalingModel:
         return fit
 
     def predictable(self, llms: pd.DataFrame) -> pd.DataFrame:
-        """Keep the LLMs whose features the formula needs are all known.
+        """Keep the LLMs of which anything that the formula needs is known; the rest is drawn.
 
         Parameters
         ----------
@@ -313,7 +313,8 @@ class ScalingModel:
         -------
         pandas.DataFrame
         """
-        return llms_with(llms, self.design.encoding.columns)
+        columns = [name for name in self.design.encoding.columns if name in llms]
+        return llms[llms[columns].notna().any(axis=1)].reset_index(drop=True)
 
     def refit(
         self,

@@ -268,3 +268,60 @@ def test_pictures_of_the_other_kind(fit):
         ls.plots.feature_effects(fit.curve("params_b", benchmarks=["MMLU"], grid=[1.0, 2.0]))
     with pytest.raises(PredictionError, match="This is no curve"):
         ls.plots.feature_curve(fit.feature_effects())
+
+
+# ---- the heatmap -------------------------------------------------------------------------------
+
+
+def test_the_heatmap_groups_benchmarks_and_numbers_what_is_sure(fit):
+    found = fit.feature_effects(on="score")
+    pc = ls.plots.feature_heatmap(fit)
+    (target,) = ls.plots.style.axes_of(pc).values()
+    columns = [label.get_text() for label in target.get_xticklabels()]
+    tasks = fit.table.benchmarks.set_index("benchmark")["task"].loc[columns].tolist()
+    runs = [task for i, task in enumerate(tasks) if i == 0 or task != tasks[i - 1]]
+    assert len(runs) == len(set(runs))
+    texts = [text.get_text() for text in target.texts]
+    assert set(runs) <= set(texts)
+    sure = found.summary[found.summary["p_direction"] >= 0.95]
+    assert sorted(text for text in texts if text not in runs) == sorted(
+        f"{100 * mean:+.1f}" for mean in sure["mean"]
+    )
+    rows = [label.get_text() for label in target.get_yticklabels()]
+    assert rows == found.summary["comparison"].unique().tolist()
+    image = target.images[0]
+    shown = found.summary.pivot(index="comparison", columns="benchmark", values="mean")
+    np.testing.assert_allclose(image.get_array(), 100 * shown.loc[rows, columns])
+
+
+def test_the_heatmap_of_a_contrast_has_one_row(fit):
+    pc = ls.plots.feature_heatmap(fit.contrast("tuned", 1, 0), visuals={"numbers": False})
+    (target,) = ls.plots.style.axes_of(pc).values()
+    assert [label.get_text() for label in target.get_yticklabels()] == ["tuned: 0 to 1"]
+    assert not target.texts
+
+
+def test_a_heatmap_needs_effects_on_scores(fit):
+    with pytest.raises(PredictionError) as caught:
+        ls.plots.feature_heatmap(fit.feature_effects())
+    assert str(caught.value) == (
+        'These effects are not differences of scores. Ask for feature_effects(on="score"), or for '
+        "a contrast."
+    )
+
+
+def test_what_is_unknown_is_told_beside_the_effects():
+    table = ls.load_leaderboard(benchmarks=["HellaSwag", "MMLU"], tuned=False)
+    fit = fake_fit(skills=1, draws=20, table=table, features="log(params_b) + code_pct")
+    llms = fit.model.design.llms
+    known = llms["code_pct"].notna()
+    caveat = fit.contrast("code_pct", 20.0, 5.0).caveats["code_pct"]
+    families = llms.loc[known, "family"].nunique()
+    assert caveat.startswith("code_pct: ")
+    assert f"lies between the {families} families." in caveat
+    assert caveat.endswith(
+        f" It is known of {known.sum()} of the {len(llms)} LLMs; of the others it is drawn, as if "
+        "nobody kept quiet because of what it is."
+    )
+    points = fit.curve("code_pct", benchmarks=["MMLU"]).points
+    assert len(points) == known.sum()

@@ -13,6 +13,7 @@ from latentscale.plots.comparison import predicted_vs_observed
 from latentscale.plots.curves import scaling_curves
 from latentscale.plots.families import family_effects
 from latentscale.plots.features import feature_curve, feature_effects
+from latentscale.plots.heatmap import feature_heatmap
 from latentscale.plots.loading import loadings
 from latentscale.plots.predictive import predictive_check
 
@@ -22,6 +23,7 @@ __all__ = [
     "family_effects",
     "feature_curve",
     "feature_effects",
+    "feature_heatmap",
     "loadings",
     "predicted_vs_observed",
     "predictive_check",
