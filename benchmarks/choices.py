@@ -1,4 +1,4 @@
-"""What are design choices worth for predicting LLMs, beyond size, tokens and date?
+"""Say what design choices are worth for predicting LLMs, beyond size, tokens and date.
 
     python benchmarks/choices.py -o benchmarks/results
 
@@ -48,16 +48,17 @@ def study() -> ls.ScoreTable:
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--splits", nargs="+", default=["families", "random"])
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("-o", "--output", default="out", help="the folder to write to")
     asked = parser.parse_args(arguments)
     warnings.simplefilter("ignore", ExtrapolationWarning)
     table = study()
-    splits = [
-        ls.splits.leave_family_out(table, observed=0).together(FOLDS),
-        ls.splits.random_cells(table, share=1 / FOLDS),
-    ]
-    found = gains(table, splits, asked.seed)
+    splits = {
+        "families": ls.splits.leave_family_out(table, observed=0).together(FOLDS),
+        "random": ls.splits.random_cells(table, share=1 / FOLDS),
+    }
+    found = gains(table, [splits[name] for name in asked.splits], asked.seed)
     path = Path(asked.output)
     path.mkdir(parents=True, exist_ok=True)
     found.reset_index().to_csv(path / "choices.csv", index=False, float_format="%.5g")

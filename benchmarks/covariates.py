@@ -1,10 +1,11 @@
-"""Are effects of design choices found when many of them are unknown? Simulated tables, counted.
+"""Find effects of design choices when many of them are unknown: simulated tables, counted.
 
     python benchmarks/covariates.py --tables 12 --seed 1 -o covariates.json
 
 LLMs, families, sizes, tokens and dates are those of the bundled base LLMs, and so is which scores
-are observed. Six design choices are made up, three of a data mix, the same within a family, and
-three of an architecture, which differ less within families than between them. Two of the six have
+are observed. Six design choices are made up, three of a data mix, which hardly differ within a
+family, and three of an architecture, which differ less within families than between them. Two of
+the six have
 effects on skills, four have none. Then choices become unknown, the data mix of a family together
 and its architecture together, and the more likely the larger the first of them is: about 40 % of
 the values. The effects are estimated
@@ -15,7 +16,7 @@ the values. The effects are estimated
 
 It prints, for effects that there are and for those that there are not, how many 90 % intervals hold
 the truth and how many 95 % intervals leave out zero, with the root mean squared error; effects are
-per unit of the choice, in logits of the skill's anchor.
+per standard deviation of the choice before any was hidden, in logits of the skill's anchor.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ import argparse
 import json
 import os
 import warnings
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -71,12 +73,12 @@ def one_table(seed: int, draws: int, tune: int) -> list[dict[str, Any]]:
     rng = np.random.default_rng(seed)
     known = with_choices(ls.load_leaderboard(benchmarks=BENCHMARKS, tuned=False), rng)
     simulation = simulated(known, seed)
-    truth = truth_of(simulation)
+    truth, spread = truth_of(simulation), _spread(simulation.model)
     table, rows = hidden(simulation.table, rng), []
     for way in WAYS:
         model = ls.ScalingModel(treated(table, way), skills=2, features=FEATURES)
         fit = model.refit(seed, draws=draws, tune=tune, chains=2)
-        rows += [{"table": seed, "way": way, **row} for row in compared(fit, truth)]
+        rows += [{"table": seed, "way": way, **row} for row in compared(fit, truth, spread)]
     return rows
 
 
@@ -121,13 +123,14 @@ def simulated(table: ls.ScoreTable, seed: int) -> Any:
 
 
 def truth_of(simulation: Any) -> dict[tuple[str, int], float]:
-    """Give the true effects of a unit of each choice on each skill."""
-    encoding, slope = simulation.model.design.encoding, simulation.truth["feature_slope"]
-    return {
-        (name, k): float(slope.sel(feature=name)[k]) / encoding.sd[encoding.names.index(name)]
-        for name in CHOICES
-        for k in range(2)
-    }
+    """Give the true effects of a standard deviation of each choice on each skill."""
+    slope = simulation.truth["feature_slope"]
+    return {(name, k): float(slope.sel(feature=name)[k]) for name in CHOICES for k in range(2)}
+
+
+def _spread(model: ls.ScalingModel) -> Mapping[str, float]:
+    """Give the standard deviation of each choice, which slopes are in."""
+    return model.design.llms[list(CHOICES)].std(ddof=0).to_dict()
 
 
 def hidden(table: ls.ScoreTable, rng: np.random.Generator) -> ls.ScoreTable:
@@ -152,13 +155,15 @@ def treated(table: ls.ScoreTable, way: str) -> ls.ScoreTable:
     return table
 
 
-def compared(fit: ls.ScalingFit, truth: dict[tuple[str, int], float]) -> list[dict[str, Any]]:
-    """Compare estimated effects with the true ones."""
-    encoding, rows = fit.model.design.encoding, []
+def compared(
+    fit: ls.ScalingFit, truth: Mapping[tuple[str, int], float], spread: Mapping[str, float]
+) -> list[dict[str, Any]]:
+    """Compare estimated effects with the true ones, which are per ``spread`` of each choice."""
+    own, rows = _spread(fit.model), []
     unknown = fit.model.design.llms[list(CHOICES)].isna().to_numpy().mean()
     for (name, k), value in truth.items():
         slope = fit.posterior["feature_slope"].sel(feature=name).isel(skill=k).to_numpy().ravel()
-        slope = slope / encoding.sd[encoding.names.index(name)]
+        slope = slope * spread[name] / own[name]
         low, high = np.quantile(slope, [0.05, 0.95])
         below, above = np.quantile(slope, [0.025, 0.975])
         rows.append(
@@ -179,7 +184,8 @@ def compared(fit: ls.ScalingFit, truth: dict[tuple[str, int], float]) -> list[di
 def report(rows: pd.DataFrame) -> pd.DataFrame:
     """Count by way, for effects that there are and for those that there are not."""
     rows = rows.assign(is_zero=rows["truth"] == 0, error=(rows["mean"] - rows["truth"]) ** 2)
-    by = rows.groupby(["way", "is_zero"], sort=False)
+    whole = rows.assign(is_zero="all")
+    by = pd.concat([rows, whole]).groupby(["way", "is_zero"], sort=False)
     return by.agg(
         n=("inside", "size"),
         inside_90=("inside", "mean"),

@@ -10,12 +10,10 @@ from __future__ import annotations
 import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
+from edges import EDGE
 from scipy.linalg import helmert
 
 from latentscale.model import ScalingModel
-
-# A Beta has no density at 0 and 1: the package reads them as half an item of 1,000.
-EDGE = 5e-4
 
 
 def direct_model(model: ScalingModel) -> pm.Model:

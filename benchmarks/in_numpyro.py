@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import numpyro
 import numpyro.distributions as dist
-from direct import EDGE
+from edges import EDGE
 from jax.scipy.stats import norm
 from scipy.linalg import helmert
 

@@ -70,14 +70,19 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def fit_one(n_llms: int, n_benchmarks: int, draws: int, tune: int, seed: int) -> dict[str, Any]:
-    """Simulate one table and fit it."""
+def simulated(n_llms: int, n_benchmarks: int, seed: int) -> ls.ScalingModel:
+    """Simulate one table."""
     truth = {**_TYPICAL, "difficulty": np.linspace(-1.5, 1.0, n_benchmarks)}
-    model = ls.simulate(
+    return ls.simulate(
         n_families=round(n_llms / _LLMS_PER_FAMILY), families_per_developer=_FAMILIES,
         benchmarks=n_benchmarks, missing=_MISSING,
         skills=_SKILLS, likelihood="normal", truth=truth, random_seed=seed,
     ).model  # fmt: skip
+
+
+def fit_one(n_llms: int, n_benchmarks: int, draws: int, tune: int, seed: int) -> dict[str, Any]:
+    """Simulate one table and fit it."""
+    model = simulated(n_llms, n_benchmarks, seed)
     density = compile_density(model)
     start = time.perf_counter()
     with warnings.catch_warnings():

@@ -260,7 +260,7 @@ def learn_encoding(formula: str, llms: pd.DataFrame) -> FeatureEncoding:
     _require_some_known(columns, llms)
     dates = frozenset(name for name in columns if is_datetime64_any_dtype(llms[name]))
     frame = with_derived(_in_years(llms[list(columns)], dates), derived)
-    levels = _levels(frame[list(columns)])
+    levels = _levels(frame[[name for name in variables if name not in derived]])
     whole = _with_placeholders(frame, levels)
     standardised = with_standardised_factors(parsed, whole)
     try:

@@ -14,6 +14,8 @@ from graph_points import MODE, small, total_log_density
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 
 import backtests
+import choices
+import covariates
 import recovery
 import scaling
 import sloth
@@ -164,3 +166,65 @@ def test_errors_of_groups_weigh_the_same():
         }
     )  # fmt: skip
     assert sloth.errors_of(cells).to_dict() == {"X": pytest.approx(20)}
+
+
+def test_kinds_of_design_choices_are_those_of_several_families():
+    table = choices.study()
+    llms = table.llms[table.llms["llm"].isin(table.scores["llm"])]
+    for name in ("position", "norm_kind", "gated", "bias"):
+        assert llms[name].notna().mean() > 0.95
+        assert llms.groupby(name)["family"].nunique().min() >= 3
+    unknown = llms["attention_bias"].isna()
+    assert llms.loc[unknown, "bias"].isna().all()
+    model = ls.ScalingModel(table, features=f"{choices.SCALE} + {choices.CHOICES}")
+    assert set(model.design.encoding.levels) == {
+        "tied_embeddings", "parallel_block", "position", "norm_kind", "gated", "bias",
+    }  # fmt: skip
+    assert len(model.spec.shrunk) == 19
+
+
+def test_choices_are_hidden_together_and_the_larger_the_sooner():
+    hidden_share, of_high, of_low = [], [], []
+    for seed in range(8):
+        rng = np.random.default_rng(seed)
+        known = covariates.with_choices(ls.load_leaderboard(benchmarks=["MMLU"], tuned=False), rng)
+        llms = covariates.hidden(known, rng).llms
+        for names in (covariates.MIX, covariates.ARCHITECTURE):
+            assert llms[list(names)].isna().nunique(axis=1).max() == 1
+        hidden_share.append(llms[list(covariates.CHOICES)].isna().to_numpy().mean())
+        high = known.llms["mix_1"] > known.llms["mix_1"].median()
+        of_high.append(llms.loc[high, "mix_1"].isna().mean())
+        of_low.append(llms.loc[~high, "mix_1"].isna().mean())
+        within = known.llms.groupby("family")[list(covariates.CHOICES)].std().mean()
+        assert (within[list(covariates.MIX)] < 0.5).all()
+        assert (within[list(covariates.ARCHITECTURE)] > 1).all()
+    assert 0.3 < np.mean(hidden_share) < 0.5
+    assert np.mean(of_high) > np.mean(of_low) + 0.1
+
+
+def test_simulated_effects_of_choices_are_those_asked_for():
+    rng = np.random.default_rng(1)
+    table = ls.load_leaderboard(benchmarks=covariates.BENCHMARKS, tuned=False)
+    simulation = covariates.simulated(covariates.with_choices(table, rng), 1)
+    slope = simulation.truth["feature_slope"]
+    own = simulation.truth["benchmark_slope"]
+    for name in covariates.CHOICES:
+        effects = covariates.EFFECTS.get(name, (0.0, 0.0))
+        np.testing.assert_allclose(slope.sel(feature=name), effects, atol=1e-12)
+        assert bool((own.sel(feature=name) == 0).all()) == (name not in covariates.EFFECTS)
+    truth = covariates.truth_of(simulation)
+    assert truth["arch_2", 0] == pytest.approx(0.25)
+    assert truth["mix_2", 1] == 0
+
+
+def test_what_is_unknown_is_treated_in_three_ways():
+    rng = np.random.default_rng(2)
+    known = covariates.with_choices(ls.load_leaderboard(benchmarks=["MMLU"], tuned=False), rng)
+    table = covariates.hidden(known, rng)
+    names = list(covariates.CHOICES)
+    assert covariates.treated(table, "summed over") is table
+    complete = covariates.treated(table, "complete LLMs").llms
+    assert complete[names].notna().all(axis=None)
+    assert len(complete) == table.llms[names].notna().all(axis=1).sum()
+    filled = covariates.treated(table, "-1").llms[names]
+    assert ((filled == -1) == table.llms[names].isna()).all(axis=None)
