@@ -12,6 +12,9 @@ import xarray as xr
 
 from latentscale.design import Design
 
+# Shifts of all configurations at once are kept to so many numbers, for memory.
+_NUMBERS_AT_ONCE = 10_000_000
+
 
 def with_configurations(
     posterior: xr.Dataset, design: Design, rng: np.random.Generator
@@ -33,14 +36,21 @@ def with_configurations(
     """
     if not len(design.unknowns):
         return posterior
-    chains = [
-        _of_chain(posterior.isel(chain=[chain]), design, rng)
-        for chain in range(posterior.sizes["chain"])  # one after the other to spare memory
-    ]
+    n_families, n_configurations, _ = design.unknowns.shift.shape
+    numbers = n_families * n_configurations * len(design.benchmarks)
+    at_once, n_draws = max(1, _NUMBERS_AT_ONCE // numbers), posterior.sizes["draw"]
+    chains = []
+    for chain in range(posterior.sizes["chain"]):
+        own = posterior.isel(chain=[chain])
+        parts = [
+            _of_draws(own.isel(draw=slice(start, start + at_once)), design, rng)
+            for start in range(0, n_draws, at_once)
+        ]
+        chains.append(xr.concat(parts, "draw", data_vars="all"))
     return xr.concat(chains, "chain", data_vars="all")
 
 
-def _of_chain(posterior: xr.Dataset, design: Design, rng: np.random.Generator) -> xr.Dataset:
+def _of_draws(posterior: xr.Dataset, design: Design, rng: np.random.Generator) -> xr.Dataset:
     shifts = _Shifts(posterior, design)
     log_weights = shifts.log_weights()
     chosen = (log_weights + rng.gumbel(size=log_weights.shape)).argmax(axis=-1)

@@ -177,7 +177,7 @@ def make_design(
         Wilkinson formula.
     squares, tuning_slopes : sequence of str, optional
         Design columns that also enter squared, and those in which tuned LLMs have slopes of their
-        own; default: the logarithm of the size, if the formula has it.
+        own; default: the logarithm of the size, if the formula has it (and an LLM is tuned).
     shrunk : sequence of str, optional
         Design columns whose slopes are shrunk together; default: all that size, tokens, date and
         tuning do not make. Steps of monotone terms always are.
@@ -244,7 +244,8 @@ def _encoding(
     """Learn the encoding of a formula, with more columns: by default those made of size."""
     encoding = learn_encoding(features, llms)
     size = [name for name in encoding.names if name == _SIZE]
-    columns = {name: size if asked is None else asked for name, asked in more.items()}
+    usual = {"squares": size, "tuning_slopes": size if (llms["tuned"] == 1).any() else []}
+    columns = {name: usual[name] if asked is None else asked for name, asked in more.items()}
     for setting, asked in columns.items():
         slope_columns(encoding, asked, setting)
     return encoding.extended(llms, **columns)

@@ -75,3 +75,16 @@ def test_nothing_unknown_changes_nothing():
     posterior = fit.posterior.drop_vars("configuration")
     model = fake_fit(1, draws=3, table=small(skills=1).table).model
     assert with_configurations(posterior, model.design, np.random.default_rng(0)) is posterior
+
+
+def test_few_draws_at_a_time_are_as_good(monkeypatch):
+    model, held = held_by({}, chains=2, draws=5)
+    monkeypatch.setattr("latentscale.configurations._NUMBERS_AT_ONCE", 1)
+    found = with_configurations(held, model.design, np.random.default_rng(1))
+    assert found.sizes["chain"] == 2
+    assert found.sizes["draw"] == 5
+    assert found["configuration"].dims == ("chain", "draw", "unknown_family")
+    for name in held:
+        assert found[name].dims == held[name].dims
+        if name not in ("family_effect", "llm_effect", "family_deviation"):
+            xr.testing.assert_equal(found[name], held[name])

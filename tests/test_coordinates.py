@@ -34,6 +34,7 @@ VARIANTS = {
         "skills": 1, "features": "log(params_b) * log(tokens_t) + code_pct", "n_families": 6,
         "shrunk": (), "deviations": False,
     },
+    "nobody tuned": {"skills": 2, "tuned_share": 0.0},
     "three skills": {"skills": 3, "benchmarks": 6},
     "no deviations": {"skills": 2, "deviations": False, "likelihood": "beta"},
     "the barest": {

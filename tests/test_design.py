@@ -124,7 +124,9 @@ def test_tuned_llms_have_slopes_of_their_own(table, formula, asked, names):
 
 
 def test_tuning_slopes_without_a_tuned_llm_are_zero(table):
-    model = ls.ScalingModel(table.drop(llms=["c-3b", "a-7b-chat"]), skills=1, features=FORMULA)
+    bases = table.drop(llms=["c-3b", "a-7b-chat"])
+    assert ls.ScalingModel(bases, skills=1, features=FORMULA).spec.tuning_slopes == ()
+    model = ls.ScalingModel(bases, skills=1, features=FORMULA, tuning_slopes=["log(params_b)"])
     np.testing.assert_array_equal(model.design.x[:, -1], 0)
 
 

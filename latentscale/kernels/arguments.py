@@ -117,6 +117,8 @@ class Suite(NamedTuple):
         The term with which the feature's slopes are shrunk, or -1.
     is_step : int, dims (feature,)
         Whether it is a step of a monotone term.
+    n_tuned
+        How many LLMs are tuned.
     """
 
     chance: Any
@@ -127,6 +129,7 @@ class Suite(NamedTuple):
     placed: Any
     term: Any
     is_step: Any
+    n_tuned: Any
 
 
 class Laws(NamedTuple):

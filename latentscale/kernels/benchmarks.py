@@ -189,8 +189,11 @@ def _scale(shared, relevance, p):
 
 @compiled
 def _is_scaled(suite, p):
-    """Say whether the coordinates of a column of slopes are relative to its scale."""
-    return p < suite.term.shape[0] and suite.term[p] >= 0
+    """Say whether the coordinates of a column of slopes are relative to its scale.
+
+    Those that are shrunk, and those in tuning where no LLM is tuned, of which scores say nothing.
+    """
+    return suite.term[p] >= 0 if p < suite.term.shape[0] else suite.n_tuned == 0
 
 
 @compiled

@@ -106,7 +106,7 @@ def known_of(
     return Known(
         Cells(score, trials, guess, llm, recipe_of_cell, first, ends, condition),
         Llms(x, slope_columns, tuned, recipe, family_of_recipe, developer_of_family),
-        Suite(chance, mean, rough_slope, weights, anchored, placed, term, is_step),
+        Suite(chance, mean, rough_slope, weights, anchored, placed, term, is_step, tuned.sum()),
         Unknown(
             unknown_family,
             unknown_begin,
