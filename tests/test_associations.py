@@ -237,7 +237,10 @@ def small_table(**columns):
 
 
 def test_a_design_column_that_is_the_same_for_all_says_nothing():
-    fit = fake_fit(skills=1, draws=10, table=small_table(), features="log(params_b)")
+    fit = fake_fit(
+        skills=1, draws=10, table=small_table(), features="log(params_b)",
+        tuning_slopes=["log(params_b)"],
+    )  # fmt: skip
     found = fit.feature_effects().summary.set_index("feature")["between"]
     assert np.isnan(found["tuned:log(params_b)"])
     assert not np.isnan(found["log(params_b)"])
