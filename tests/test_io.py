@@ -439,7 +439,7 @@ class TestBadFiles:
         path = save_fit(shifted, tmp_path / "fit.nc")
         assert load_message(path) == (
             f"The features of {str(path)!r} are encoded differently now ('log(params_b)', "
-            "'log(params_b)^2', 'tuned:log(params_b)') than when the fit was made, so its slopes "
+            "'log(params_b)^2') than when the fit was made, so its slopes "
             "would mean something else. Load it with the versions that are recorded in it, or fit "
             "again:\n"
             f"      xarray.open_datatree({str(path)!r}).attrs"

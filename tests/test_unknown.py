@@ -50,7 +50,7 @@ def fit_of(llms, features=FORMULA, draws=N, **settings):
 @pytest.fixture(scope="module")
 def whole(llms):
     """A fit of which everything is known."""
-    return fit_of(llms)
+    return fit_of(llms, tuning_slopes=["log(params_b)"])
 
 
 @pytest.fixture(scope="module")
