@@ -110,8 +110,8 @@ class _Shifts:
         if self.of_deviation is not None:
             moved["family_deviation"] = (unknowns.family, _take(self.of_deviation, chosen))
         if len(unknowns.llm):
-            of_llm = np.repeat(np.arange(len(unknowns)), np.diff(unknowns.begin))
-            moved["llm_effect"] = (unknowns.llm, _take(self.of_llm, chosen[..., of_llm]))
+            of_llms = _take(self.of_llm, chosen[..., unknowns.of_llm])
+            moved["llm_effect"] = (unknowns.llm, of_llms)
         found = {}
         for name, (places, shift) in moved.items():
             values = posterior[name].to_numpy().copy()

@@ -236,10 +236,9 @@ def _unknown(design: Design) -> dict[str, np.ndarray]:
     """Lay out what moves family by family, each with the columns that move in it alone."""
     unknowns = design.unknowns
     moves = (np.abs(unknowns.shift).max(axis=1) > 0).astype(bool)
-    of_llm = np.repeat(np.arange(len(unknowns)), np.diff(unknowns.begin))
-    np.logical_or.at(moves, of_llm, np.abs(unknowns.off).max(axis=1) > 0)
+    np.logical_or.at(moves, unknowns.of_llm, np.abs(unknowns.off).max(axis=1) > 0)
     columns = [np.flatnonzero(each) for each in moves]
-    offs = [unknowns.off[o][:, columns[u]].ravel() for o, u in enumerate(of_llm)]
+    offs = [unknowns.off[o][:, columns[u]].ravel() for o, u in enumerate(unknowns.of_llm)]
     shifts = [each[:, columns[u]].ravel() for u, each in enumerate(unknowns.shift)]
     return {
         "unknown_family": unknowns.family,

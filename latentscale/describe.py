@@ -194,7 +194,7 @@ def _ability_symbols(spec: ModelSpec) -> list[Symbol]:
         about = "developer_effect"
         effect = [Symbol(about, ("developer", "skill"), "Normal(0, developer_scale)")]
         scale = [Symbol("developer_scale", ("skill",), "family_scale * {}", "developer_ratio")]
-    prior = "relevance * {} where shrunk, else {}" if spec.shrunk else "{}"
+    prior = "relevance * {0} where shrunk, else {0}" if spec.shrunk else "{}"
     found = [
         Symbol("feature_slope", ("feature", "skill"), prior, "feature_slope"),
         *_shrinkage_symbols(spec),
@@ -290,7 +290,7 @@ def _prior_text(symbol: Symbol, model: ScalingModel) -> str:
         return symbol.formula
     prior = model.priors[symbol.prior]
     mark = "" if prior == DEFAULTS[symbol.prior].prior else "  [yours]"
-    return symbol.formula.format(prior, prior) + mark
+    return symbol.formula.format(prior) + mark
 
 
 def _model_facts(model: ScalingModel) -> dict[str, str]:

@@ -290,8 +290,8 @@ def _sum_out_unknown(design: Design, effects: Mapping[str, Any], scales: Mapping
         gains += of_families("family_deviation", "developer_deviation", own)
     if len(unknowns.llm):
         effect, scale = effects["llm_effect"][unknowns.llm], scales["llm_effect"]
-        of_family = np.repeat(np.arange(len(unknowns)), np.diff(unknowns.begin))
-        gains = pt.inc_subtensor(gains[of_family], _gain(effect, unknowns.off, slope, scale))
+        of_llms = _gain(effect, unknowns.off, slope, scale)
+        gains = pt.inc_subtensor(gains[unknowns.of_llm], of_llms)
     pm.Potential("unknown", (pt.logsumexp(gains, axis=1) - np.log(n)).sum())
 
 

@@ -122,7 +122,7 @@ DEFAULTS: Mapping[str, DefaultPrior] = {
     ),
     "relevance_scale": DefaultPrior(
         Prior("LogNormal", mu=-3, sigma=1),
-        "most features keep 1 to 26 % of their prior: of 25 on 50 families, 1 to 15 matter",
+        "the median feature keeps 1 to 25 % of its prior",
     ),
     "relevance_local": DefaultPrior(
         Prior("HalfCauchy", beta=1),

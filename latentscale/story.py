@@ -290,9 +290,8 @@ def as_in_graph(s: xr.Dataset, told: xr.Dataset, design: Design, spec: ModelSpec
         return s
     unknowns, chosen = design.unknowns, s["configuration"].to_numpy().astype(int)
     held = s.drop_vars("configuration").copy(deep=True)
-    of_llm = chosen[np.repeat(np.arange(len(chosen)), np.diff(unknowns.begin))]
     shift = unknowns.shift[np.arange(len(chosen)), chosen]
-    off = unknowns.off[np.arange(len(unknowns.llm)), of_llm]
+    off = unknowns.off[np.arange(len(unknowns.llm)), chosen[unknowns.of_llm]]
     slope = told["feature_slope"].to_numpy()[unknowns.columns]
     held["family_z"].values[unknowns.family] += shift @ slope / told["family_scale"].to_numpy()
     held["llm_z"].values[unknowns.llm] += off @ slope / told["llm_scale"].to_numpy()

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from latentscale.design import Design
     from latentscale.forward import Draws
 
-# A power of two. With twice as many, effects and their intervals stay what they are.
+# A power of two, as evenly spread points ask for.
 N_CONFIGURATIONS = 32
 # What moves a column by less is rounding.
 _NOTHING = 1e-9
@@ -69,6 +69,12 @@ class Unknowns:
     scores: np.ndarray
     uniforms: np.ndarray
 
+    @property
+    def of_llm(self) -> np.ndarray:
+        """Which of the families each of the LLMs that are off is in, dims (unknown llm,)."""
+        found: np.ndarray = np.repeat(np.arange(len(self)), np.diff(self.begin))
+        return found
+
     def __len__(self) -> int:
         """Count the families of which something is unknown."""
         return len(self.family)
@@ -95,9 +101,8 @@ class Unknowns:
             moved = self.shift[u, configuration[:, u]]
             by_family[np.ix_(range(len(by_family)), of_family, self.columns)] += moved[:, None]
         found = by_family.copy()
-        for u, (first, last) in enumerate(zip(self.begin[:-1], self.begin[1:], strict=True)):
-            for o in range(first, last):
-                found[:, self.llm[o], self.columns] += self.off[o, configuration[:, u]]
+        for o, u in enumerate(self.of_llm):
+            found[:, self.llm[o], self.columns] += self.off[o, configuration[:, u]]
         return found, by_family
 
 
