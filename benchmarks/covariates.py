@@ -101,22 +101,20 @@ def with_choices(table: ls.ScoreTable, rng: np.random.Generator) -> ls.ScoreTabl
 
 
 def simulated(table: ls.ScoreTable, seed: int) -> Any:
-    """Simulate scores: single benchmarks have slopes of their own in the choices that matter."""
+    """Simulate scores."""
     blank = ls.ScalingModel(table, skills=2, features=FEATURES)
-    names, n = blank.design.encoding.names, len(blank.design.benchmarks)
+    names = blank.design.encoding.names
     rng = np.random.default_rng(10_000 + seed)
-    slope, own = 0.2 * rng.standard_normal((len(names), 2)), rng.standard_normal((n, len(names)))
+    slope = 0.2 * rng.standard_normal((len(names), 2))
     slope[names.index("log(params_b)")] = 1.0
     slope[names.index("log(tokens_t)")] = 0.5
     for name in CHOICES:
         # Relevances are 1 / sqrt(2), as both of their parts are one.
         slope[names.index(name)] = np.sqrt(2) * np.array(EFFECTS.get(name, (0.0, 0.0)))
-        if name not in EFFECTS:
-            own[:, names.index(name)] = 0.0
     truth = {
         "relevance_scale": 1.0, "relevance_local": 1.0, "feature_slope_z": slope,
-        "benchmark_slope_z": own, "family_scale": 0.5, "slope_scale": 0.1, "asymmetry": 1.0,
-        "total_loading": 1.0, "difficulty": 0.0, "ceiling_share": 0.95,
+        "family_scale": 0.5, "slope_scale": 0.1, "asymmetry": 1.0, "total_loading": 1.0,
+        "difficulty": 0.0, "ceiling_share": 0.95,
     }  # fmt: skip
     settings = {"skills": 2, "features": FEATURES}
     return simulate(like=table, truth=truth, random_seed=seed, **settings)

@@ -13,7 +13,8 @@ Neural Computation 21)::
 
 Expectations are averages over a few fixed points of q, half of them mirror images of the others.
 Taking turns, the mean is improved by L-BFGS and the root by the second derivatives; with them the
-expected scores that the coordinates are built on.
+expected scores that the coordinates are built on. Where slopes are shrunk, what scores say of them
+is then read off q, and q improved once more in coordinates of slopes that follow it.
 
 NUTS needs no more than a rough fit: where q is wrong, it is slower, and the posterior is the same.
 """
@@ -30,11 +31,12 @@ import numpy as np
 from scipy.optimize import minimize
 
 from latentscale.compiled_density import CompiledDensity, compile_density
-from latentscale.coordinates import first_guess, middle_of_prior
+from latentscale.coordinates import first_guess, middle_of_prior, parts_of, shared_variables
 from latentscale.errors import SamplingError
 from latentscale.forward import Draws, expected_of_cells, fitted_members
 from latentscale.priors import LOOK_AT_PRIORS
 from latentscale.recent import Recent
+from latentscale.slope_guess import SlopeGuess, guess_slopes
 
 if TYPE_CHECKING:
     from latentscale.model import ScalingModel
@@ -76,11 +78,19 @@ class Approximation:
         Symmetric root of the covariance.
     guess : numpy.ndarray, dims (obs,)
         Expected scores under it.
+    slopes : SlopeGuess, optional
+        What the coordinates of slopes follow.
     """
 
     mean: np.ndarray
     root: np.ndarray
     guess: np.ndarray
+    slopes: SlopeGuess | None = None
+
+    def coordinates(self, density: CompiledDensity) -> CompiledDensity:
+        """Give a density in the coordinates that the approximation is of."""
+        density = density.about(self.guess)
+        return density if self.slopes is None else density.with_slopes(self.slopes)
 
 
 _recent: Recent[Approximation] = Recent(3)
@@ -168,11 +178,9 @@ def approximate(
         else:
             best, least = replace(start, guess=first_guess(model.design)), None
         noise = target.noise(rng, points_for(len(best.guess)))
-        for _ in range(_ROUNDS):
-            last, (_, best) = best, target.improve(best, noise, least)
-            moved = np.linalg.solve(best.root, best.mean - last.mean)
-            if np.abs(moved).max() < _STAYS:
-                break
+        best = target.settled(best, noise, least)
+        if start is None and model.spec.shrunk:
+            best = target.settled(target.with_slopes(best), noise, least)
     return best
 
 
@@ -208,6 +216,35 @@ class _Target:
             value, end = self.improve(end, noise, _LEAST_AT_FIRST)
         return value, end
 
+    def settled(self, best: Approximation, noise: np.ndarray, least: float | None) -> Approximation:
+        """Improve it until the mean stays."""
+        for _ in range(_ROUNDS):
+            last, (_, best) = best, self.improve(best, noise, least)
+            moved = np.linalg.solve(best.root, best.mean - last.mean)
+            if np.abs(moved).max() < _STAYS:
+                break
+        return best
+
+    def with_slopes(self, near: Approximation) -> Approximation:
+        """Give a start in coordinates of slopes that follow what is known of them by now."""
+        design, spec = self.model.design, self.model.spec
+        point = np.zeros(self.density.size)
+        point[: len(near.mean)] = near.mean
+        [relevance] = near.coordinates(self.density).report(point[None])["relevance"]
+        parts = parts_of(shared_variables(design, spec))
+        guess = guess_slopes(design, parts, near.mean, near.root, relevance)
+        mean, own = near.mean.copy(), parts["feature_slope"]
+        # Where a slope is expected its coordinate is zero, and its variance is one.
+        follows = (design.shrinkage.term >= 0) & ~design.encoding.is_step
+        slopes = np.arange(own.start, own.stop)[np.repeat(follows, spec.skills)]
+        mean[slopes] = 0.0
+        covariance = near.root @ near.root
+        covariance[slopes], covariance[:, slopes] = 0.0, 0.0
+        covariance[slopes, slopes] = 1.0
+        values, vectors = np.linalg.eigh(covariance)
+        root = (vectors * np.sqrt(values)) @ vectors.T
+        return replace(near, mean=mean, root=root, slopes=guess)
+
     def noise(self, rng: np.random.Generator, size: int) -> np.ndarray:
         """Draw standard Normal points and their mirror images, dims (point, coordinate)."""
         half = rng.standard_normal((size // 2, self.density.size))
@@ -221,7 +258,7 @@ class _Target:
         Without a least information the root stays. Gives with them the divergence from the
         posterior, up to a constant.
         """
-        density = self.density.about(old.guess)
+        density = old.coordinates(self.density)
         mean, minus_density = self._improve_mean(density, old, noise)
         root = old.root
         if least is not None:
@@ -229,7 +266,7 @@ class _Target:
             root = inverse_root(density.information(points, self.pool), least)
         guess = self._expected(density, self._points(mean, root, noise))
         divergence = minus_density - float(np.linalg.slogdet(root)[1])
-        return divergence, Approximation(mean, root, guess)
+        return divergence, replace(old, mean=mean, root=root, guess=guess)
 
     def _improve_mean(
         self, density: CompiledDensity, old: Approximation, noise: np.ndarray

@@ -20,12 +20,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 import xarray as xr
-from pandas.api.types import is_bool_dtype, is_datetime64_any_dtype, is_numeric_dtype
+from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
-from latentscale.derived import with_derived
+from latentscale.caveats import caveat, features_of, share_between, share_of_columns, values_of
 from latentscale.errors import PredictionError
 from latentscale.estimates import Estimates, interval_probs, known_labels, summarise
-from latentscale.formulas import required_columns
 from latentscale.forward import (
     Draws,
     Members,
@@ -36,7 +35,7 @@ from latentscale.forward import (
     with_design,
 )
 from latentscale.unknown import Unknowns, design_with
-from latentscale.wording import count, first, quoted, with_nearest
+from latentscale.wording import first, quoted, with_nearest
 
 if TYPE_CHECKING:
     from latentscale.design import Design
@@ -47,8 +46,6 @@ _DRAWS_AT_ONCE = 250
 _GRID_POINTS = 20
 # Numbers are compared between these quantiles of theirs over the fitted LLMs.
 _QUARTILES = (0.25, 0.75)
-# Above this share of its variation between families, a feature competes with their effects.
-_MOSTLY_BETWEEN = 0.9
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -115,7 +112,8 @@ def skill_effects(
     probs = interval_probs(ci_prob)
     frame = summarise(slope, probs).merge(_direction(slope), on=["feature", "skill"])
     between = {
-        name: _between(design, design.x[:, [at]]) for at, name in enumerate(design.encoding.names)
+        name: share_of_columns(design, design.x[:, [at]])
+        for at, name in enumerate(design.encoding.names)
     }
     frame["between"] = frame["feature"].map(between)
     frame.insert(0, "skill", frame.pop("skill"))
@@ -124,7 +122,7 @@ def skill_effects(
     ordered = frame.sort_values(
         "skill", kind="stable", key=_order_of(slope["skill"].values.tolist())
     )
-    caveats = {name: _caveat(design, name) for name in _columns(design) if name != "tuned"}
+    caveats = {name: caveat(design, name) for name in features_of(design) if name != "tuned"}
     return Associations(ordered.reset_index(drop=True), slope.to_dataset(), probs, caveats)
 
 
@@ -170,7 +168,7 @@ def score_effects(
     design = fit.model.design
     found = {
         column: _differences(fit, column, _usual_pairs(design, column))
-        for column in _columns(design)
+        for column in features_of(design)
     }
     return _compared(fit, found, benchmarks, ci_prob)
 
@@ -247,7 +245,7 @@ def feature_curve(
     """
     _require_feature(fit, feature)
     design = fit.model.design
-    values = _values(design, feature)
+    values = values_of(design, feature)
     if not is_numeric_dtype(values) or is_bool_dtype(values) or feature == "tuned":
         raise PredictionError(
             f"{feature!r} is not a column of numbers, so there is no curve along it. Compare two "
@@ -265,8 +263,8 @@ def feature_curve(
     draws = draws.rename("expected")
     probs = interval_probs(ci_prob)
     points = design.llms[["llm", "family"]].assign(value=values).dropna(subset=["value"])
-    frame = summarise(draws, probs).assign(between=_between_of(design, feature))
-    caveats = {feature: _caveat(design, feature)}
+    frame = summarise(draws, probs).assign(between=share_between(design, feature))
+    caveats = {feature: caveat(design, feature)}
     return FeatureCurve(frame, draws.to_dataset(), probs, caveats, feature, points)
 
 
@@ -285,8 +283,8 @@ def _compared(
         name: feature for feature, part in found.items() for name in part["comparison"].values
     }
     frame.insert(0, "feature", frame["comparison"].map(feature_of))
-    frame["between"] = frame["feature"].map({name: _between_of(design, name) for name in found})
-    caveats = {name: _caveat(design, name) for name in found}
+    frame["between"] = frame["feature"].map({name: share_between(design, name) for name in found})
+    caveats = {name: caveat(design, name) for name in found}
     return Associations(frame, draws.to_dataset(), probs, caveats)
 
 
@@ -346,21 +344,9 @@ def _with_feature(fit: ScalingFit, feature: str, value: Any) -> tuple[Members, U
     return replace(members, x=x), unknowns
 
 
-def _columns(design: Design) -> list[str]:
-    """Name the features that can be set: what the formula names, and tuned where it differs."""
-    encoding = design.encoding
-    named = required_columns(encoding.formula, [*design.llms, *encoding.derived])
-    return [*named, *(["tuned"] if design.llms["tuned"].nunique() > 1 else [])]
-
-
-def _values(design: Design, feature: str) -> pd.Series:
-    """Give the values of a feature that fitted LLMs have."""
-    return with_derived(design.llms, [n for n in design.encoding.derived if n == feature])[feature]
-
-
 def _usual_pairs(design: Design, column: str) -> list[tuple[Any, Any]]:
     """Give the values to compare: quartiles, the ends, or every category with the commonest."""
-    values = _values(design, column)
+    values = values_of(design, column)
     if column == "tuned":
         return [(0, 1)]
     if column in design.encoding.levels:
@@ -372,15 +358,11 @@ def _usual_pairs(design: Design, column: str) -> list[tuple[Any, Any]]:
 
 
 def _grid(design: Design, feature: str) -> np.ndarray:
-    values = _values(design, feature).astype(float)
+    values = values_of(design, feature).astype(float)
     low, high = values.min(), values.max()
-    if low > 0 and _takes_logarithm(design, feature):
+    if low > 0 and design.encoding.takes_logarithm(feature):
         return np.clip(np.geomspace(low, high, _GRID_POINTS), low, high)
     return np.linspace(low, high, _GRID_POINTS)
-
-
-def _takes_logarithm(design: Design, feature: str) -> bool:
-    return any(f"log({feature})" in name for name in design.encoding.names)
 
 
 def _require_value(design: Design, feature: str, value: Any, argument: str) -> None:
@@ -395,7 +377,7 @@ def _require_value(design: Design, feature: str, value: Any, argument: str) -> N
     else:
         fine = isinstance(value, int | float | np.number) and np.isfinite(value)
         kind, such = "a finite number", "10.0"
-        if fine and value <= 0 and _takes_logarithm(design, feature):
+        if fine and value <= 0 and design.encoding.takes_logarithm(feature):
             fine, kind = False, "a number above zero, since the formula takes its logarithm"
     if not fine:
         raise PredictionError(
@@ -404,7 +386,7 @@ def _require_value(design: Design, feature: str, value: Any, argument: str) -> N
 
 
 def _require_feature(fit: ScalingFit, feature: str) -> None:
-    known = _columns(fit.model.design)
+    known = features_of(fit.model.design)
     if feature not in known:
         raise PredictionError(
             f"The formula {fit.spec.features!r} does not use "
@@ -426,62 +408,6 @@ def _direction(draws: xr.DataArray) -> pd.DataFrame:
     both = [part.mean(("chain", "draw")) for part in (above, below)]
     found = xr.ufuncs.maximum(*both).rename("p_direction")
     return found.to_dataframe()[["p_direction"]].reset_index()
-
-
-def _between_of(design: Design, column: str) -> float:
-    """Give the share of a feature's variation over LLMs that lies between families."""
-    values = _values(design, column)
-    if is_datetime64_any_dtype(values):
-        days = (values - pd.Timestamp(0)) / pd.Timedelta(days=1)
-        numbers = days.to_numpy(dtype=float)[:, None]
-    elif is_numeric_dtype(values) and not is_bool_dtype(values):
-        numbers = values.to_numpy(dtype=float)[:, None]
-        if not (numbers <= 0).any() and _takes_logarithm(design, column):
-            numbers = np.log(numbers)
-    else:
-        known = values.notna().to_numpy()[:, None]
-        numbers = np.where(known, pd.get_dummies(values).to_numpy(dtype=float), np.nan)
-    return _between(design, numbers)
-
-
-def _between(design: Design, values: np.ndarray) -> float:
-    """Give the share of the variation of columns, dims (llm, column), between families.
-
-    Of what is known; NaN where they do not vary.
-    """
-    known = ~np.isnan(values).any(axis=1)
-    centred = values[known] - values[known].mean(axis=0)
-    _, family = np.unique(design.family_of_llm[known], return_inverse=True)
-    n = np.bincount(family)
-    total = 0.0
-    for column in centred.T:
-        means = np.bincount(family, column) / n
-        total += float((n * means**2).sum())
-    whole = float((centred**2).sum())
-    return total / whole if whole > 0 else float("nan")
-
-
-def _caveat(design: Design, column: str) -> str:
-    """Say plainly what cannot be told of a feature."""
-    share, known = _between_of(design, column), _values(design, column).notna()
-    of = design.llms.loc[known, "family"].nunique()
-    families = count(of, "family", "families")
-    lacking = "" if known.all() else (
-        f" It is known of {int(known.sum())} of the {len(known)} LLMs; of the others it is drawn, "
-        "as if nobody kept quiet because of what it is."
-    )  # fmt: skip
-    if np.isnan(share):
-        return f"{column}: is the same for all LLMs, which say nothing of it.{lacking}"
-    if share > _MOSTLY_BETWEEN:
-        return (
-            f"{column}: {100 * share:.0f} % of its variation lies between the {families}. What "
-            "else families that differ in it have in common cannot be told from it, but for the "
-            f"prior of family effects.{lacking}"
-        )
-    return (
-        f"{column}: {100 * (1 - share):.0f} % of its variation lies within families, where LLMs "
-        f"share all else that their developers do not change along with it.{lacking}"
-    )
 
 
 def _order_of(labels: Sequence[Any]) -> Any:

@@ -22,6 +22,7 @@ import numpy as np
 from latentscale import coordinates
 from latentscale.coordinates import Variable
 from latentscale.kernels.callbacks import ARRAYS, INTEGERS, Callbacks, callbacks, directory_of
+from latentscale.slope_guess import SlopeGuess
 
 if TYPE_CHECKING:
     from latentscale.model import ScalingModel
@@ -68,6 +69,10 @@ class CompiledDensity:
     def about(self, guess: np.ndarray) -> CompiledDensity:
         """Give the same in coordinates about other rough expectations, dims (obs,)."""
         return self._with(guess=guess[self.order])
+
+    def with_slopes(self, guess: SlopeGuess) -> CompiledDensity:
+        """Give the same in coordinates of slopes that follow another guess of them."""
+        return self._with(**guess.arrays())
 
     def whitened(self, centre: np.ndarray, root: np.ndarray) -> CompiledDensity:
         """Give the same with shared parameters that are centre + root y at a point y."""

@@ -23,7 +23,7 @@ Here is what the coordinates are, and the arrays that their density is computed 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -35,6 +35,7 @@ from latentscale.kernels.benchmarks import LEAST, MOST
 from latentscale.kernels.laws import SUPPORTS
 from latentscale.likelihoods import likelihood_of
 from latentscale.priors import FAMILIES, REAL, UNIT, Prior
+from latentscale.slope_guess import no_guess
 from latentscale.spec import ModelSpec
 from latentscale.story import DRAWN, STANDARD, is_in, scipy_of
 from latentscale.transforms import bent_coordinate
@@ -111,6 +112,15 @@ def group_variables(design: Design, spec: ModelSpec) -> list[Variable]:
     return _variables(_GROUP_DIMS, design, spec)
 
 
+def parts_of(variables: Iterable[Variable]) -> dict[str, slice]:
+    """Say where each of some variables lies, one after the other."""
+    found, at = {}, 0
+    for variable in variables:
+        found[variable.name] = slice(at, at + variable.size)
+        at += variable.size
+    return found
+
+
 def reported_variables(design: Design, spec: ModelSpec) -> list[Variable]:
     """Give what the posterior reports, in the order in which the kernels write it."""
     inner = ("condition_z", "benchmark_slope")
@@ -125,7 +135,7 @@ def _variables(
     """Give variables with their shapes; one that the model lacks has no rows."""
     sizes = {dim: len(labels) for dim, labels in coords(design, spec).items()}
     sizes["free benchmark"] = sizes["benchmark"] - spec.skills
-    sizes["column"] = sizes["feature"] + 1  # the last is tuning
+    sizes["column"] = sizes["own_feature"] + 1  # the last is tuning
     found = []
     for name, dims in dims_of.items():
         shape = tuple(sizes[dim] for dim in dims)
@@ -157,7 +167,8 @@ def known_arrays(
 ) -> dict[str, np.ndarray]:
     """Give the arrays that the kernels read, by the names of their directory.
 
-    The rough expectations are those of :func:`first_guess`, and nothing is whitened.
+    The rough expectations are those of :func:`first_guess`; nothing is guessed of slopes, and
+    nothing is whitened.
     """
     shared, groups = shared_variables(design, spec), group_variables(design, spec)
     n_shared = sum(each.size for each in shared)
@@ -166,6 +177,7 @@ def known_arrays(
         **_llms(design, spec),
         **_suite(design, spec, priors),
         **_unknown(design),
+        **no_guess(len(design.encoding.names), spec.skills).arrays(),
         **_laws(shared, priors),
         "shapes": np.array([_rows_and_columns(each) for each in (*shared, *groups)]),
         "centre": np.zeros(n_shared),
@@ -229,6 +241,7 @@ def _suite(design: Design, spec: ModelSpec, priors: Mapping[str, Prior]) -> dict
         "placed": np.array([_is_placed(name, priors) for name in _PLACED]),
         "term": design.shrinkage.term,
         "is_step": design.encoding.is_step,
+        "own": design.shrinkage.own,
     }
 
 

@@ -27,11 +27,28 @@ class Derived:
         What it is, with its unit.
     compute : callable
         From a frame with the inputs to the values.
+    of_experts : tuple of str
+        More columns to look at, where the frame has them: only mixtures of experts do.
     """
 
     inputs: tuple[str, ...]
     what: str
     compute: Callable[[pd.DataFrame], pd.Series]
+    of_experts: tuple[str, ...] = ()
+
+
+_EXPERTS, _ACTIVE = "experts_per_token", "active_params_b"
+
+
+def _number_or(llms: pd.DataFrame, column: str, otherwise: float | pd.Series) -> pd.Series:
+    """Give a column of numbers that not all LLMs have, or that the frame lacks."""
+    absent = pd.Series(float("nan"), index=llms.index)
+    return pd.to_numeric(llms.get(column, absent), errors="coerce").fillna(otherwise)
+
+
+def _width(llms: pd.DataFrame) -> pd.Series:
+    """Feed-forward width that a token goes through: in a mixture, of its experts together."""
+    return llms["d_ff"] * _number_or(llms, _EXPERTS, 1.0)
 
 
 def _mlp_attention_ratio(llms: pd.DataFrame) -> pd.Series:
@@ -42,7 +59,7 @@ def _mlp_attention_ratio(llms: pd.DataFrame) -> pd.Series:
     """
     matrices = 2 + llms["activation"].astype(str).str.casefold().isin(GATED).astype(float)
     of_attention = 2 * llms["head_dim"] * (llms["n_heads"] + llms["n_kv_heads"])
-    return matrices.where(llms["activation"].notna()) * llms["d_ff"] / of_attention
+    return matrices.where(llms["activation"].notna()) * _width(llms) / of_attention
 
 
 DERIVED: Mapping[str, Derived] = {
@@ -50,13 +67,18 @@ DERIVED: Mapping[str, Derived] = {
         ("d_model", "n_layers"), "width over depth", lambda x: x["d_model"] / x["n_layers"]
     ),
     "mlp_ratio": Derived(
-        ("d_ff", "d_model"), "feed-forward width over width", lambda x: x["d_ff"] / x["d_model"]
+        ("d_ff", "d_model"),
+        "feed-forward width over width; in a mixture of experts, of those a token goes through",
+        lambda x: _width(x) / x["d_model"],
+        (_EXPERTS,),
     ),
     "mlp_attention_ratio": Derived(
         ("d_ff", "activation", "head_dim", "n_heads", "n_kv_heads"),
         "parameters of feed-forward layers over those of attention; a feed-forward layer has three "
-        f"matrices with the activations {', '.join(GATED)}, else two",
+        f"matrices with the activations {', '.join(GATED)}, else two; in a mixture of experts, of "
+        "those a token goes through",
         _mlp_attention_ratio,
+        (_EXPERTS,),
     ),
     "kv_head_ratio": Derived(
         ("n_kv_heads", "n_heads"),
@@ -70,9 +92,10 @@ DERIVED: Mapping[str, Derived] = {
     ),
     "compute": Derived(
         ("params_b", "tokens_t"),
-        "training compute in 1e21 FLOP, 6 times parameters times tokens; of a mixture of experts "
-        "it counts all of them",
-        lambda x: 6 * x["params_b"] * x["tokens_t"],
+        "training compute in 1e21 FLOP, 6 times parameters times tokens; in a mixture of experts, "
+        "of the parameters a token goes through",
+        lambda x: 6 * _number_or(x, _ACTIVE, x["params_b"]) * x["tokens_t"],
+        (_ACTIVE,),
     ),
 }
 
@@ -87,12 +110,18 @@ def inputs_of(names: Iterable[str]) -> set[str]:
     return {column for name in names for column in DERIVED[name].inputs}
 
 
+def of_experts(names: Iterable[str]) -> list[str]:
+    """Name the columns that derived features look at where a frame has them."""
+    return sorted({column for name in names for column in DERIVED[name].of_experts})
+
+
 def with_derived(llms: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
     """Add derived features to a frame that has their inputs.
 
     Parameters
     ----------
     llms : pandas.DataFrame
+        Mixtures of experts are those with ``experts_per_token`` and ``active_params_b``.
     names : sequence of str
         Keys of :data:`DERIVED`.
 

@@ -53,6 +53,8 @@ class Symbol:
         The name under which that distribution can be overridden.
     sampled : bool
         Whether it has free parameters of its own, one for each element.
+    free : tuple of str, optional
+        Dims of those parameters, where some elements are fixed.
     """
 
     name: str
@@ -60,6 +62,7 @@ class Symbol:
     formula: str
     prior: str | None = None
     sampled: bool = True
+    free: tuple[str, ...] | None = None
 
 
 def equations(spec: ModelSpec) -> tuple[str, ...]:
@@ -91,6 +94,7 @@ def equations(spec: ModelSpec) -> tuple[str, ...]:
     if spec.shrunk:
         own += [
             "feature_slope_pk ~ relevance_t(p) times its prior, for columns that are shrunk",
+            "benchmark_slope_jp = 0, for columns that are shrunk",
             "relevance_t = s_t / sqrt(1 + s_t^2), s_t = relevance_scale relevance_local_t",
         ]
     if spec.developers:
@@ -144,7 +148,7 @@ def n_free_parameters(model: ScalingModel) -> int:
     66
     """
     sizes = _sizes(model)
-    return sum(_n_elements(s.dims, sizes) for s in symbols(model.spec) if s.sampled)
+    return sum(_n_elements(s.free or s.dims, sizes) for s in symbols(model.spec) if s.sampled)
 
 
 def model_text(model: ScalingModel) -> str:
@@ -242,8 +246,13 @@ def _score_symbols(spec: ModelSpec) -> list[Symbol]:
     if spec.benchmark_slopes:
         beyond = ", orthogonal to the loadings"
         found += [
-            Symbol("benchmark_slope", (*one, "feature"), f"Normal(0, slope_scale){beyond}"),
-            Symbol("slope_scale", ("feature",), "{}", "slope_scale"),
+            Symbol(
+                "benchmark_slope",
+                (*one, "feature"),
+                f"Normal(0, slope_scale){beyond}",
+                free=(*one, "own_feature"),
+            ),
+            Symbol("slope_scale", ("own_feature",), "{}", "slope_scale"),
             Symbol("benchmark_tuning", one, f"Normal(0, tuning_scale){beyond}"),
             Symbol("tuning_scale", (), "{}", "tuning_scale"),
         ]

@@ -138,6 +138,7 @@ class Design:
             "benchmark": list(self.benchmarks),
             "skill": list(skills),
             "feature": list(self.encoding.names),
+            "own_feature": [self.encoding.names[position] for position in self.shrinkage.own],
             "contrast": list(range(1, len(skills))),
             "slope_feature": list(slope_features),
             "condition": list(self.conditions),

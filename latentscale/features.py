@@ -18,7 +18,7 @@ import pandas as pd
 from formulaic.errors import FormulaicError
 from pandas.api.types import is_bool_dtype, is_datetime64_any_dtype, is_numeric_dtype
 
-from latentscale.derived import names_in, with_derived
+from latentscale.derived import names_in, of_experts, with_derived
 from latentscale.errors import FeatureError
 from latentscale.formulas import (
     parse,
@@ -105,6 +105,10 @@ class FeatureEncoding:
         """Which design columns are steps of monotone terms, dims (feature,)."""
         return np.array([is_step(name) for name in self.names])
 
+    def takes_logarithm(self, feature: str) -> bool:
+        """Say whether the formula takes the logarithm of a feature."""
+        return any(f"log({feature})" in name for name in self.names)
+
     def encode(self, llms: pd.DataFrame) -> pd.DataFrame:
         """Encode LLMs as the fitted ones were.
 
@@ -130,7 +134,8 @@ class FeatureEncoding:
 
     def plain(self, llms: pd.DataFrame) -> pd.DataFrame:
         """Give the variables of the formula, dates in years; what is unknown is NaN."""
-        frame = _in_years(llms.reindex(columns=list(self.columns)), self.dates)
+        looked_at = [*self.columns, *of_experts(self.derived)]
+        frame = _in_years(llms.reindex(columns=list(dict.fromkeys(looked_at))), self.dates)
         return with_derived(frame, self.derived)
 
     def encode_plain(self, plain: pd.DataFrame, tuned: pd.Series | None) -> pd.DataFrame:
@@ -259,7 +264,8 @@ def learn_encoding(formula: str, llms: pd.DataFrame) -> FeatureEncoding:
     _require_finite(columns, llms)
     _require_some_known(columns, llms)
     dates = frozenset(name for name in columns if is_datetime64_any_dtype(llms[name]))
-    frame = with_derived(_in_years(llms[list(columns)], dates), derived)
+    looked_at = [*columns, *(name for name in of_experts(derived) if name in llms)]
+    frame = with_derived(_in_years(llms[list(dict.fromkeys(looked_at))], dates), derived)
     levels = _levels(frame[[name for name in variables if name not in derived]])
     whole = _with_placeholders(frame, levels)
     standardised = with_standardised_factors(parsed, whole)

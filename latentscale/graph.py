@@ -21,8 +21,9 @@ Identification. A skill has no scale, origin, sign or direction of its own:
 
 ``rise`` is the link (:mod:`latentscale.links`): a sigmoid, more or less asymmetric.
 
-Slopes of features that are shrunk are relative to the relevance of their term, a regularised
-horseshoe with a slab of one (Piironen and Vehtari 2017, Electronic Journal of Statistics 11)::
+Features that are shrunk move skills alone, no benchmark beyond them: benchmark_slope_j is zero
+there. Their slopes are relative to the relevance of their term, a regularised horseshoe with a slab
+of one (Piironen and Vehtari 2017, Electronic Journal of Statistics 11)::
 
     relevance_t = s_t / sqrt(1 + s_t^2),    s_t = relevance_scale relevance_local_t
 
@@ -129,7 +130,7 @@ def build_graph(design: Design, spec: ModelSpec, priors: Mapping[str, Prior]) ->
         loading = _loading(design, spec, priors)
         scatter = _scatter(spec, priors)
         explained = _explained_ability(data, design, priors, relevance)
-        own_slopes = _benchmark_slopes(data, design, spec, priors, loading, relevance)
+        own_slopes = _benchmark_slopes(data, design, spec, priors, loading)
         scales = _scales(spec, priors)
         effects = _effects(data, scales)
         _sum_out_unknown(design, effects, scales)
@@ -343,24 +344,23 @@ def _benchmark_slopes(
     spec: ModelSpec,
     priors: Mapping[str, Prior],
     loading: Any,
-    relevance: Any,
 ) -> Any:
     """x_i benchmark_slope_j + tuned_i benchmark_tuning_j: beyond the slopes of skills; (obs,).
 
     A slope shared by all benchmarks in proportion to their loadings is a slope of the skills. Only
-    the part orthogonal to the loadings is left here, or the two would trade off without end. Steps
-    of monotone terms have none.
+    the part orthogonal to the loadings is left here, or the two would trade off without end. In
+    features that are shrunk benchmarks have none.
     """
     if not spec.benchmark_slopes:
         return 0.0
-    slope_scale = priors["slope_scale"].declare("slope_scale", dims="feature")
+    slope_scale = priors["slope_scale"].declare("slope_scale", dims="own_feature")
     tuning_scale = priors["tuning_scale"].declare("tuning_scale", dims=None)
-    slope_z = pm.Normal("benchmark_slope_z", 0, 1, dims=("benchmark", "feature"))
+    slope_z = pm.Normal("benchmark_slope_z", 0, 1, dims=("benchmark", "own_feature"))
     tuning_z = pm.Normal("benchmark_tuning_z", 0, 1, dims="benchmark")
     directions = _orthogonal_columns(loading, spec.skills)
-    if relevance is not None:
-        slope_scale = slope_scale * relevance
-    slope = _beyond(slope_scale * slope_z, directions) * ~design.encoding.is_step
+    own = _beyond(slope_scale * slope_z, directions)
+    none = pt.zeros((len(design.benchmarks), len(design.encoding.names)))
+    slope = pt.set_subtensor(none[:, design.shrinkage.own], own)
     tuning = _beyond(tuning_scale * tuning_z, directions)
     pm.Deterministic("benchmark_slope", slope, dims=("benchmark", "feature"))
     pm.Deterministic("benchmark_tuning", tuning, dims="benchmark")

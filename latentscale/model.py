@@ -93,7 +93,8 @@ class ScalingModel:
     deviations : bool, default True
         Let families and recipes deviate from their skills on single benchmarks.
     benchmark_slopes : bool, default True
-        Let each benchmark have slopes of its own, shrunk towards what its skills say.
+        Let each benchmark have slopes of its own in the columns that ``shrunk`` does not name,
+        and in tuning, shrunk towards what its skills say.
     family_slopes : sequence of str, default ()
         Columns of the design (such as ``"log(params_b)"``) whose slopes differ between families.
     squares : sequence of str, optional
@@ -105,8 +106,9 @@ class ScalingModel:
         else none.
     shrunk : sequence of str, optional
         Columns of the design whose slopes are shrunk towards none together, by a regularised
-        horseshoe: few of them matter, and nobody knows which. Default: all columns but those made
-        of size, tokens, date and tuning. Steps of monotone terms always are.
+        horseshoe: few of them matter, and nobody knows which. They move skills, and no benchmark
+        beyond its skills. Default: all columns but those made of size, tokens, date and tuning.
+        Steps of monotone terms always are.
     developers : bool, optional
         Let families of one developer be alike: a family's effect and deviations are then about
         those of its developer. Default: if the LLMs have the column ``developer``, and one of them

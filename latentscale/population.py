@@ -26,8 +26,6 @@ from latentscale.features import FeatureEncoding
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
-# Correlations of as few families as this are halved, of as many more hardly touched.
-_PRIOR_FAMILIES = 5
 # The least variance of a combination of numbers, as a share: few families, many numbers.
 _LEAST_VARIANCE = 0.02
 # Below this variance a combination of unknown numbers counts as known.
@@ -238,12 +236,17 @@ def _each_family_as_much(family: np.ndarray) -> np.ndarray:
 def _covariance(frame: pd.DataFrame, ddof: int = 1) -> np.ndarray:
     """Estimate a covariance from rows that are partly unknown, sure to be positive definite.
 
-    Correlations are shrunk by how few rows have both numbers.
+    Correlations of as few rows as there are numbers are halved, of many more hardly touched.
     """
+    # Of the bundled base LLMs with 13 numbers, each predicted of a family left out from its others:
+    # log density -1.01 on average, and tokens off by 0.48, on scales where families vary by 1. With
+    # a constant 5 in place of 13, -1.11 and 0.52; with 26, -1.05 and 0.50. With the 3 numbers of
+    # the default formula, -0.93 and 0.51; with 6, -0.96 and 0.52.
+    prior = frame.shape[1]
     n = frame.notna().astype(float).T @ frame.notna().astype(float)
     variances = frame.var(ddof=ddof).fillna(0).to_numpy()
     scale = np.sqrt(np.maximum(variances, _LEAST_VARIANCE**2))
-    correlation = frame.corr(min_periods=3).fillna(0).to_numpy() * n / (n + _PRIOR_FAMILIES)
+    correlation = frame.corr(min_periods=3).fillna(0).to_numpy() * n / (n + prior)
     correlation = np.array(correlation)
     np.fill_diagonal(correlation, 1.0)
     size, directions = np.linalg.eigh(correlation)

@@ -121,12 +121,15 @@ DEFAULTS: Mapping[str, DefaultPrior] = {
         "a standard deviation of a feature moves ability by up to two logits of the anchor",
     ),
     "relevance_scale": DefaultPrior(
-        Prior("LogNormal", mu=-3, sigma=1),
-        "the median feature keeps 1 to 25 % of its prior",
+        Prior("LogNormal", mu=-4.3, sigma=1),
+        "three of twenty features matter, as far as fifty families can say (arXiv 1707.01694, "
+        "equation 11): the median one keeps 0.2 to 10 % of its prior",
     ),
     "relevance_local": DefaultPrior(
-        Prior("HalfCauchy", beta=1),
-        "the horseshoe's: a few features escape what shrinks the others (arXiv 1707.01694)",
+        Prior("HalfStudentT", nu=3, sigma=1),
+        "a few features escape what shrinks the others (arXiv 1707.01694). With tails as heavy as "
+        "a half-Cauchy's one of two alike features has all or nothing, and chains are caught: on "
+        "the bundled base LLMs R-hat is 1.27 after 400 draws, with these 1.03",
     ),
     "tuning_shift": DefaultPrior(
         Prior("Normal", mu=0, sigma=1), "tuning moves a skill by up to two logits of its anchor"

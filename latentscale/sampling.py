@@ -90,7 +90,7 @@ def _with_nutpie(model: ScalingModel, **settings: Any) -> xr.DataTree:
 
     density = compile_density(model)
     near = approximation_of(model, density, settings["cores"])
-    density = density.about(near.guess).whitened(near.mean, near.root)
+    density = near.coordinates(density).whitened(near.mean, near.root)
     tree = _nutpie_run(density.for_nutpie(_StandardNormal(density.size)), settings)
     groups = {name: tree[name].to_dataset() for name in ("posterior", "sample_stats")}
     return xr.DataTree.from_dict(groups)

@@ -33,6 +33,18 @@ class Shrinkage:
     terms: tuple[str, ...]
     term: np.ndarray
 
+    @property
+    def own(self) -> np.ndarray:
+        """The features in which benchmarks have slopes of their own, dims (own_feature,).
+
+        Those that are not shrunk: what few families say of the others is told of skills alone. (On
+        the bundled base LLMs, families left out, 16 shrunk terms make the error 4.0 % smaller than
+        scale alone; with slopes of benchmarks in them 2.1 %, and fits take a fifth longer.) And
+        scores have to rise with skills, if these rise by steps of a monotone term.
+        """
+        found: np.ndarray = np.flatnonzero(self.term < 0)
+        return found
+
 
 def shrinkage_of(encoding: FeatureEncoding, shrunk: Sequence[str]) -> Shrinkage:
     """Give each shrunk design column its term: a category's columns have one, a smooth's bends too.

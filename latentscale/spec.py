@@ -48,7 +48,7 @@ class ModelSpec:
     deviations : bool
         Let families and recipes deviate from their skills on single benchmarks.
     benchmark_slopes : bool
-        Let each benchmark have slopes of its own, shrunk towards what its skills say.
+        Let each benchmark have slopes of its own in what is not shrunk.
     family_slopes : tuple of str
         Design columns whose slopes differ between families.
     squares : tuple of str

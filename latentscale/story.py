@@ -44,11 +44,11 @@ DRAWN: Mapping[str, tuple[str, ...]] = {
     "total_loading": ("benchmark",),
     "loading_contrast": ("benchmark", "contrast"),
     "difficulty": ("benchmark",),
-    "slope_scale": ("feature",),
+    "slope_scale": ("own_feature",),
     "tuning_scale": (),
     "condition_scale": ("condition",),
     "condition_z": ("benchmark", "condition"),
-    "benchmark_slope_z": ("benchmark", "feature"),
+    "benchmark_slope_z": ("benchmark", "own_feature"),
     "benchmark_tuning_z": ("benchmark",),
     "developer_deviation_scale": ("benchmark",),
     "developer_deviation_z": ("developer", "benchmark"),
@@ -152,7 +152,7 @@ def tell(s: xr.Dataset, design: Design, spec: ModelSpec) -> xr.Dataset:
     told["difficulty"] = s["difficulty"]
     eta = told["difficulty"] + xr.dot(told["ability"], told["loading"], dim="skill")
     if spec.benchmark_slopes:
-        told |= _benchmark_slopes(s, told["loading"], relevance, design)
+        told |= _benchmark_slopes(s, told["loading"])
         eta = eta + xr.dot(of_benchmarks, told["benchmark_slope"], dim="feature")
         eta = eta + tuned * told["benchmark_tuning"]
     if spec.conditions:
@@ -328,12 +328,7 @@ def _feature_slopes(
     return slope.transpose("feature", "skill")
 
 
-def _benchmark_slopes(
-    s: xr.Dataset,
-    loading: xr.DataArray,
-    relevance: Mapping[str, xr.DataArray],
-    design: Design,
-) -> dict[str, xr.DataArray]:
+def _benchmark_slopes(s: xr.Dataset, loading: xr.DataArray) -> dict[str, xr.DataArray]:
     """Tell slopes of benchmarks: what is orthogonal, over benchmarks, to every skill's loadings."""
     directions = np.linalg.qr(loading.to_numpy())[0]
 
@@ -341,11 +336,10 @@ def _benchmark_slopes(
         values = effect.to_numpy()
         return effect.copy(data=values - directions @ (directions.T @ values))
 
-    scale = s["slope_scale"] * relevance["of feature"] if relevance else s["slope_scale"]
-    slope = (scale * s["benchmark_slope_z"]).transpose("benchmark", "feature")
-    has_slope = xr.DataArray(~design.encoding.is_step, coords={"feature": s["feature"]})
+    own = (s["slope_scale"] * s["benchmark_slope_z"]).transpose("benchmark", "own_feature")
+    slope = beyond(own).rename(own_feature="feature").reindex(feature=s["feature"], fill_value=0.0)
     return {
-        "benchmark_slope": beyond(slope) * has_slope,
+        "benchmark_slope": slope,
         "benchmark_tuning": beyond(s["tuning_scale"] * s["benchmark_tuning_z"]),
         "slope_scale": s["slope_scale"],
         "tuning_scale": s["tuning_scale"],
@@ -372,8 +366,8 @@ def _ordered(told: Mapping[str, xr.DataArray]) -> xr.Dataset:
     """Put dims in the order of the posterior's."""
     groups = ("developer", "family", "recipe", "llm")
     order = (
-        *groups, "benchmark", "condition", "feature", "slope_feature", "skill", "term",
-        "unknown_family",
+        *groups, "benchmark", "condition", "feature", "own_feature", "slope_feature", "skill",
+        "term", "unknown_family",
     )  # fmt: skip
     return xr.Dataset({name: value.transpose(*order, missing_dims="ignore")
                        for name, value in told.items()})  # fmt: skip

@@ -59,7 +59,7 @@ _DIMS: dict[str, tuple[str, ...]] = {
     "difficulty": ("benchmark",),
     "benchmark_slope": ("benchmark", "feature"),
     "benchmark_tuning": ("benchmark",),
-    "slope_scale": ("feature",),
+    "slope_scale": ("own_feature",),
     "tuning_scale": (),
     "family_deviation": ("family", "benchmark"),
     "recipe_deviation": ("recipe", "benchmark"),
@@ -307,12 +307,13 @@ def _slopes(
         return {}
     n_benchmarks, n_features = len(design.benchmarks), len(design.encoding.names)
     raw = _around(np.zeros((n_benchmarks, n_features + 1)), 0.05, n, rng)
+    raw[..., :-1][..., design.shrinkage.term >= 0] = 0.0
     basis = np.linalg.qr(loading)[0]
     raw = raw - np.einsum("sjk,sik,sip->sjp", basis, basis, raw)
     return {
         "benchmark_slope": raw[..., :-1],
         "benchmark_tuning": raw[..., -1],
-        "slope_scale": _about(np.full(n_features, 0.06), 0.3, n, rng),
+        "slope_scale": _about(np.full(len(design.shrinkage.own), 0.06), 0.3, n, rng),
         "tuning_scale": _about(np.array(0.06), 0.3, n, rng),
     }
 

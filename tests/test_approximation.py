@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from graph_points import FEATURES, small
 
 from latentscale import approximation
 from latentscale.approximation import approximate, inverse_root, points_for
+from latentscale.compiled_density import compile_density
 from latentscale.errors import SamplingError
 
 N, SHARED = 7, 3
@@ -40,7 +43,7 @@ class FakeModel:
     """Stands for a model: what is asked of it is exchanged."""
 
     design: None = None
-    spec: None = None
+    spec: SimpleNamespace = field(default_factory=lambda: SimpleNamespace(shrunk=()))
     priors: None = None
 
 
@@ -125,3 +128,21 @@ def test_the_inverse_root_is_bounded_where_nothing_is_known():
 @pytest.mark.parametrize(("n_obs", "n"), [(100, 16), (2_500, 16), (3_000, 12), (90_000, 4)])
 def test_the_more_scores_the_fewer_points(n_obs, n):
     assert points_for(n_obs) == n
+
+
+def test_where_slopes_are_shrunk_coordinates_follow_what_scores_say_of_them():
+    model = small(skills=1, likelihood="normal", features=FEATURES, n_families=6).model
+    density, design = compile_density(model), model.design
+    near = approximate(model, density, cores=2)
+    follows = (design.shrinkage.term >= 0) & ~design.encoding.is_step
+    assert (near.slopes.information[follows] > 0).any()
+    assert not near.slopes.information[~follows].any()
+    assert not near.slopes.pull[~follows].any()
+    found = approximate(model, density, cores=2, start=near)
+    assert found.slopes is near.slopes
+
+    point = np.zeros(density.size)
+    point[: density.n_shared] = near.mean
+    same = density.about(near.guess).with_slopes(near.slopes).report(point[None])
+    [slope] = near.coordinates(density).report(point[None])["feature_slope"]
+    np.testing.assert_array_equal(slope, same["feature_slope"][0])

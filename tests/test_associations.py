@@ -141,6 +141,24 @@ def test_what_varies_between_families_alone_is_said_so():
     assert repr(found).endswith("\n".join(found.caveats.values()))
 
 
+def test_kinds_of_few_developers_are_named():
+    table = ls.load_leaderboard(benchmarks=["HellaSwag", "MMLU"])
+    owner, family = table.llms["developer"], table.llms["family"]
+    kind = owner.map({"Meta": "meta's", "Google": "google's"}).where(family != "gemma", "alibi")
+    kind = kind.where(owner != "Mistral AI", "alibi").fillna("rotary")
+    table = ls.ScoreTable.from_long(
+        table.scores, table.llms.assign(kind=kind), table.benchmarks, missing="keep"
+    )
+    settings = {"skills": 1, "draws": 5, "table": table, "features": "log(params_b) + kind"}
+    found = fake_fit(**settings).contrast("kind", "alibi", "rotary").caveats["kind"]
+    assert found.endswith(
+        " Some kinds are of few alone, and cannot be told from these: 'alibi' of 'Google' and "
+        "'Mistral AI', \"google's\" of 'Google', \"meta's\" of 'Meta'."
+    )
+    found = fake_fit(**settings, developers=False).feature_effects().caveats["kind"]
+    assert "\"google's\" of 'gemma-2' and 'recurrentgemma'" in found
+
+
 @pytest.mark.parametrize(
     ("action", "said"),
     [

@@ -12,6 +12,7 @@ from latentscale.coordinates import first_guess, group_variables, reported_varia
 from latentscale.graph import REPORTED, kept_variables
 from latentscale.links import rise_and_slope
 from latentscale.priors import Prior
+from latentscale.slope_guess import SlopeGuess, guess_slopes
 
 SLOPES = ("log(params_b)",)
 VARIANTS = {
@@ -110,10 +111,8 @@ def plain_values(plain, reported, model):
             continue
         name, scale = of_z.get(rv.name, (rv.name, None))
         value = reported[name]
-        if name == "benchmark_slope" and model.spec.shrunk:
-            scale_of = reported["slope_scale"] * relevance_of(model, reported)
-            found[rv.name] = value / scale_of
-            continue
+        if name == "benchmark_slope":
+            value = value[:, model.design.shrinkage.own]
         if name in ABOUT_DEVELOPERS and model_has_developers(plain):
             of_developers = reported[name.replace("family", "developer")]
             value = value - of_developers[plain["developer_of_family"].get_value()]
@@ -146,13 +145,22 @@ def log_volumes(density, plain, values_at, at, model):
     for name in ("total_loading", "loading_contrast"):
         if name in plain.named_vars and model.priors[name].support == "a real number":
             total += log_volume(values_at, at, parts[name], [name])
+    if spec.shrunk:
+        total += log_volume(values_at, at, parts["feature_slope"], ["feature_slope_z"])
     if spec.benchmark_slopes:
         slopes = ["benchmark_slope_z", "benchmark_tuning_z"]
         total += log_volume(values_at, at, parts["benchmark_slope"], slopes)
         # Along the loadings the plain coordinates have standard Normals that do nothing.
-        n_columns = len(model.design.encoding.names) + 1
+        n_columns = len(model.design.shrinkage.own) + 1
         total += spec.skills * n_columns * np.log(2 * np.pi) / 2
     return total
+
+
+def wild_guess(model):
+    """Give a guess of slopes that has nothing to do with the scores."""
+    rng, shape = np.random.default_rng(7), (len(model.design.encoding.names), model.spec.skills)
+    axes = np.linalg.qr(rng.standard_normal((*shape, shape[1])))[0]
+    return SlopeGuess(axes, rng.exponential(20, shape), rng.normal(0, 5, shape))
 
 
 @pytest.mark.parametrize("settings", VARIANTS.values(), ids=VARIANTS.keys())
@@ -161,7 +169,8 @@ def test_the_density_is_that_of_the_plain_graph_with_the_jacobian(settings, monk
     plain_density = plain.compile_logp(mode=MODE)
     # Expectations that have nothing to do with the scores, some of them impossible.
     absurd = np.random.default_rng(5).uniform(-0.1, 1.1, model.design.n_obs)
-    for density in (UncompiledDensity(model), UncompiledDensity(model, guess=absurd)):
+    wild = wild_guess(model).arrays()
+    for density in (UncompiledDensity(model), UncompiledDensity(model, guess=absurd, **wild)):
 
         def values_at(at, density=density):
             return plain_values(plain, density.report(at), model)
@@ -178,14 +187,68 @@ def test_the_density_is_that_of_the_plain_graph_with_the_jacobian(settings, monk
         np.testing.assert_allclose(density.at(at)[0], expected, rtol=1e-6)
 
 
-def test_steps_of_monotone_terms_rise_with_their_skills_alone(monkeypatch):
+def test_the_gradient_knows_the_guess_of_slopes(monkeypatch):
+    model, _ = built({"skills": 2, "features": FEATURES, "n_families": 6}, monkeypatch)
+    density = UncompiledDensity(model, **wild_guess(model).arrays())
+    at, step = density.somewhere(), 1e-5
+    for name in ("feature_slope", "relevance_scale", "relevance_local", "family_scale"):
+        direction, part = np.zeros(density.size), density.parts[name]
+        direction[part] = np.random.default_rng(6).standard_normal(part.stop - part.start)
+        ahead, behind = (density.at(at + s * direction)[0] for s in (step, -step))
+        expected = (ahead - behind) / (2 * step)
+        np.testing.assert_allclose(density.at(at)[1] @ direction, expected, rtol=1e-5, atol=1e-5)
+
+
+def test_a_slope_is_where_the_guess_has_it_and_as_wide(monkeypatch):
+    model, _ = built({"skills": 2, "features": FEATURES, "n_families": 6}, monkeypatch)
+    design = model.design
+    [p] = np.flatnonzero((design.shrinkage.term == 0) & ~design.encoding.is_step)[:1]
+    # Scores say that slopes are (0.3, -0.2) with such a covariance; relevance is 0.4.
+    told, r = np.array([0.3, -0.2]), 0.4
+    information = np.linalg.inv([[0.01, 0.004], [0.004, 0.02]])
+    of_z = np.eye(2) + r**2 * information
+    mean, at = UncompiledDensity(model).somewhere(), UncompiledDensity(model).parts
+    n = at["benchmark_slope"].stop
+    mean, covariance = mean[:n], np.eye(n)
+    own = np.arange(at["feature_slope"].start, at["feature_slope"].stop).reshape(-1, 2)[p]
+    mean[own] = np.linalg.solve(of_z, r * information @ told)
+    covariance[np.ix_(own, own)] = np.linalg.inv(of_z)
+    values, vectors = np.linalg.eigh(covariance)
+    root = (vectors * np.sqrt(values)) @ vectors.T
+    relevance = np.full(len(design.shrinkage.terms), r)
+    guess = guess_slopes(design, at, mean, root, relevance)
+    axes = guess.axes[p]
+    np.testing.assert_allclose((axes * guess.information[p]) @ axes.T, information)
+    np.testing.assert_allclose(axes @ guess.pull[p], information @ told)
+    assert (guess.information[design.encoding.is_step] == 0).all()
+
+    # At the coordinates of zero slopes have the mean that follows, and of one they are a standard
+    # deviation off along an axis, whatever the relevance.
+    density = UncompiledDensity(model, **guess.arrays())
+    point = density.somewhere()
+    point[own] = 0.0
+    found = density.report(point)
+    r = found["relevance"][0]
+    covariance = np.linalg.inv(np.eye(2) / r**2 + information)
+    middle = covariance @ information @ told
+    np.testing.assert_allclose(found["feature_slope"][p], middle)
+    for i in range(2):
+        point[own] = np.eye(2)[i]
+        off = density.report(point)["feature_slope"][p] - middle
+        np.testing.assert_allclose(off @ np.linalg.solve(covariance, off), 1.0)
+
+
+def test_what_is_shrunk_moves_skills_alone_and_steps_rise_with_them(monkeypatch):
     model, _ = built({"skills": 2, "features": FEATURES, "n_families": 6}, monkeypatch)
     density, is_step = UncompiledDensity(model), model.design.encoding.is_step
     found = density.report(density.somewhere())
     assert is_step.sum() == 2
     assert (found["feature_slope"][is_step] > 0).all()
-    assert not found["benchmark_slope"][:, is_step].any()
-    assert found["benchmark_slope"][:, ~is_step].all()
+    is_shrunk = model.design.shrinkage.term >= 0
+    assert is_shrunk[is_step].all()
+    assert 0 < is_shrunk.sum() < len(is_shrunk)
+    assert not found["benchmark_slope"][:, is_shrunk].any()
+    assert found["benchmark_slope"][:, ~is_shrunk].all()
     at, step = density.somewhere(), 1e-5
     for name in ("feature_slope", "benchmark_slope", "slope_scale", "relevance_local"):
         direction, part = np.zeros(density.size), density.parts[name]

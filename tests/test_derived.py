@@ -36,8 +36,14 @@ def value_of(llms, name, llm):
         ("mlp_attention_ratio", "meta-llama/Llama-2-70b-hf", 3 * 28672 / (2 * 128 * (64 + 8))),
         ("kv_head_ratio", "meta-llama/Llama-2-70b-hf", 8 / 64),
         ("kv_head_ratio", "huggyllama/llama-7b", 1.0),
+        # Two of eight experts, and six of 64.
+        ("mlp_ratio", "mistralai/Mixtral-8x7B-v0.1", 2 * 14336 / 4096),
+        ("mlp_ratio", "deepseek-ai/deepseek-moe-16b-base", 6 * 1408 / 2048),
+        ("mlp_attention_ratio", "mistralai/Mixtral-8x7B-v0.1",
+         2 * 3 * 14336 / (2 * 128 * (32 + 8))),
+        ("compute", "deepseek-ai/DeepSeek-V2", 6 * 21.0 * 8.1),
     ],
-)
+)  # fmt: skip
 def test_values_of_well_known_llms(llms, name, llm, expected):
     assert value_of(llms, name, llm) == pytest.approx(expected)
 
@@ -59,6 +65,7 @@ def test_what_is_not_known_of_the_inputs_is_not_known_of_the_ratio(llms, name):
 
 def test_a_formula_may_name_them(llms):
     known = llms.dropna(subset=["params_b", "tokens_t", "d_ff", "d_model"])
+    known = known[known["experts_per_token"].isna()]
     encoding = learn_encoding("log(compute) + mlp_ratio", known)
     assert encoding.columns == ("d_ff", "d_model", "params_b", "tokens_t")
     assert encoding.names == ("log(compute)", "mlp_ratio")
@@ -66,6 +73,17 @@ def test_a_formula_may_name_them(llms):
     np.testing.assert_allclose(
         encoding.encode(known)["mlp_ratio"], (ratio - ratio.mean()) / ratio.std()
     )
+
+
+def test_a_formula_looks_at_experts_where_the_frame_has_them(llms):
+    rows = llms.loc[["huggyllama/llama-7b", "mistralai/Mixtral-8x7B-v0.1", "openai-community/gpt2"]]
+    encoding = learn_encoding("mlp_ratio", rows)
+    assert encoding.columns == ("d_ff", "d_model")
+    np.testing.assert_allclose(encoding.plain(rows)["mlp_ratio"], [11008 / 4096, 7.0, 4.0])
+    dense = rows.drop(columns="experts_per_token")
+    np.testing.assert_allclose(encoding.plain(dense)["mlp_ratio"], [11008 / 4096, 3.5, 4.0])
+    without = learn_encoding("mlp_ratio", dense)
+    np.testing.assert_allclose(without.plain(rows)["mlp_ratio"], [11008 / 4096, 7.0, 4.0])
 
 
 def test_a_column_of_that_name_goes_before():

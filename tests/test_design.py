@@ -275,6 +275,7 @@ def test_coords_name_every_dim(table):
         "skill": ["skill 1", "skill 2"],
         "contrast": [1],
         "feature": ["log(params_b)", "log(params_b)^2", "tuned:log(params_b)"],
+        "own_feature": ["log(params_b)", "log(params_b)^2", "tuned:log(params_b)"],
         "slope_feature": ["log(params_b)"],
         "term": [],
         "unknown_family": [],

@@ -161,7 +161,7 @@ DIMS = {
     "difficulty": ("benchmark",),
     "benchmark_slope": ("benchmark", "feature"),
     "benchmark_tuning": ("benchmark",),
-    "slope_scale": ("feature",),
+    "slope_scale": ("own_feature",),
     "tuning_scale": (),
     "condition_shift": ("benchmark", "condition"),
     "condition_scale": ("condition",),

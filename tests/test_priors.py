@@ -20,8 +20,8 @@ def message_of(action, *args, **kwargs):
 def test_the_variables_with_a_prior_and_the_defaults():
     assert {name: repr(default.prior) for name, default in DEFAULTS.items()} == {
         "feature_slope": "Normal(mu=0, sigma=1)",
-        "relevance_scale": "LogNormal(mu=-3, sigma=1)",
-        "relevance_local": "HalfCauchy(beta=1)",
+        "relevance_scale": "LogNormal(mu=-4.3, sigma=1)",
+        "relevance_local": "HalfStudentT(nu=3, sigma=1)",
         "tuning_shift": "Normal(mu=0, sigma=1)",
         "family_scale": "LogNormal(mu=-0.5, sigma=0.7)",
         "developer_ratio": "LogNormal(mu=0, sigma=0.5)",
@@ -63,7 +63,7 @@ def test_every_default_has_a_reason():
         ("developer_deviation_scale", 0.036, 0.19),
         ("family_deviation_scale", 0.06, 0.4),
         ("recipe_deviation_scale", 0.06, 0.4),
-        ("relevance_scale", 0.0096, 0.26),
+        ("relevance_scale", 0.002, 0.1),
         ("ceiling_share", 0.55, 1),
         ("asymmetry", 0.14, 7),
         ("precision", 75, 1200),

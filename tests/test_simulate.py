@@ -73,12 +73,9 @@ def in_position(simulation):
     """
     sampled, truth = drawn_in(simulation).copy(), simulation.truth
     if "slope_scale" in truth:
-        relevance = np.ones(truth.sizes["feature"])
-        if "relevance" in truth:
-            terms = simulation.model.design.shrinkage.term
-            relevance = np.append(truth["relevance"], 1.0)[terms]
-        slope = truth["benchmark_slope"] / (truth["slope_scale"] * relevance)
-        sampled["benchmark_slope_z"] = slope.transpose("benchmark", "feature")
+        own = truth["benchmark_slope"].rename(feature="own_feature")
+        slope = own.sel(own_feature=truth["own_feature"]) / truth["slope_scale"]
+        sampled["benchmark_slope_z"] = slope.transpose("benchmark", "own_feature")
         sampled["benchmark_tuning_z"] = truth["benchmark_tuning"] / truth["tuning_scale"]
     return sampled
 

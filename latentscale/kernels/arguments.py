@@ -117,6 +117,8 @@ class Suite(NamedTuple):
         The term with which the feature's slopes are shrunk, or -1.
     is_step : int, dims (feature,)
         Whether it is a step of a monotone term.
+    own : int, dims (own_feature,)
+        The features in which benchmarks have slopes of their own.
     n_tuned
         How many LLMs are tuned.
     """
@@ -129,7 +131,24 @@ class Suite(NamedTuple):
     placed: Any
     term: Any
     is_step: Any
+    own: Any
     n_tuned: Any
+
+
+class SlopeGuess(NamedTuple):
+    """What scores say roughly of slopes that are shrunk, along axes of skills.
+
+    Attributes
+    ----------
+    axes : dims (feature, skill times axis)
+        Orthonormal, of each feature row by row.
+    information, pull : dims (feature, axis)
+        Zeros, where coordinates are to be slopes over their relevance.
+    """
+
+    axes: Any
+    information: Any
+    pull: Any
 
 
 class Laws(NamedTuple):
@@ -157,9 +176,9 @@ class Shared(NamedTuple):
     """The parameters that all LLMs share, in the order of the sampler's coordinates.
 
     Dims are those of the graph's variables; one that a model lacks has no rows. ``condition_z`` is
-    a shift relative to its scale; ``benchmark_slope`` has the free benchmarks, in features and last
-    in tuning. Where features are shrunk, ``feature_slope`` is relative to their relevance, and of
-    steps it is the logarithm.
+    a shift relative to its scale; ``benchmark_slope`` has the free benchmarks, in the features
+    ``own`` and last in tuning. Where features are shrunk, ``feature_slope`` is relative to their
+    relevance, and of steps it is the logarithm of that.
     """
 
     feature_slope: Any
@@ -215,6 +234,7 @@ class Known(NamedTuple):
     llms : Llms
     suite : Suite
     unknown : Unknown
+    slopes : SlopeGuess
     laws : Laws
     shapes : int, dims (variable, 2)
         Rows and columns of every variable of :class:`Shared` and :class:`Groups`.
@@ -224,6 +244,7 @@ class Known(NamedTuple):
     llms: Any
     suite: Any
     unknown: Any
+    slopes: Any
     laws: Any
     shapes: Any
 

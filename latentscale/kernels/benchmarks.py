@@ -15,11 +15,8 @@ that of a Normal within the J - K dimensions that are left::
     log p(w) = -|b|^2 / (2 scale^2) - (J - K) log(scale sqrt(2 pi)) + log det(I + F'F) / 2
 
 The plain coordinates have K more, along which only the prior acts, and a funnel: the data tell the
-slopes well, so they are better not scaled. Those in features that are shrunk are told less well,
-and are scaled: their w is relative to the scale, and the density has no log(scale).
-
-Slopes in steps of monotone terms have coordinates, and no effect: or scores would not have to rise
-with their skills.
+slopes well, so they are better not scaled. Only those in tuning are where no LLM is tuned, of which
+scores say nothing: their w is relative to the scale, and the density has no log(scale).
 """
 
 from __future__ import annotations
@@ -181,19 +178,15 @@ def pull_back_loadings(n_skills, suite, d_loading, d_shared):
 
 
 @compiled
-def _scale(shared, relevance, p):
-    """Give the scale of a column of slopes: the last is that in tuning."""
-    n = shared.slope_scale.shape[0]
-    return shared.slope_scale[p] * relevance[p] if p < n else shared.tuning_scale[0]
+def _scale_and_unit(suite, shared, p):
+    """Give the scale of a column of slopes, and what its coordinates are relative to.
 
-
-@compiled
-def _is_scaled(suite, p):
-    """Say whether the coordinates of a column of slopes are relative to its scale.
-
-    Those that are shrunk, and those in tuning where no LLM is tuned, of which scores say nothing.
+    The last column is that of slopes in tuning.
     """
-    return suite.term[p] >= 0 if p < suite.term.shape[0] else suite.n_tuned == 0
+    if p < suite.own.shape[0]:
+        return shared.slope_scale[p], _SLOPE
+    scale = shared.tuning_scale[0]
+    return scale, _SLOPE if suite.n_tuned > 0 else scale
 
 
 @compiled
@@ -213,56 +206,53 @@ def _column(n_skills, suite, shared, loading, unit, p):
 
 
 @compiled
-def own_slopes(n_skills, suite, shared, relevance, loading):
+def own_slopes(n_skills, suite, shared, loading):
     """Give benchmarks' own slopes in features and in tuning, and their log density."""
-    n, n_features = loading.shape[0], shared.slope_scale.shape[0]
+    n, n_own = loading.shape[0], suite.own.shape[0]
     slope, tuning = np.zeros((n, suite.term.shape[0])), np.zeros(n)
     n_free = shared.benchmark_slope.shape[0]
     if n_free == 0:
         return slope, tuning, 0.0
-    value = (n_features + 1) * log_gram_and_slope(n_skills, loading)[0] / 2
-    for p in range(n_features + 1):
-        scale = _scale(shared, relevance, p)
-        unit = scale if _is_scaled(suite, p) else _SLOPE
+    value = (n_own + 1) * log_gram_and_slope(n_skills, loading)[0] / 2
+    for p in range(n_own + 1):
+        scale, unit = _scale_and_unit(suite, shared, p)
         own, squares = _column(n_skills, suite, shared, loading, unit, p), 0.0
         for j in range(n):
             squares += own[j] * own[j]
-            if p == n_features:
+            if p < n_own:
+                slope[j, suite.own[p]] = own[j]
+            else:
                 tuning[j] = own[j]
-            elif suite.is_step[p] == 0:
-                slope[j, p] = own[j]
         value -= squares / (2 * scale * scale) + n_free * (np.log(scale / unit) + _CONSTANT)
     return slope, tuning, value
 
 
 @compiled
 def _slope_of(benchmarks, suite, j, p):
-    """Give the derivative by a slope, which is none for steps of monotone terms."""
-    if p == suite.term.shape[0]:
-        return benchmarks.tuning[j]
-    return 0.0 if suite.is_step[p] > 0 else benchmarks.slope[j, p]
+    """Give the derivative by the slope of a column."""
+    if p < suite.own.shape[0]:
+        return benchmarks.slope[j, suite.own[p]]
+    return benchmarks.tuning[j]
 
 
 @compiled
-def pull_back_own_slopes(
-    n_skills, suite, shared, relevance, benchmarks, d_benchmarks, d_relevance, d_shared
-):
+def pull_back_own_slopes(n_skills, suite, shared, benchmarks, d_benchmarks, d_shared):
     """Reverse :func:`own_slopes`, log density included.
 
-    Adds to the last two and to the derivatives by the loadings.
+    Adds to the last and to the derivatives by the loadings.
     """
     loading, d_loading = benchmarks.loading, d_benchmarks.loading
-    n, n_features = loading.shape[0], shared.slope_scale.shape[0]
+    n, n_own = loading.shape[0], suite.own.shape[0]
     n_free = shared.benchmark_slope.shape[0]
     if n_free == 0:
         return
     volume = log_gram_and_slope(n_skills, loading)[1]
     for j in range(n):
         for k in range(len(n_skills)):
-            d_loading[j, k] += (n_features + 1) * volume[j, k] / 2
-    for p in range(n_features + 1):
-        scale, is_scaled = _scale(shared, relevance, p), _is_scaled(suite, p)
-        unit, precision = scale if is_scaled else _SLOPE, 1 / (scale * scale)
+            d_loading[j, k] += (n_own + 1) * volume[j, k] / 2
+    for p in range(n_own + 1):
+        scale, unit = _scale_and_unit(suite, shared, p)
+        precision = 1 / (scale * scale)
         own = _column(n_skills, suite, shared, loading, unit, p)
         d_anchors, squares = np.zeros(len(n_skills)), 0.0
         for j in range(n):
@@ -280,9 +270,9 @@ def pull_back_own_slopes(
                 d_shared.benchmark_slope[free, p] += unit * d_own
                 by_unit += shared.benchmark_slope[free, p] * d_own
                 free += 1
-        d_scale = squares * precision / scale + (by_unit if is_scaled else -n_free / scale)
-        if p < n_features:
-            d_shared.slope_scale[p] += d_scale * relevance[p]
-            d_relevance[p] += d_scale * shared.slope_scale[p]
+        d_scale = squares * precision / scale
+        if p < n_own:
+            d_shared.slope_scale[p] += d_scale - n_free / scale
         else:
             d_shared.tuning_scale[0] += d_scale
+            d_shared.tuning_scale[0] += -n_free / scale if suite.n_tuned > 0 else by_unit

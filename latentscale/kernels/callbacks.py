@@ -21,7 +21,15 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from latentscale.kernels.arguments import Cells, Known, Laws, Llms, Suite, Unknown
+from latentscale.kernels.arguments import (
+    Cells,
+    Known,
+    Laws,
+    Llms,
+    SlopeGuess,
+    Suite,
+    Unknown,
+)
 from latentscale.kernels.jit import compiled, summed
 from latentscale.kernels.scatter import LIKELIHOODS
 from latentscale.kernels.whole import evaluate
@@ -33,16 +41,16 @@ from latentscale.unknown import N_CONFIGURATIONS
 ARRAYS = (
     "score", "trials", "guess", "llm", "recipe_of_cell", "first", "ends", "condition", "x",
     "slope_columns", "tuned", "recipe", "family_of_recipe", "developer_of_family", "chance",
-    "mean", "rough_slope", "weights", "anchored", "placed", "term", "is_step", "unknown_family",
-    "unknown_begin", "unknown_columns", "unknown_shift", "unknown_first_llm", "unknown_llm",
-    "unknown_first_off", "unknown_off", "start", "law", "support", "numbers", "shapes", "centre",
-    "root",
+    "mean", "rough_slope", "weights", "anchored", "placed", "term", "is_step", "own",
+    "unknown_family", "unknown_begin", "unknown_columns", "unknown_shift", "unknown_first_llm",
+    "unknown_llm", "unknown_first_off", "unknown_off", "slope_axes", "slope_information",
+    "slope_pull", "start", "law", "support", "numbers", "shapes", "centre", "root",
 )  # fmt: skip
 INTEGERS = frozenset(
     ("llm", "recipe_of_cell", "first", "ends", "slope_columns", "recipe", "family_of_recipe",
-     "developer_of_family", "anchored", "placed", "term", "is_step", "unknown_family",
-     "unknown_begin", "unknown_columns", "unknown_first_llm", "unknown_llm", "unknown_first_off",
-     "start", "law", "support", "shapes")
+     "developer_of_family", "anchored", "placed", "term", "is_step", "own",
+     "unknown_family", "unknown_begin", "unknown_columns", "unknown_first_llm", "unknown_llm",
+     "unknown_first_off", "start", "law", "support", "shapes")
 )  # fmt: skip
 _AT = {name: position for position, name in enumerate(ARRAYS)}
 _FIELDS = 3  # address, rows, columns
@@ -98,15 +106,17 @@ def _integer_matrix(directory, i):
 def known_of(
     score, trials, guess, llm, recipe_of_cell, first, ends, condition, x, slope_columns, tuned,
     recipe, family_of_recipe, developer_of_family, chance, mean, rough_slope, weights, anchored,
-    placed, term, is_step, unknown_family, unknown_begin, unknown_columns, unknown_shift,
-    unknown_first_llm, unknown_llm, unknown_first_off, unknown_off, start, law, support, numbers,
-    shapes,
+    placed, term, is_step, own, unknown_family, unknown_begin, unknown_columns, unknown_shift,
+    unknown_first_llm, unknown_llm, unknown_first_off, unknown_off, slope_axes, slope_information,
+    slope_pull, start, law, support, numbers, shapes,
 ):  # fmt: skip
     """Name the arrays of :data:`ARRAYS`, up to the last two."""
     return Known(
         Cells(score, trials, guess, llm, recipe_of_cell, first, ends, condition),
         Llms(x, slope_columns, tuned, recipe, family_of_recipe, developer_of_family),
-        Suite(chance, mean, rough_slope, weights, anchored, placed, term, is_step, tuned.sum()),
+        Suite(
+            chance, mean, rough_slope, weights, anchored, placed, term, is_step, own, tuned.sum()
+        ),
         Unknown(
             unknown_family,
             unknown_begin,
@@ -118,6 +128,7 @@ def known_of(
             unknown_off,
             N_CONFIGURATIONS,
         ),
+        SlopeGuess(slope_axes, slope_information, slope_pull),
         Laws(start, law, support, numbers),
         shapes,
     )
@@ -132,9 +143,9 @@ def _known(d):
         _numbers(d, 10), _integers(d, 11), _integers(d, 12), _integers(d, 13), _numbers(d, 14),
         _numbers(d, 15), _numbers(d, 16), _matrix(d, 17), _integers(d, 18), _integers(d, 19),
         _integers(d, 20), _integers(d, 21), _integers(d, 22), _integers(d, 23), _integers(d, 24),
-        _numbers(d, 25), _integers(d, 26), _integers(d, 27), _integers(d, 28), _numbers(d, 29),
-        _integers(d, 30), _integers(d, 31), _integers(d, 32), _matrix(d, 33),
-        _integer_matrix(d, 34),
+        _integers(d, 25), _numbers(d, 26), _integers(d, 27), _integers(d, 28), _integers(d, 29),
+        _numbers(d, 30), _matrix(d, 31), _matrix(d, 32), _matrix(d, 33), _integers(d, 34),
+        _integers(d, 35), _integers(d, 36), _matrix(d, 37), _integer_matrix(d, 38),
     )  # fmt: skip
 
 

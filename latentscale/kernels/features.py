@@ -1,4 +1,15 @@
-"""How far slopes of features are shrunk; and back."""
+"""Slopes of features that are shrunk, from the coordinates that they are sampled in; and back.
+
+A slope is relevance times z, where z has the prior. If scores tell the slope it is better sampled
+itself, if they do not its z, and how much they tell depends on the relevance. So coordinates w
+follow it. About a slope scores tell roughly, along axes U of skills, a Normal of information a
+about pull / a (:mod:`latentscale.slope_guess`). With z standard Normal it would then have the mean
+and the variance, axis by axis, and the coordinate is where z lies in these::
+
+    z = U y,   y = pull r / (1 + a r^2) + w / sqrt(1 + a r^2),   log |dz / dw| = -log(1 + a r^2) / 2
+
+summed over axes, where r is the relevance. With no information w is z, whatever the pull.
+"""
 
 from __future__ import annotations
 
@@ -32,6 +43,53 @@ def pull_back_relevances(suite, shared, d_relevance, d_shared):
             d_size = d_relevance[p] * (1 + size * size) ** -1.5
             d_shared.relevance_scale[0] += d_size * shared.relevance_local[t]
             d_shared.relevance_local[t] += d_size * shared.relevance_scale[0]
+
+
+@compiled
+def _axis(guess, relevance, p, k):
+    """Give where y is expected along an axis, one over its variance, and the information r^2."""
+    told = guess.information[p, k] * relevance[p] * relevance[p]
+    return guess.pull[p, k] * relevance[p] / (1 + told), 1 + told, told
+
+
+@compiled
+def settle(suite, guess, relevance, shared):
+    """Write z over the coordinates of slopes; gives the log Jacobian."""
+    log_jacobian, size = 0.0, shared.feature_slope.shape[1]
+    y = np.empty(size)
+    for p in range(relevance.shape[0]):
+        if suite.term[p] >= 0:
+            for i in range(size):
+                middle, precision, _ = _axis(guess, relevance, p, i)
+                y[i] = middle + shared.feature_slope[p, i] / np.sqrt(precision)
+                log_jacobian -= np.log(precision) / 2
+            for k in range(size):
+                shared.feature_slope[p, k] = 0.0
+                for i in range(size):
+                    shared.feature_slope[p, k] += guess.axes[p, k * size + i] * y[i]
+    return log_jacobian
+
+
+@compiled
+def pull_back_settle(suite, guess, relevance, shared, d_relevance, d_shared):
+    """Reverse :func:`settle`, log Jacobian included, in place; adds to ``d_relevance``."""
+    size = shared.feature_slope.shape[1]
+    d_y = np.empty(size)
+    for p in range(relevance.shape[0]):
+        if suite.term[p] >= 0:
+            for i in range(size):
+                middle, precision, told = _axis(guess, relevance, p, i)
+                y, d_y[i] = 0.0, 0.0
+                for k in range(size):
+                    axis = guess.axes[p, k * size + i]
+                    y += axis * shared.feature_slope[p, k]
+                    d_y[i] += axis * d_shared.feature_slope[p, k]
+                by_middle = guess.pull[p, i] * (1 - told) / (precision * precision)
+                by_width = told / (relevance[p] * precision)
+                d_relevance[p] += d_y[i] * (by_middle - (y - middle) * by_width) - by_width
+                d_y[i] /= np.sqrt(precision)
+            for i in range(size):
+                d_shared.feature_slope[p, i] = d_y[i]
 
 
 @compiled

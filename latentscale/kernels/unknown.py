@@ -139,6 +139,106 @@ def _add_difference(d, d_values, d_parents, i, parent):
 
 
 @compiled
+def _columns_of(unknown, u):
+    """Give the features that move in a family."""
+    return unknown.columns[unknown.begin[u] : unknown.begin[u + 1]]
+
+
+@compiled
+def _matrix_at(flat, at, n, size):
+    """Give a matrix, dims (configuration, column), that lies in a flat array."""
+    return flat[at : at + n * size].reshape((n, size))
+
+
+@compiled
+def _shifts_of(unknown, u):
+    """Give by how much the features of a family move, dims (configuration, column)."""
+    n, first = unknown.n_configurations, unknown.begin[u]
+    return _matrix_at(unknown.shift, first * n, n, unknown.begin[u + 1] - first)
+
+
+@compiled
+def _offs_of(unknown, u, o):
+    """Give by how much those of an LLM are off its family's, dims (configuration, column)."""
+    size = unknown.begin[u + 1] - unknown.begin[u]
+    return _matrix_at(unknown.off, unknown.first_off[o], unknown.n_configurations, size)
+
+
+@compiled
+def _log_mean(gain):
+    """Give the log of the mean of exp(gain), and write the chances over the gains."""
+    largest, whole = gain.max(), 0.0
+    for c in range(gain.shape[0]):
+        gain[c] = np.exp(gain[c] - largest)
+        whole += gain[c]
+    for c in range(gain.shape[0]):
+        gain[c] /= whole
+    return largest + np.log(whole / gain.shape[0])
+
+
+@compiled
+def _gains(unknown, u, llms, slopes, precisions, curvatures, values, dev_values):
+    """Give the gains of the configurations of a family, dims (configuration,).
+
+    ``slopes`` are those of skills and of benchmarks, with dims (feature, effect); ``precisions``
+    and ``curvatures`` those of families, of LLMs and, of the first alone, of deviations.
+    """
+    family, columns = unknown.family[u], _columns_of(unknown, u)
+    developer = llms.developer_of_family[family]
+    effect = _difference(values[1], values[0], family, developer)
+    pull = _pull(slopes[0], precisions[0], effect, columns)
+    if dev_values[1].shape[0] > 0:
+        deviation = _difference(dev_values[1], dev_values[0], family, developer)
+        pull += _pull(slopes[1], precisions[2], deviation, columns)
+    gain = np.zeros(unknown.n_configurations)
+    _add_gains(_shifts_of(unknown, u), pull, _part(curvatures[0], columns), gain)
+    part = _part(curvatures[1], columns)
+    for o in range(unknown.first_llm[u], unknown.first_llm[u + 1]):
+        i = unknown.llm[o]
+        effect = _difference(values[3], values[2], i, llms.recipe[i])
+        pull = _pull(slopes[0], precisions[1], effect, columns)
+        _add_gains(_offs_of(unknown, u, o), pull, part, gain)
+    return gain
+
+
+@compiled
+def _pull_back_gains(
+    unknown, u, llms, slopes, precisions, chance, values, dev_values, d_slopes, d_precisions,
+    d_curvatures, d_values, d_dev_values,
+):  # fmt: skip
+    """Reverse :func:`_gains`, weighed by chances; adds to the last five."""
+    family, columns = unknown.family[u], _columns_of(unknown, u)
+    developer, size = llms.developer_of_family[family], columns.shape[0]
+    mean, square = np.empty(size), np.empty((size, size))
+    _moments(chance, _shifts_of(unknown, u), mean, square)
+    _add_square(square, columns, d_curvatures[0])
+    effect = _difference(values[1], values[0], family, developer)
+    d_effect = np.zeros(effect.shape[0])
+    _pull_back_pull(
+        slopes[0], precisions[0], effect, columns, mean, d_slopes[0], d_precisions[0], d_effect
+    )
+    _add_difference(d_effect, d_values[1], d_values[0], family, developer)
+    if dev_values[1].shape[0] > 0:
+        deviation = _difference(dev_values[1], dev_values[0], family, developer)
+        d_deviation = np.zeros(deviation.shape[0])
+        _pull_back_pull(
+            slopes[1], precisions[2], deviation, columns, mean, d_slopes[1], d_precisions[2],
+            d_deviation,
+        )  # fmt: skip
+        _add_difference(d_deviation, d_dev_values[1], d_dev_values[0], family, developer)
+    for o in range(unknown.first_llm[u], unknown.first_llm[u + 1]):
+        i = unknown.llm[o]
+        _moments(chance, _offs_of(unknown, u, o), mean, square)
+        _add_square(square, columns, d_curvatures[1])
+        effect = _difference(values[3], values[2], i, llms.recipe[i])
+        d_effect[:] = 0.0
+        _pull_back_pull(
+            slopes[0], precisions[1], effect, columns, mean, d_slopes[0], d_precisions[1], d_effect
+        )
+        _add_difference(d_effect, d_values[3], d_values[2], i, llms.recipe[i])
+
+
+@compiled
 def density(unknown, llms, parameters, values, dev_values, d_values, d_dev_values, d):
     """Give the log of the factor by which the density of effects changes, and add derivatives.
 
@@ -152,75 +252,33 @@ def density(unknown, llms, parameters, values, dev_values, d_values, d_dev_value
     d_values, d_dev_values, d
         The derivatives, to add to.
     """
-    n, total = unknown.family.shape[0], 0.0
-    if n == 0:
+    total = 0.0
+    if unknown.family.shape[0] == 0:
         return total
-    has_deviations, n_configurations = dev_values[1].shape[0] > 0, unknown.n_configurations
-    slope, own = parameters.slope, parameters.benchmarks.slope.T.copy()
-    p_family, p_llm = parameters.precisions.family, parameters.precisions.llm
-    p_own = parameters.deviation_precisions.family
-    of_families, of_llms = _curvature(slope, p_family), _curvature(slope, p_llm)
+    has_deviations = dev_values[1].shape[0] > 0
+    of_skills, of_deviations = parameters.precisions, parameters.deviation_precisions
+    slopes = (parameters.slope, parameters.benchmarks.slope.T.copy())
+    d_slopes = (d.slope, np.zeros(slopes[1].shape))
+    precisions = (of_skills.family, of_skills.llm, of_deviations.family)
+    d_precisions = (d.precisions.family, d.precisions.llm, d.deviation_precisions.family)
+    curvatures = (_curvature(slopes[0], precisions[0]), _curvature(slopes[0], precisions[1]))
     if has_deviations:
-        of_families += _curvature(own, p_own)
-    d_own = np.zeros(own.shape)
-    d_of_families, d_of_llms = np.zeros(of_families.shape), np.zeros(of_llms.shape)
-    d_effect, d_deviation = np.empty(slope.shape[1]), np.empty(own.shape[1])
-    gain = np.empty(n_configurations)
-    for u in range(n):
-        family, first = unknown.family[u], unknown.begin[u]
-        columns = unknown.columns[first : unknown.begin[u + 1]]
-        size = columns.shape[0]
-        at = first * n_configurations
-        moved = unknown.shift[at : at + n_configurations * size].reshape((n_configurations, size))
-        developer = llms.developer_of_family[family]
-        effect = _difference(values[1], values[0], family, developer)
-        deviation = effect
-        pull = _pull(slope, p_family, effect, columns)
-        if has_deviations:
-            deviation = _difference(dev_values[1], dev_values[0], family, developer)
-            pull += _pull(own, p_own, deviation, columns)
-        gain[:] = 0.0
-        _add_gains(moved, pull, _part(of_families, columns), gain)
-        part = _part(of_llms, columns)
-        for o in range(unknown.first_llm[u], unknown.first_llm[u + 1]):
-            i, at = unknown.llm[o], unknown.first_off[o]
-            off = unknown.off[at : at + n_configurations * size].reshape((n_configurations, size))
-            effect_of_llm = _difference(values[3], values[2], i, llms.recipe[i])
-            _add_gains(off, _pull(slope, p_llm, effect_of_llm, columns), part, gain)
-
-        largest, whole = gain.max(), 0.0
-        for c in range(n_configurations):
-            gain[c] = np.exp(gain[c] - largest)
-            whole += gain[c]
-        total += largest + np.log(whole / n_configurations)
-        for c in range(n_configurations):
-            gain[c] /= whole
-
-        mean, square = np.empty(size), np.empty((size, size))
-        _moments(gain, moved, mean, square)
-        _add_square(square, columns, d_of_families)
-        d_effect[:] = 0.0
-        _pull_back_pull(slope, p_family, effect, columns, mean, d.slope, d.precisions.family,
-                        d_effect)  # fmt: skip
-        _add_difference(d_effect, d_values[1], d_values[0], family, developer)
-        if has_deviations:
-            d_deviation[:] = 0.0
-            _pull_back_pull(own, p_own, deviation, columns, mean, d_own,
-                            d.deviation_precisions.family, d_deviation)  # fmt: skip
-            _add_difference(d_deviation, d_dev_values[1], d_dev_values[0], family, developer)
-        for o in range(unknown.first_llm[u], unknown.first_llm[u + 1]):
-            i, at = unknown.llm[o], unknown.first_off[o]
-            off = unknown.off[at : at + n_configurations * size].reshape((n_configurations, size))
-            effect_of_llm = _difference(values[3], values[2], i, llms.recipe[i])
-            _moments(gain, off, mean, square)
-            _add_square(square, columns, d_of_llms)
-            d_effect[:] = 0.0
-            _pull_back_pull(slope, p_llm, effect_of_llm, columns, mean, d.slope,
-                            d.precisions.llm, d_effect)  # fmt: skip
-            _add_difference(d_effect, d_values[3], d_values[2], i, llms.recipe[i])
-    _pull_back_curvature(slope, p_family, d_of_families, d.slope, d.precisions.family)
-    _pull_back_curvature(slope, p_llm, d_of_llms, d.slope, d.precisions.llm)
+        curvatures[0][:] += _curvature(slopes[1], precisions[2])
+    d_curvatures = (np.zeros(curvatures[0].shape), np.zeros(curvatures[1].shape))
+    for u in range(unknown.family.shape[0]):
+        gain = _gains(unknown, u, llms, slopes, precisions, curvatures, values, dev_values)
+        total += _log_mean(gain)
+        _pull_back_gains(
+            unknown, u, llms, slopes, precisions, gain, values, dev_values, d_slopes,
+            d_precisions, d_curvatures, d_values, d_dev_values,
+        )  # fmt: skip
+    for level in range(2):
+        _pull_back_curvature(
+            slopes[0], precisions[level], d_curvatures[level], d_slopes[0], d_precisions[level]
+        )
     if has_deviations:
-        _pull_back_curvature(own, p_own, d_of_families, d_own, d.deviation_precisions.family)
-    d.benchmarks.slope[:] += d_own.T
+        _pull_back_curvature(
+            slopes[1], precisions[2], d_curvatures[0], d_slopes[1], d_precisions[2]
+        )
+    d.benchmarks.slope[:] += d_slopes[1].T
     return total

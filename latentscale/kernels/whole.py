@@ -34,6 +34,7 @@ _pull_back_explained = abilities.pull_back_explained
 _pull_back_family_slopes = abilities.pull_back_family_slopes
 _relevances, _pull_back_relevances = features.relevances, features.pull_back_relevances
 _slopes, _pull_back_slopes = features.slopes, features.pull_back_slopes
+_settle, _pull_back_settle = features.settle, features.pull_back_settle
 _density, add, add_level = posterior.density, posterior.add, posterior.add_level
 
 # The first of the groups among all variables.
@@ -111,7 +112,7 @@ def _log_prior(laws, values, d_values):
 def _parameters(n_skills, known, shared, groups):
     """Give what the density of effects and scores takes, and the log density of what leads there.
 
-    Difficulties and loadings in ``shared`` are written over their coordinates.
+    Difficulties, loadings and slopes in ``shared`` are written over their coordinates.
     """
     suite = known.suite
     curve = _curves(suite, shared)
@@ -119,7 +120,8 @@ def _parameters(n_skills, known, shared, groups):
     value = _place(suite, logit, steepness, shared)
     loading = _loadings(n_skills, suite, shared)
     relevance = _relevances(suite, shared)
-    own, tuning, log_slopes = _own_slopes(n_skills, suite, shared, relevance, loading)
+    value += _settle(suite, known.slopes, relevance, shared)
+    own, tuning, log_slopes = _own_slopes(n_skills, suite, shared, loading)
     slope = _slopes(suite, shared, relevance)
     scales = _skill_scales(shared)
     family_slope, log_family_slopes = _family_slopes(shared, groups.family_slope)
@@ -166,13 +168,11 @@ def _pull_back(n_skills, known, shared, groups, parameters, start, d, d_shared, 
     add(d_shared.precision, d.scatter.precision)
     add(d_shared.difficulty, d.benchmarks.difficulty)
     _pull_back_condition_shifts(shared, d.benchmarks.condition, d_shared)
-    _pull_back_own_slopes(
-        n_skills, suite, shared, start.relevance, parameters.benchmarks, d.benchmarks, d_relevance,
-        d_shared,
-    )  # fmt: skip
+    _pull_back_own_slopes(n_skills, suite, shared, parameters.benchmarks, d.benchmarks, d_shared)
     _pull_back_slopes(
         suite, shared, start.relevance, parameters.slope, d.slope, d_relevance, d_shared
     )
+    _pull_back_settle(suite, known.slopes, start.relevance, shared, d_relevance, d_shared)
     _pull_back_relevances(suite, shared, d_relevance, d_shared)
     _pull_back_loadings(n_skills, suite, d.benchmarks.loading, d_shared)
     d_logit, d_steepness = _pull_back_place(suite, start.steepness, shared, d_shared)
