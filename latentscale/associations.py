@@ -13,7 +13,9 @@ of a feature's variation that lies between families.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -41,8 +43,10 @@ if TYPE_CHECKING:
     from latentscale.design import Design
     from latentscale.fit import ScalingFit
 
-# Memory for the draws of all LLMs' scores at once is kept to as many draws.
+# Memory for the draws of all LLMs' scores at once is kept to as many draws a core.
 _DRAWS_AT_ONCE = 250
+# From here on numbers are written without decimals, or three digits would not do.
+_WHOLE = 1_000
 _GRID_POINTS = 20
 # Numbers are compared between these quantiles of theirs over the fitted LLMs.
 _QUARTILES = (0.25, 0.75)
@@ -306,11 +310,15 @@ def _expected(fit: ScalingFit, feature: str, values: Sequence[Any]) -> xr.DataAr
     xarray.DataArray, dims (value, chain, draw, benchmark)
     """
     design, posterior = fit.model.design, fit.posterior
-    draws, means = read_draws(posterior), []
+    draws = read_draws(posterior)
     asked = [_with_feature(fit, feature, value) for value in values]
-    for start in range(0, len(draws), _DRAWS_AT_ONCE):
+
+    def of_part(start: int) -> list[np.ndarray]:
         part = draws.take(np.arange(start, min(start + _DRAWS_AT_ONCE, len(draws))))
-        means.append([_mean_expected(part, design, *each) for each in asked])
+        return [_mean_expected(part, design, *each) for each in asked]
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        means = list(pool.map(of_part, range(0, len(draws), _DRAWS_AT_ONCE)))
     sizes = (posterior.sizes["chain"], posterior.sizes["draw"])
     return xr.DataArray(
         np.concatenate(means, axis=1).reshape(len(values), *sizes, len(design.benchmarks)),
@@ -418,4 +426,7 @@ def _order_of(labels: Sequence[Any]) -> Any:
 def _text(value: Any) -> str:
     if isinstance(value, pd.Timestamp):
         return f"{value:%Y-%m-%d}"
-    return f"{value:.3g}" if isinstance(value, float | np.floating) else str(value)
+    if isinstance(value, float | np.floating):
+        number = float(value)
+        return f"{number:,.0f}" if abs(number) >= _WHOLE else f"{number:.3g}"
+    return str(value)

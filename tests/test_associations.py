@@ -100,6 +100,11 @@ def test_effects_on_scores_compare_usual_values(fit):
     assert found.draws["difference"].dims == ("chain", "draw", "comparison", "benchmark")
 
 
+def test_numbers_are_written_with_three_digits_or_whole(fit):
+    found = fit.contrast("tokens_t", 15_250.0, 0.33333, benchmarks=["MMLU"])
+    assert found.summary["comparison"].tolist() == ["tokens_t: 0.333 to 15,250"]
+
+
 def test_a_curve_goes_through_its_contrasts(fit):
     curve = fit.curve("tokens_t", benchmarks=["GSM8K"], grid=[1.0, 10.0])
     ends = curve.summary.set_index("value")["mean"]

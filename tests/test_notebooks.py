@@ -13,6 +13,7 @@ def test_there_are_notebooks():
     assert [path.name for path in NOTEBOOKS] == [
         "01_quickstart.ipynb",
         "02_how_good_are_predictions.ipynb",
+        "03_design_choices.ipynb",
     ]
 
 
