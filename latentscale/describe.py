@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from latentscale.priors import DEFAULTS
+from latentscale.priors import merge_priors
 from latentscale.unknown import unknown_of
 from latentscale.wording import count, first
 
@@ -298,7 +298,8 @@ def _prior_text(symbol: Symbol, model: ScalingModel) -> str:
     if symbol.prior is None:
         return symbol.formula
     prior = model.priors[symbol.prior]
-    mark = "" if prior == DEFAULTS[symbol.prior].prior else "  [yours]"
+    usual = merge_priors(None, len(model.design.shrinkage.terms))[symbol.prior]
+    mark = "" if prior == usual else "  [yours]"
     return symbol.formula.format(prior) + mark
 
 

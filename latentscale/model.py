@@ -204,7 +204,7 @@ class ScalingModel:
         )
         object.__setattr__(self, "table", table)
         object.__setattr__(self, "spec", asked.with_anchors(chosen))
-        object.__setattr__(self, "priors", merge_priors(priors))
+        object.__setattr__(self, "priors", merge_priors(priors, len(design.shrinkage.terms)))
         object.__setattr__(self, "design", design)
         object.__setattr__(self, "whole", None)
 

@@ -7,7 +7,15 @@ import pytest
 
 import latentscale as ls
 from latentscale.errors import PriorError
-from latentscale.priors import DEFAULTS, POSITIVE, REAL, UNIT, Prior, merge_priors
+from latentscale.priors import (
+    DEFAULTS,
+    POSITIVE,
+    REAL,
+    UNIT,
+    Prior,
+    expected_relevance,
+    merge_priors,
+)
 from latentscale.story import scipy_of
 
 
@@ -43,6 +51,32 @@ def test_the_variables_with_a_prior_and_the_defaults():
         "precision": "LogNormal(mu=5.7, sigma=0.7)",
         "tail": "Gamma(alpha=4, beta=0.5)",
     }
+
+
+@pytest.mark.parametrize(
+    ("n_terms", "mu"),
+    [(1, -2.8), (2, -2.8), (6, -2.8), (8, -3.3), (16, -4.3), (17, -4.3), (25, -4.8)],
+)
+def test_of_more_terms_each_is_expected_to_matter_less(n_terms, mu):
+    assert repr(expected_relevance(n_terms)) == f"LogNormal(mu={mu:g}, sigma=1)"
+    assert merge_priors(None, n_terms)["relevance_scale"] == expected_relevance(n_terms)
+    own = Prior("LogNormal", mu=-1, sigma=0.5)
+    assert merge_priors({"relevance_scale": own}, n_terms)["relevance_scale"] == own
+    assert merge_priors(None, 0) == merge_priors(None)
+
+
+def test_a_model_expects_of_its_terms_what_their_number_says():
+    table = ls.load_leaderboard(benchmarks=["MMLU", "HellaSwag"], tuned=False)
+    settings = {"skills": 1, "features": "log(params_b) + norm + gated_mlp + code_pct"}
+    table = ls.ScoreTable.from_long(
+        table.scores, table.llms.assign(gated_mlp=table.llms["activation"] == "swiglu"),
+        table.benchmarks, missing="keep",
+    )  # fmt: skip
+    model = ls.ScalingModel(table, **settings)
+    assert model.priors["relevance_scale"] == expected_relevance(3)
+    assert "[yours]" not in repr(model)
+    own = ls.ScalingModel(table, **settings, priors={"relevance_scale": expected_relevance(30)})
+    assert "LogNormal(mu=-5, sigma=1)  [yours]" in repr(own)
 
 
 def test_every_default_has_a_reason():
