@@ -234,9 +234,9 @@ class _Target:
         parts = parts_of(shared_variables(design, spec))
         guess = guess_slopes(design, parts, near.mean, near.root, relevance)
         mean, own = near.mean.copy(), parts["feature_slope"]
+        slopes = np.arange(own.start, own.stop).reshape(-1, spec.skills)
+        slopes = slopes[design.guessed].ravel()
         # Where a slope is expected its coordinate is zero, and its variance is one.
-        follows = (design.shrinkage.term >= 0) & ~design.encoding.is_step
-        slopes = np.arange(own.start, own.stop)[np.repeat(follows, spec.skills)]
         mean[slopes] = 0.0
         covariance = near.root @ near.root
         covariance[slopes], covariance[:, slopes] = 0.0, 0.0

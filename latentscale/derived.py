@@ -9,7 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
+
+from latentscale.table.plain import to_number
 
 # Activations whose feed-forward layers have a third matrix, the gate; in any case of letters.
 GATED = ("swiglu", "geglu", "reglu", "glu")
@@ -42,8 +45,7 @@ _EXPERTS, _ACTIVE = "experts_per_token", "active_params_b"
 
 def _number_or(llms: pd.DataFrame, column: str, otherwise: float | pd.Series) -> pd.Series:
     """Give a column of numbers that not all LLMs have, or that the frame lacks."""
-    absent = pd.Series(float("nan"), index=llms.index)
-    return pd.to_numeric(llms.get(column, absent), errors="coerce").fillna(otherwise)
+    return to_number(llms.get(column, pd.Series(np.nan, index=llms.index))).fillna(otherwise)
 
 
 def _width(llms: pd.DataFrame) -> pd.Series:

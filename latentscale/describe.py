@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from latentscale.priors import merge_priors
+from latentscale.priors import Prior, merge_priors
 from latentscale.unknown import unknown_of
 from latentscale.wording import count, first
 
@@ -287,19 +287,19 @@ def _bound_symbols(spec: ModelSpec) -> list[Symbol]:
 
 
 def _prior_rows(model: ScalingModel) -> list[tuple[str, str, str]]:
+    usual = merge_priors(None, len(model.design.shrinkage.terms))
     return [
-        (symbol.name, ", ".join(symbol.dims) or "-", _prior_text(symbol, model))
+        (symbol.name, ", ".join(symbol.dims) or "-", _prior_text(symbol, model.priors, usual))
         for symbol in symbols(model.spec)
     ]
 
 
-def _prior_text(symbol: Symbol, model: ScalingModel) -> str:
+def _prior_text(symbol: Symbol, priors: Mapping[str, Prior], usual: Mapping[str, Prior]) -> str:
     """Fill the distribution in, and mark it if it is the user's own."""
     if symbol.prior is None:
         return symbol.formula
-    prior = model.priors[symbol.prior]
-    usual = merge_priors(None, len(model.design.shrinkage.terms))[symbol.prior]
-    mark = "" if prior == usual else "  [yours]"
+    prior = priors[symbol.prior]
+    mark = "" if prior == usual[symbol.prior] else "  [yours]"
     return symbol.formula.format(prior) + mark
 
 

@@ -124,6 +124,16 @@ class Design:
         return tuple(name for name, term in terms if term >= 0)
 
     @property
+    def guessed(self) -> np.ndarray:
+        """The features of whose slopes coordinates follow a guess, dims (guessed feature,).
+
+        Those that are shrunk, but for steps, whose slopes are not Normal a priori.
+        """
+        is_shrunk = self.shrinkage.term >= 0
+        found: np.ndarray = np.flatnonzero(is_shrunk & ~self.encoding.is_step)
+        return found
+
+    @property
     def unknown_families(self) -> list[str]:
         """The families of which something is unknown."""
         return [self.families[position] for position in self.unknowns.family]

@@ -134,9 +134,7 @@ class FeatureEncoding:
 
     def plain(self, llms: pd.DataFrame) -> pd.DataFrame:
         """Give the variables of the formula, dates in years; what is unknown is NaN."""
-        looked_at = [*self.columns, *of_experts(self.derived)]
-        frame = _in_years(llms.reindex(columns=list(dict.fromkeys(looked_at))), self.dates)
-        return with_derived(frame, self.derived)
+        return _variables(llms, self.columns, self.dates, self.derived)
 
     def encode_plain(self, plain: pd.DataFrame, tuned: pd.Series | None) -> pd.DataFrame:
         """Encode what :meth:`plain` gave.
@@ -264,8 +262,7 @@ def learn_encoding(formula: str, llms: pd.DataFrame) -> FeatureEncoding:
     _require_finite(columns, llms)
     _require_some_known(columns, llms)
     dates = frozenset(name for name in columns if is_datetime64_any_dtype(llms[name]))
-    looked_at = [*columns, *(name for name in of_experts(derived) if name in llms)]
-    frame = with_derived(_in_years(llms[list(dict.fromkeys(looked_at))], dates), derived)
+    frame = _variables(llms, columns, dates, derived)
     levels = _levels(frame[[name for name in variables if name not in derived]])
     whole = _with_placeholders(frame, levels)
     standardised = with_standardised_factors(parsed, whole)
@@ -362,6 +359,14 @@ def _with_placeholders(
 def _one_type(column: pd.Series, seen: Sequence[Hashable]) -> pd.Series:
     """Give true and false one type: a column that was read with unknown ones holds objects."""
     return column.astype(bool) if all(isinstance(v, bool | np.bool_) for v in seen) else column
+
+
+def _variables(
+    llms: pd.DataFrame, columns: Sequence[str], dates: Iterable[str], derived: Sequence[str]
+) -> pd.DataFrame:
+    """Give columns, dates in years, and what is derived from them; what is unknown is NaN."""
+    looked_at = dict.fromkeys([*columns, *of_experts(derived)])
+    return with_derived(_in_years(llms.reindex(columns=list(looked_at)), dates), derived)
 
 
 def _in_years(frame: pd.DataFrame, dates: Iterable[str]) -> pd.DataFrame:

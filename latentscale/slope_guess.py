@@ -82,10 +82,8 @@ def guess_slopes(
     others = np.setdiff1d(np.arange(len(mean)), np.r_[*given])
     covariance = np.zeros_like(precision)
     covariance[np.ix_(others, others)] = np.linalg.inv(precision[np.ix_(others, others)])
-    for p, term in enumerate(design.shrinkage.term):
-        if term < 0 or design.encoding.is_step[p]:
-            continue
-        r, own = relevance[term], slopes[p]
+    for p in design.guessed:
+        r, own = relevance[design.shrinkage.term[p]], slopes[p]
         of_z = np.linalg.inv(covariance[np.ix_(own, own)])
         told, axes = np.linalg.eigh(of_z - np.eye(len(own)))
         guess.axes[p] = axes

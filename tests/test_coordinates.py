@@ -187,16 +187,26 @@ def test_the_density_is_that_of_the_plain_graph_with_the_jacobian(settings, monk
         np.testing.assert_allclose(density.at(at)[0], expected, rtol=1e-6)
 
 
+def require_gradient(density, names):
+    """Compare the gradient by some variables with finite differences in some direction."""
+    at, rng, step = density.somewhere(), np.random.default_rng(6), 1e-5
+    _, gradient = density.at(at)
+    for name in names:
+        direction, part = np.zeros(density.size), density.parts[name]
+        direction[part] = rng.standard_normal(part.stop - part.start)
+        ahead, behind = (density.at(at + s * direction)[0] for s in (step, -step))
+        expected = (ahead - behind) / (2 * step)
+        np.testing.assert_allclose(
+            gradient @ direction, expected, rtol=1e-5, atol=1e-5, err_msg=name
+        )
+
+
 def test_the_gradient_knows_the_guess_of_slopes(monkeypatch):
     model, _ = built({"skills": 2, "features": FEATURES, "n_families": 6}, monkeypatch)
     density = UncompiledDensity(model, **wild_guess(model).arrays())
-    at, step = density.somewhere(), 1e-5
-    for name in ("feature_slope", "relevance_scale", "relevance_local", "family_scale"):
-        direction, part = np.zeros(density.size), density.parts[name]
-        direction[part] = np.random.default_rng(6).standard_normal(part.stop - part.start)
-        ahead, behind = (density.at(at + s * direction)[0] for s in (step, -step))
-        expected = (ahead - behind) / (2 * step)
-        np.testing.assert_allclose(density.at(at)[1] @ direction, expected, rtol=1e-5, atol=1e-5)
+    require_gradient(
+        density, ["feature_slope", "relevance_scale", "relevance_local", "family_scale"]
+    )
 
 
 def test_a_slope_is_where_the_guess_has_it_and_as_wide(monkeypatch):
@@ -249,31 +259,18 @@ def test_what_is_shrunk_moves_skills_alone_and_steps_rise_with_them(monkeypatch)
     assert 0 < is_shrunk.sum() < len(is_shrunk)
     assert not found["benchmark_slope"][:, is_shrunk].any()
     assert found["benchmark_slope"][:, ~is_shrunk].all()
-    at, step = density.somewhere(), 1e-5
-    for name in ("feature_slope", "benchmark_slope", "slope_scale", "relevance_local"):
-        direction, part = np.zeros(density.size), density.parts[name]
-        direction[part] = np.random.default_rng(6).standard_normal(part.stop - part.start)
-        ahead, behind = (density.at(at + s * direction)[0] for s in (step, -step))
-        expected = (ahead - behind) / (2 * step)
-        np.testing.assert_allclose(density.at(at)[1] @ direction, expected, rtol=1e-5, atol=1e-5)
+    require_gradient(
+        density, ["feature_slope", "benchmark_slope", "slope_scale", "relevance_local"]
+    )
 
 
 @pytest.mark.parametrize("settings", VARIANTS.values(), ids=VARIANTS.keys())
 def test_the_gradient_is_that_of_the_density(settings, monkeypatch):
     model, _ = built(settings, monkeypatch)
     density = UncompiledDensity(model)
-    at, rng, step = density.somewhere(), np.random.default_rng(6), 1e-5
-    _, gradient = density.at(at)
-    for name, part in density.parts.items():
-        if part.start == part.stop:
-            continue
-        direction = np.zeros(density.size)
-        direction[part] = rng.standard_normal(part.stop - part.start)
-        ahead, behind = (density.at(at + s * direction)[0] for s in (step, -step))
-        expected = (ahead - behind) / (2 * step)
-        np.testing.assert_allclose(
-            gradient @ direction, expected, rtol=1e-5, atol=1e-5, err_msg=name
-        )
+    require_gradient(
+        density, [name for name, part in density.parts.items() if part.stop > part.start]
+    )
 
 
 @pytest.mark.parametrize("settings", VARIANTS.values(), ids=VARIANTS.keys())

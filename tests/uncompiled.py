@@ -14,6 +14,7 @@ from latentscale.coordinates import (
     group_variables,
     known_arrays,
     middle_of_prior,
+    parts_of,
     reported_variables,
     shared_variables,
 )
@@ -74,12 +75,9 @@ class UncompiledDensity:
         known = {**known_arrays(design, spec, model.priors), **arrays}
         self.known = callbacks.known_of(*(known[name] for name in callbacks.ARRAYS[:-2]))
         self.middle = middle_of_prior(design, spec, model.priors)
-        self.parts: dict[str, slice] = {}
-        at = 0
-        for variable in (*shared_variables(design, spec), *group_variables(design, spec)):
-            self.parts[variable.name] = slice(at, at + variable.size)
-            at += variable.size
-        self.size = at
+        variables = (*shared_variables(design, spec), *group_variables(design, spec))
+        self.parts = parts_of(variables)
+        self.size = sum(each.size for each in variables)
 
     def somewhere(self, seed: int = 0, scale: float = 0.3) -> np.ndarray:
         """Give a point in the middle of nowhere."""
