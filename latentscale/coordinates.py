@@ -251,8 +251,8 @@ def _unknown(design: Design) -> dict[str, np.ndarray]:
     moves = (np.abs(unknowns.shift).max(axis=1) > 0).astype(bool)
     np.logical_or.at(moves, unknowns.of_llm, np.abs(unknowns.off).max(axis=1) > 0)
     columns = [np.flatnonzero(each) for each in moves]
-    offs = [unknowns.off[o][:, columns[u]].ravel() for o, u in enumerate(unknowns.of_llm)]
-    shifts = [each[:, columns[u]].ravel() for u, each in enumerate(unknowns.shift)]
+    offs = [unknowns.off[o][:, columns[u]].T.ravel() for o, u in enumerate(unknowns.of_llm)]
+    shifts = [each[:, columns[u]].T.ravel() for u, each in enumerate(unknowns.shift)]
     return {
         "unknown_family": unknowns.family,
         "unknown_begin": np.cumsum([0, *map(len, columns)]),

@@ -16,6 +16,7 @@ from uncompiled import UncompiledDensity, uncompile
 import latentscale as ls
 from latentscale.compiled_density import compile_density
 from latentscale.coordinates import middle_of_prior
+from latentscale.kernels import callbacks
 
 pytestmark = pytest.mark.slow  # they compile the kernels, and sample
 
@@ -63,6 +64,10 @@ def test_other_tables_and_priors_compile_nothing(simulation, density, monkeypatc
     expected, expected_gradient = UncompiledDensity(other.model).at(at)
     assert value == pytest.approx(expected, rel=1e-10)
     np.testing.assert_allclose(gradient, expected_gradient, rtol=1e-8, atol=1e-8)
+
+
+def test_other_processes_take_the_machine_code_from_disk(density):
+    assert callbacks._compile(1, "normal").whole.cache_hits == 1
 
 
 def test_whitened_coordinates_follow_the_chain_rule(simulation, density):

@@ -20,6 +20,7 @@ from latentscale.coordinates import (
 )
 from latentscale.kernels import (
     abilities,
+    adding,
     benchmarks,
     callbacks,
     deviations,
@@ -38,7 +39,7 @@ from latentscale.kernels import (
 )
 
 _MODULES = (
-    abilities, benchmarks, callbacks, deviations, elementary, features, gram, laws, links,
+    abilities, adding, benchmarks, callbacks, deviations, elementary, features, gram, laws, links,
     measuring, posterior, scatter, scoring, skills, unknown, whole,
 )  # fmt: skip
 

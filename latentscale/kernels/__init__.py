@@ -23,6 +23,8 @@ they are compiled once for a number of skills and a likelihood.
 ``posterior``   effects and scores: the five before in order, and back
 ``whole``       all of it, in order and back
 ``callbacks``   the same as functions that nutpie calls
+``on_disk``     their machine code, kept for other processes
+``adding``      arrays added to others
 ==============  ==================================================================================
 
 Smoothing. Each node of the tree has a vector of K skills::

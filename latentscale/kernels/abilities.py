@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from latentscale.kernels.arguments import OfDeviations, OfSkills
-from latentscale.kernels.jit import compiled
+from latentscale.kernels.jit import compiled, leaf
 
 
 @compiled
@@ -24,7 +24,7 @@ def skill_scales(shared):
     return OfSkills(developer, shared.family_scale, recipe, llm)
 
 
-@compiled
+@leaf
 def pull_back_skill_scales(shared, precisions, d_precisions, d_shared):
     """Reverse :func:`skill_scales` and :func:`precision` of them; adds to ``d_shared``."""
     for k in range(shared.family_scale.shape[0]):
@@ -70,7 +70,7 @@ def or_ones(array, n):
     return array if array.shape[0] > 0 else np.ones(n)
 
 
-@compiled
+@leaf
 def pull_back_deviation_precisions(shared, precisions, d_precisions, d_shared):
     """Reverse :func:`deviation_precisions`; adds to ``d_shared``."""
     _pull_back_precision(
@@ -87,7 +87,7 @@ def pull_back_deviation_precisions(shared, precisions, d_precisions, d_shared):
     )  # fmt: skip
 
 
-@compiled
+@leaf
 def _pull_back_precision(scale, precisions, d_precisions, d_scale):
     """Reverse :func:`precision`; adds to ``d_scale``."""
     for j in range(scale.shape[0]):
@@ -105,7 +105,7 @@ def condition_shifts(shared):
     return shift
 
 
-@compiled
+@leaf
 def pull_back_condition_shifts(shared, d_shift, d_shared):
     """Reverse :func:`condition_shifts`; adds to ``d_shared``."""
     for j in range(d_shift.shape[0]):
@@ -133,12 +133,13 @@ def family_slopes(shared, z):
 @compiled
 def explained(llms, shared, slope, family_slope):
     """Give x_i B + tuned_i tuning_shift (+ x_i family_slope[f(i)]), dims (llm, skill)."""
-    x, columns = llms.x, llms.slope_columns
-    total = np.empty((x.shape[0], shared.tuning_shift.shape[0]))
+    x, columns, tuned, recipe = llms.x, llms.slope_columns, llms.tuned, llms.recipe
+    family_of_recipe, tuning_shift = llms.family_of_recipe, shared.tuning_shift
+    total = np.empty((x.shape[0], tuning_shift.shape[0]))
     for i in range(total.shape[0]):
-        first = llms.family_of_recipe[llms.recipe[i]] * columns.shape[0]
+        first = family_of_recipe[recipe[i]] * columns.shape[0]
         for k in range(total.shape[1]):
-            value = llms.tuned[i] * shared.tuning_shift[k]
+            value = tuned[i] * tuning_shift[k]
             for p in range(x.shape[1]):
                 value += x[i, p] * slope[p, k]
             for s in range(columns.shape[0]):
@@ -147,7 +148,7 @@ def explained(llms, shared, slope, family_slope):
     return total
 
 
-@compiled
+@leaf
 def pull_back_explained(llms, d_explained, d_shared, d_slope, d_family_slope):
     """Reverse :func:`explained`; adds to the last three."""
     x, columns = llms.x, llms.slope_columns
@@ -162,7 +163,7 @@ def pull_back_explained(llms, d_explained, d_shared, d_slope, d_family_slope):
                 d_family_slope[first + s, k] += x[i, columns[s]] * d
 
 
-@compiled
+@leaf
 def pull_back_family_slopes(shared, z, d_family_slope, d_z, d_shared):
     """Reverse :func:`family_slopes`, log density included; adds to the derivatives."""
     n_features = shared.family_slope_ratio.shape[0]

@@ -75,14 +75,14 @@ class Unknown(NamedTuple):
         The features that move.
     shift
         By how much they move on average over the family's LLMs: of each family a matrix, dims
-        (configuration, column).
+        (column, configuration).
     first_llm : int, dims (unknown family + 1,)
         Where the LLMs of each family begin that are off that average, and where the last end.
     llm : int, dims (unknown llm,)
     first_off : int, dims (unknown llm,)
         Where the matrix of each begins.
     off
-        By how much they are off: of each LLM a matrix, dims (configuration, column).
+        By how much they are off: of each LLM a matrix, dims (column, configuration).
     n_configurations : int
     """
 

@@ -25,7 +25,7 @@ import numpy as np
 
 from latentscale.kernels.arguments import Curve
 from latentscale.kernels.gram import log_gram_and_slope
-from latentscale.kernels.jit import compiled
+from latentscale.kernels.jit import compiled, leaf
 from latentscale.kernels.links import line_at, lines, pull_back_reach, reach
 
 # About how large benchmarks' own slopes are: chains start where this is not absurd.
@@ -53,7 +53,7 @@ def curves(suite, shared):
     return Curve(floor, ceiling, asymmetry)
 
 
-@compiled
+@leaf
 def pull_back_curves(suite, d_curve, d_shared):
     """Reverse :func:`curves`; adds to ``d_shared``."""
     for j in range(suite.chance.shape[0]):
@@ -84,7 +84,7 @@ def middles(suite, curve):
     return logit, steepness, (of_links, share, rate, log_left, power)
 
 
-@compiled
+@leaf
 def pull_back_middles(suite, curve, logit, kept, d_logit, d_steepness, d_curve):
     """Reverse :func:`middles`; adds to ``d_curve``."""
     floor, ceiling, _ = curve
@@ -105,7 +105,7 @@ def pull_back_middles(suite, curve, logit, kept, d_logit, d_steepness, d_curve):
         d_curve.floor[j] -= d_height
 
 
-@compiled
+@leaf
 def place(suite, logit, steepness, shared):
     """Write difficulties and loadings over their coordinates; gives the log Jacobian.
 
@@ -165,7 +165,7 @@ def loadings(n_skills, suite, shared):
     return loading
 
 
-@compiled
+@leaf
 def pull_back_loadings(n_skills, suite, d_loading, d_shared):
     """Reverse :func:`loadings`; adds to ``d_shared``."""
     size = len(n_skills)
@@ -177,7 +177,7 @@ def pull_back_loadings(n_skills, suite, d_loading, d_shared):
                     d_shared.loading_contrast[j, c] += d_loading[j, k] * suite.weights[c, k]
 
 
-@compiled
+@leaf
 def _scale_and_unit(suite, shared, p):
     """Give the scale of a column of slopes, and what its coordinates are relative to.
 
@@ -193,15 +193,16 @@ def _scale_and_unit(suite, shared, p):
 def _column(n_skills, suite, shared, loading, unit, p):
     """Give a column of slopes from its coordinates, orthogonal to the loadings, (benchmark,)."""
     found, of_anchors, free = np.zeros(loading.shape[0]), np.zeros(len(n_skills)), 0
+    anchored, z = suite.anchored, shared.benchmark_slope
     for j in range(found.shape[0]):
-        if suite.anchored[j] < 0:
-            found[j] = unit * shared.benchmark_slope[free, p]
+        if anchored[j] < 0:
+            found[j] = unit * z[free, p]
             free += 1
             for k in range(len(n_skills)):
                 of_anchors[k] -= loading[j, k] * found[j]
     for j in range(found.shape[0]):
-        if suite.anchored[j] >= 0:
-            found[j] = of_anchors[suite.anchored[j]]
+        if anchored[j] >= 0:
+            found[j] = of_anchors[anchored[j]]
     return found
 
 
@@ -227,7 +228,7 @@ def own_slopes(n_skills, suite, shared, loading):
     return slope, tuning, value
 
 
-@compiled
+@leaf
 def _slope_of(benchmarks, suite, j, p):
     """Give the derivative by the slope of a column."""
     if p < suite.own.shape[0]:
@@ -241,9 +242,9 @@ def pull_back_own_slopes(n_skills, suite, shared, benchmarks, d_benchmarks, d_sh
 
     Adds to the last and to the derivatives by the loadings.
     """
-    loading, d_loading = benchmarks.loading, d_benchmarks.loading
-    n, n_own = loading.shape[0], suite.own.shape[0]
-    n_free = shared.benchmark_slope.shape[0]
+    loading, d_loading, anchored = benchmarks.loading, d_benchmarks.loading, suite.anchored
+    z, d_z = shared.benchmark_slope, d_shared.benchmark_slope
+    n, n_own, n_free = loading.shape[0], suite.own.shape[0], z.shape[0]
     if n_free == 0:
         return
     volume = log_gram_and_slope(n_skills, loading)[1]
@@ -257,18 +258,18 @@ def pull_back_own_slopes(n_skills, suite, shared, benchmarks, d_benchmarks, d_sh
         d_anchors, squares = np.zeros(len(n_skills)), 0.0
         for j in range(n):
             squares += own[j] * own[j]
-            if suite.anchored[j] >= 0:
+            if anchored[j] >= 0:
                 d_own = _slope_of(d_benchmarks, suite, j, p)
-                d_anchors[suite.anchored[j]] = d_own - own[j] * precision
+                d_anchors[anchored[j]] = d_own - own[j] * precision
         free, by_unit = 0, 0.0
         for j in range(n):
-            if suite.anchored[j] < 0:
+            if anchored[j] < 0:
                 d_own = _slope_of(d_benchmarks, suite, j, p) - own[j] * precision
                 for k in range(len(n_skills)):
                     d_own -= loading[j, k] * d_anchors[k]
                     d_loading[j, k] -= own[j] * d_anchors[k]
-                d_shared.benchmark_slope[free, p] += unit * d_own
-                by_unit += shared.benchmark_slope[free, p] * d_own
+                d_z[free, p] += unit * d_own
+                by_unit += z[free, p] * d_own
                 free += 1
         d_scale = squares * precision / scale
         if p < n_own:

@@ -31,6 +31,7 @@ from latentscale.kernels.arguments import (
     Unknown,
 )
 from latentscale.kernels.jit import compiled, summed
+from latentscale.kernels.on_disk import compile_kept
 from latentscale.kernels.scatter import LIKELIHOODS
 from latentscale.kernels.whole import evaluate
 from latentscale.recent import Recent
@@ -53,7 +54,7 @@ INTEGERS = frozenset(
      "unknown_first_off", "start", "law", "support", "shapes")
 )  # fmt: skip
 _AT = {name: position for position, name in enumerate(ARRAYS)}
-_FIELDS = 3  # address, rows, columns
+_N_ARRAYS, _FIELDS = len(ARRAYS), 3  # address, rows, columns
 
 _CENTRE, _ROOT = _AT["centre"], _AT["root"]
 
@@ -78,28 +79,31 @@ def _to_pointer(typing_context: Any, address: Any) -> Any:
 _pointer: Any = _to_pointer
 
 
+# These take an entry of the directory, not its number: they would be compiled anew for each number.
+
+
 @compiled
-def _numbers(directory, i):
+def _numbers(entry):
     """Give an array of numbers, dims (row,)."""
-    return numba.carray(_pointer(directory[i, 0]), (directory[i, 1],), np.float64)
+    return numba.carray(_pointer(entry[0]), (entry[1],), np.float64)
 
 
 @compiled
-def _matrix(directory, i):
+def _matrix(entry):
     """Give a matrix of numbers, dims (row, column)."""
-    return numba.carray(_pointer(directory[i, 0]), (directory[i, 1], directory[i, 2]), np.float64)
+    return numba.carray(_pointer(entry[0]), (entry[1], entry[2]), np.float64)
 
 
 @compiled
-def _integers(directory, i):
+def _integers(entry):
     """Give an array of integers, dims (row,)."""
-    return numba.carray(_pointer(directory[i, 0]), (directory[i, 1],), np.int64)
+    return numba.carray(_pointer(entry[0]), (entry[1],), np.int64)
 
 
 @compiled
-def _integer_matrix(directory, i):
+def _integer_matrix(entry):
     """Give a matrix of integers, dims (row, column)."""
-    return numba.carray(_pointer(directory[i, 0]), (directory[i, 1], directory[i, 2]), np.int64)
+    return numba.carray(_pointer(entry[0]), (entry[1], entry[2]), np.int64)
 
 
 @compiled
@@ -138,14 +142,14 @@ def known_of(
 def _known(d):
     """Give the arrays of a directory, in the order of :data:`ARRAYS`."""
     return known_of(
-        _numbers(d, 0), _numbers(d, 1), _numbers(d, 2), _integers(d, 3), _integers(d, 4),
-        _integers(d, 5), _integers(d, 6), _matrix(d, 7), _matrix(d, 8), _integers(d, 9),
-        _numbers(d, 10), _integers(d, 11), _integers(d, 12), _integers(d, 13), _numbers(d, 14),
-        _numbers(d, 15), _numbers(d, 16), _matrix(d, 17), _integers(d, 18), _integers(d, 19),
-        _integers(d, 20), _integers(d, 21), _integers(d, 22), _integers(d, 23), _integers(d, 24),
-        _integers(d, 25), _numbers(d, 26), _integers(d, 27), _integers(d, 28), _integers(d, 29),
-        _numbers(d, 30), _matrix(d, 31), _matrix(d, 32), _matrix(d, 33), _integers(d, 34),
-        _integers(d, 35), _integers(d, 36), _matrix(d, 37), _integer_matrix(d, 38),
+        _numbers(d[0]), _numbers(d[1]), _numbers(d[2]), _integers(d[3]), _integers(d[4]),
+        _integers(d[5]), _integers(d[6]), _matrix(d[7]), _matrix(d[8]), _integers(d[9]),
+        _numbers(d[10]), _integers(d[11]), _integers(d[12]), _integers(d[13]), _numbers(d[14]),
+        _numbers(d[15]), _numbers(d[16]), _matrix(d[17]), _integers(d[18]), _integers(d[19]),
+        _integers(d[20]), _integers(d[21]), _integers(d[22]), _integers(d[23]), _integers(d[24]),
+        _integers(d[25]), _numbers(d[26]), _integers(d[27]), _integers(d[28]), _integers(d[29]),
+        _numbers(d[30]), _matrix(d[31]), _matrix(d[32]), _matrix(d[33]), _integers(d[34]),
+        _integers(d[35]), _integers(d[36]), _matrix(d[37]), _integer_matrix(d[38]),
     )  # fmt: skip
 
 
@@ -215,22 +219,27 @@ def callbacks(n_skills: int, likelihood: str) -> Callbacks:
     return _compiled.get(f"{n_skills} {likelihood}", lambda: _compile(n_skills, likelihood))
 
 
+# What :func:`_whole` is compiled for.
+_SKILLS: Any = None
+_LIKELIHOOD: Any = None
+
+
+def _whole(n, n_reported, y_, gradient_, value_, reported_, address):
+    directory = numba.carray(address, (_N_ARRAYS, _FIELDS), np.int64)
+    y, gradient = numba.carray(y_, (n,)), numba.carray(gradient_, (n,))
+    reported, value = numba.carray(reported_, (n_reported,)), numba.carray(value_, (1,))
+    root = _matrix(directory[_ROOT])
+    x = _unwhitened(y, _numbers(directory[_CENTRE]), root)
+    value[0] = evaluate(_SKILLS, _LIKELIHOOD, _known(directory), x, gradient, reported)
+    _whiten_gradient(gradient, root)
+    return 0 if np.isfinite(value[0] + _nothing_if_finite(gradient)) else 1
+
+
 def _compile(n_skills: int, likelihood: str) -> Callbacks:
-    skills, functions, n_arrays = (0,) * n_skills, LIKELIHOODS[likelihood], len(ARRAYS)
-
-    def whole(n, n_reported, y_, gradient_, value_, reported_, address):
-        directory = numba.carray(address, (n_arrays, _FIELDS), np.int64)
-        y, gradient = numba.carray(y_, (n,)), numba.carray(gradient_, (n,))
-        reported, value = numba.carray(reported_, (n_reported,)), numba.carray(value_, (1,))
-        root = _matrix(directory, _ROOT)
-        x = _unwhitened(y, _numbers(directory, _CENTRE), root)
-        value[0] = evaluate(skills, functions, _known(directory), x, gradient, reported)
-        _whiten_gradient(gradient, root)
-        return 0 if np.isfinite(value[0] + _nothing_if_finite(gradient)) else 1
-
     # Compiled apart and called by its address, so that both share it.
-    compiled_whole = numba.cfunc(_WHOLE, error_model="numpy")(whole)
-    call = compiled_whole.ctypes
+    constants = {"_SKILLS": (0,) * n_skills, "_LIKELIHOOD": LIKELIHOODS[likelihood]}
+    whole = compile_kept(_WHOLE, _whole, constants, f"{likelihood}_{n_skills}")
+    call = whole.ctypes
     call.restype = ctypes.c_int64
 
     def density(n, y_, gradient_, value_, address):
@@ -241,4 +250,4 @@ def _compile(n_skills: int, likelihood: str) -> Callbacks:
         call(n, n_reported, y_, gradient.ctypes, value.ctypes, reported_, address)
         return 0
 
-    return Callbacks(numba.cfunc(_DENSITY)(density), numba.cfunc(_REPORT)(report), compiled_whole)
+    return Callbacks(numba.cfunc(_DENSITY)(density), numba.cfunc(_REPORT)(report), whole)

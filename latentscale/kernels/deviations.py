@@ -17,7 +17,7 @@ from __future__ import annotations
 import numpy as np
 
 from latentscale.kernels.elementary import log_all
-from latentscale.kernels.jit import compiled
+from latentscale.kernels.jit import compiled, leaf
 
 
 @compiled
@@ -25,9 +25,10 @@ def _gather(information, left, cells, n):
     """Add up what the scores of each recipe say about its deviations: information and pull."""
     m = cells.start.shape[0] - 1
     known, pull = np.zeros((n, m)), np.zeros((n, m))
+    recipe = cells.recipe
     for j in range(m):
         for o in range(cells.start[j], cells.start[j + 1]):
-            r = cells.recipe[o]
+            r = recipe[o]
             known[r, j] += information[o]
             pull[r, j] += information[o] * left[o]
     return known, pull
@@ -89,7 +90,7 @@ def _pull_back_down(spread, pull, precision, parent, above, w, d_values, d_above
     return d_known, d_pull, d_w, d_precision
 
 
-@compiled
+@leaf
 def _pull_back_up(
     spread, pull, precision, parent, d_known_up, d_pull_up, d_known, d_pull, d_precision
 ):
@@ -186,9 +187,10 @@ def pull_back(information, left, precisions, w, cells, llms, values, kept, d_val
     )
     _pull_back_up(spread_r, pull_r, prec_recipe, family_of, known_f, to_f, known_r, to_r, dprec_r)
     d_information, d_left = np.empty(information.shape[0]), np.empty(information.shape[0])
+    recipe = cells.recipe
     for j in range(prec_recipe.shape[0]):
         for o in range(cells.start[j], cells.start[j + 1]):
-            r = cells.recipe[o]
+            r = recipe[o]
             d_information[o] = known_r[r, j] + left[o] * to_r[r, j]
             d_left[o] = information[o] * to_r[r, j]
     return (d_information, d_left), (dprec_d, dprec_f, dprec_r), (dw_d, dw_f, dw_r)

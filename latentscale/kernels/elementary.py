@@ -12,7 +12,7 @@ from typing import Any
 from numba import types
 from numba.extending import intrinsic
 
-from latentscale.kernels.jit import compiled, unrolled
+from latentscale.kernels.jit import leaf, unrolled
 
 # 1 / log 2, and log 2 as a sum of two numbers, of which the first has few digits.
 _PER_OCTAVE = 1.4426950408889634
@@ -95,14 +95,14 @@ def log(x):
     return n * _LOG_2[0] - ((half - (s * (half + odd + even) + n * _LOG_2[1])) - f)
 
 
-@compiled
+@leaf
 def exp_all(x):
     """Write the exponentials of an array over it."""
     for i in range(x.shape[0]):
         x[i] = exp(x[i])
 
 
-@compiled
+@leaf
 def log_all(x):
     """Write the logarithms of an array of positive numbers over it."""
     for i in range(x.shape[0]):

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from latentscale.kernels.jit import compiled
+from latentscale.kernels.jit import compiled, leaf
 
 
 @compiled
@@ -33,7 +33,7 @@ def relevances(suite, shared):
     return found
 
 
-@compiled
+@leaf
 def pull_back_relevances(suite, shared, d_relevance, d_shared):
     """Reverse :func:`relevances`; adds to ``d_shared``."""
     for p in range(d_relevance.shape[0]):
@@ -45,7 +45,7 @@ def pull_back_relevances(suite, shared, d_relevance, d_shared):
             d_shared.relevance_local[t] += d_size * shared.relevance_scale[0]
 
 
-@compiled
+@leaf
 def _axis(guess, relevance, p, k):
     """Give where y is expected along an axis, one over its variance, and the information r^2."""
     told = guess.information[p, k] * relevance[p] * relevance[p]
@@ -103,7 +103,7 @@ def slopes(suite, shared, relevance):
     return found
 
 
-@compiled
+@leaf
 def pull_back_slopes(suite, shared, relevance, slope, d_slope, d_relevance, d_shared):
     """Reverse :func:`slopes`; adds to ``d_relevance`` and ``d_shared``."""
     for p in range(slope.shape[0]):

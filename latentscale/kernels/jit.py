@@ -21,21 +21,37 @@ _SETTINGS: dict[str, Any] = {
 }  # fmt: skip
 
 # A product and a sum may be rounded once instead of twice.
-compiled: Callable[..., Any] = numba.njit(fastmath={"contract"}, **_SETTINGS)
-
-# For what is done to a single score: a loop takes several at a time only if it calls nothing.
-unrolled: Callable[..., Any] = numba.njit(fastmath={"contract"}, forceinline=True, **_SETTINGS)
+_ROUNDED = {"contract"}
 
 # For loops that add up: terms may be added in any order, so several at a time. Infinities and what
 # is not a number stay what they are. What such a loop calls keeps its own rules, on which the
 # exponential and the logarithm rely.
-summed: Callable[..., Any] = numba.njit(
-    fastmath={"contract", "reassoc", "nsz", "arcp"}, **_SETTINGS
-)
+_ANY_ORDER = {"contract", "reassoc", "nsz", "arcp"}
+
+
+def _made(fastmath: set[str], **settings: Any) -> Callable[..., Any]:
+    decorator: Callable[..., Any] = numba.njit(fastmath=fastmath, **settings, **_SETTINGS)
+    return decorator
+
+
+compiled = _made(_ROUNDED)
 
 # For a function with a single caller: a part of it with a name. Compiled apart, all that it calls
 # would be optimised once more, which takes seconds.
-inlined: Callable[..., Any] = numba.njit(fastmath={"contract"}, inline="always", **_SETTINGS)
+inlined = _made(_ROUNDED, inline="always")
+
+# For what takes other functions as arguments: merged into its caller. Else the addresses of those
+# functions stay in the machine code, which could then not be kept for other processes.
+merged = _made(_ROUNDED, forceinline=True)
+
+# The rest make and give no arrays. So they need not count who refers to one, which took a sixth of
+# the time.
+leaf = _made(_ROUNDED, _nrt=False)
+summed = _made(_ANY_ORDER, _nrt=False)
+merged_sum = _made(_ANY_ORDER, forceinline=True, _nrt=False)
+
+# For what is done to a single score: a loop takes several at a time only if it calls nothing.
+unrolled = _made(_ROUNDED, forceinline=True, _nrt=False)
 
 
 def _on_stack(*shape: int | None) -> Any:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from latentscale.kernels.elementary import exp, log
-from latentscale.kernels.jit import compiled, unrolled
+from latentscale.kernels.jit import compiled, leaf, unrolled
 
 _LOG_2 = float(np.log(2.0))
 
@@ -36,7 +36,7 @@ class Line(NamedTuple):
     d_start: Any
 
 
-@compiled
+@leaf
 def line(a):
     """Give what the link of an asymmetry is made of."""
     rest = -np.expm1(-a * _LOG_2)

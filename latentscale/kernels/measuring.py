@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from latentscale.kernels.jit import compiled, summed, unrolled
+from latentscale.kernels.jit import merged, merged_sum, unrolled
 from latentscale.kernels.links import line_at, pull_back_reach, reach
 
 # A rough expectation nearer to floor or ceiling than this says little of its logit.
@@ -23,7 +23,7 @@ def _share_of(guess, floor, ceiling):
     return min(max((guess - floor) / (ceiling - floor), _NEAREST), 1 - _NEAREST)
 
 
-@compiled
+@merged
 def measure(likelihood, cells, curve, lines, scatter):
     """Give the measured eta and the information about it, dims (obs,).
 
@@ -41,7 +41,7 @@ def measure(likelihood, cells, curve, lines, scatter):
     return measured, information
 
 
-@compiled
+@merged
 def _measure_on(likelihood, score, trials, guess, line, floor, ceiling, precision, tail, measured,
                 information):  # fmt: skip
     """Write the measured eta of the scores on one benchmark, and the information about it."""
@@ -55,7 +55,7 @@ def _measure_on(likelihood, score, trials, guess, line, floor, ceiling, precisio
         information[o] = slope * slope * worth
 
 
-@compiled
+@merged
 def pull_back_measure(likelihood, cells, curve, lines, scatter, d_measured, d_information, d_curve,
                       d_scatter):  # fmt: skip
     """Reverse :func:`measure`; adds to ``d_curve`` and ``d_scatter``."""
@@ -73,7 +73,7 @@ def pull_back_measure(likelihood, cells, curve, lines, scatter, d_measured, d_in
         d_scatter.tail[0] += d_tail
 
 
-@summed
+@merged_sum
 def _pull_back_measure_on(likelihood, score, trials, guess, line, floor, ceiling, precision, tail,
                           d_measured, d_information):  # fmt: skip
     """Reverse :func:`_measure_on`; what that computed is computed again, faster than it is kept.

@@ -6,6 +6,7 @@ import numpy as np
 
 from latentscale.kernels import deviations, skills
 from latentscale.kernels import unknown as of_what_is_unknown
+from latentscale.kernels.adding import add, add_level
 from latentscale.kernels.arguments import (
     Benchmarks,
     Cells,
@@ -16,7 +17,7 @@ from latentscale.kernels.arguments import (
     Scatter,
     Way,
 )
-from latentscale.kernels.jit import compiled
+from latentscale.kernels.jit import compiled, inlined
 from latentscale.kernels.links import lines
 from latentscale.kernels.measuring import measure, pull_back_measure
 from latentscale.kernels.scoring import (
@@ -45,7 +46,7 @@ def _blur(parameters):
     return variance
 
 
-@compiled
+@inlined
 def _forward(n_skills, likelihood, cells, llms, parameters):
     """Give the effects on skills and the deviations, as their smoothers do, and the way there."""
     benchmarks = parameters.benchmarks
@@ -82,10 +83,11 @@ def _without_scores(cells):
 def _eta(n_skills, cells, parameters, of_llms, of_recipes, way):
     """Give eta, dims (obs,): features, skills and deviations."""
     eta = add_products(n_skills, cells, way.own, of_llms, parameters.benchmarks.loading, 1.0)
+    recipe = cells.recipe
     if of_recipes.shape[0] > 0:
         for j in range(of_recipes.shape[1]):
             for o in range(cells.start[j], cells.start[j + 1]):
-                eta[o] += of_recipes[cells.recipe[o], j]
+                eta[o] += of_recipes[recipe[o], j]
     return eta
 
 
@@ -135,21 +137,6 @@ def _of_deviations(values, llms, parameters, d_values, d):
 
 
 @compiled
-def add(total, part):
-    """Add an array to another that is as long, or to nothing."""
-    flat, more = total.ravel(), part.ravel()
-    for i in range(flat.shape[0]):
-        flat[i] += more[i]
-
-
-@compiled
-def add_level(total, parts):
-    """Add the arrays of each level of a tree."""
-    for level in range(len(parts)):
-        add(total[level], parts[level])
-
-
-@compiled
 def _pull_back_blur(parameters, d_blur, d):
     """Reverse :func:`_blur`; adds to ``d``."""
     if parameters.deviation_w.family.shape[0] > 0:
@@ -161,7 +148,7 @@ def _pull_back_blur(parameters, d_blur, d):
                 d_precisions.developer[j] -= d_blur[j] / precisions.developer[j] ** 2
 
 
-@compiled
+@inlined
 def _pull_back(
     n_skills, likelihood, cells, llms, parameters, found, d_eta, d_values, d_dev_values, d
 ):
@@ -169,10 +156,11 @@ def _pull_back(
     (values, _, kept), (dev_values, _, dev_kept), way = found
     loading, of_llms, d_llm = parameters.benchmarks.loading, values[3], d_values[3]
     d_information, d_left = np.zeros(d_eta.shape[0]), np.zeros(d_eta.shape[0])
-    if dev_values[2].shape[0] > 0:
-        for j in range(d_dev_values[2].shape[1]):
+    recipe, d_recipe_values = cells.recipe, d_dev_values[2]
+    if d_recipe_values.shape[0] > 0:
+        for j in range(d_recipe_values.shape[1]):
             for o in range(cells.start[j], cells.start[j + 1]):
-                d_dev_values[2][cells.recipe[o], j] += d_eta[o]
+                d_recipe_values[recipe[o], j] += d_eta[o]
         of_cells, of_precisions, of_w = _pull_back_deviations(
             way.information, way.rest, parameters.deviation_precisions, parameters.deviation_w,
             cells, llms, dev_values, dev_kept, d_dev_values,
@@ -239,7 +227,7 @@ def _zeros(parameters):
     )  # fmt: skip
 
 
-@compiled
+@inlined
 def density(n_skills, likelihood, cells, llms, unknown, parameters):
     """Give the log density of coordinates and scores, and its derivatives.
 

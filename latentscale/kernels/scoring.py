@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from latentscale.kernels.jit import compiled, summed, vector
+from latentscale.kernels.jit import compiled, leaf, merged, merged_sum, summed, vector
 from latentscale.kernels.links import left_of_the_way, line_at
 
 
@@ -25,7 +25,7 @@ def own_part(skills, cells, llms, benchmarks, explained):
     return own
 
 
-@compiled
+@leaf
 def _own_part_on(skills, j, llm, x, tuned, condition, benchmarks, explained, own):
     """Write what eta has before the group effects, for the scores on one benchmark."""
     difficulty, slope, tuning, loading, shift = benchmarks
@@ -93,7 +93,7 @@ def add_products(skills, cells, start, of_llms, loading, sign):
     return total
 
 
-@compiled
+@leaf
 def _add_products_on(skills, j, llm, start, of_llms, loading, sign, total):
     """Write :func:`add_products` of the scores on one benchmark."""
     for o in range(llm.shape[0]):
@@ -113,7 +113,7 @@ def pull_back_products(skills, cells, of_llms, loading, d_total, d_of_llms, d_lo
         )
 
 
-@compiled
+@leaf
 def _pull_back_products_on(skills, j, llm, of_llms, loading, d_total, d_of_llms, d_loading):
     """Reverse the products of the scores on one benchmark."""
     total = vector(skills)
@@ -128,7 +128,7 @@ def _pull_back_products_on(skills, j, llm, of_llms, loading, d_total, d_of_llms,
         d_loading[j, k] += total[k]
 
 
-@compiled
+@merged
 def score(likelihood, cells, eta, curve, lines, scatter, d_curve, d_scatter):
     """Give the log density of all scores and its derivatives by their eta, dims (obs,).
 
@@ -158,7 +158,7 @@ def score(likelihood, cells, eta, curve, lines, scatter, d_curve, d_scatter):
     return total, d_eta
 
 
-@summed
+@merged_sum
 def _score_on(density_of, score, trials, eta, line, floor, ceiling, precision, tail, constant,
               d_eta):  # fmt: skip
     """Give the log density of some scores on one benchmark, and write its derivatives by eta.
@@ -190,7 +190,7 @@ def _score_on(density_of, score, trials, eta, line, floor, ceiling, precision, t
     return total, d_floor, d_ceiling, d_asymmetry, d_precision, d_tail
 
 
-@compiled
+@leaf
 def effect_density(effects, parents, parent, precision, d_effects, d_parents, d_precision):
     """Give the log density of a level of the tree given its parents, without constants.
 

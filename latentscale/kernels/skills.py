@@ -9,13 +9,13 @@ from __future__ import annotations
 import numpy as np
 
 from latentscale.kernels.elementary import log
-from latentscale.kernels.jit import compiled, matrix, one_row, summed, vector
+from latentscale.kernels.jit import compiled, leaf, matrix, one_row, summed, vector
 
 # The helpers take whole arrays and the row that is meant: to cut the row out costs more than the
 # arithmetic on it.
 
 
-@compiled
+@leaf
 def invert_factor(skills, q, inverse, row):
     """Write the inverse of the lower Cholesky factor of q."""
     n = len(skills)
@@ -40,7 +40,7 @@ def invert_factor(skills, q, inverse, row):
             inverse[row, i, j] = -total * inverse[row, i, i]
 
 
-@compiled
+@leaf
 def _factor_of(skills, inverse, row, factor):
     """Write the Cholesky factor, the inverse of its inverse."""
     n = len(skills)
@@ -54,7 +54,7 @@ def _factor_of(skills, inverse, row, factor):
             factor[i, j] = -total * factor[i, i]
 
 
-@compiled
+@leaf
 def fill_covariance(skills, inverse, row, out):
     """Write Q^-1 = C^-T C^-1."""
     n = len(skills)
@@ -67,7 +67,7 @@ def fill_covariance(skills, inverse, row, out):
             out[b, a] = total
 
 
-@compiled
+@leaf
 def _times_lower(skills, inverse, row, v, v_row, out, out_row):
     """Write C^-1 v."""
     for a in range(len(skills)):
@@ -77,7 +77,7 @@ def _times_lower(skills, inverse, row, v, v_row, out, out_row):
         out[out_row, a] = total
 
 
-@compiled
+@leaf
 def _times_upper(skills, inverse, row, v, v_row, out, out_row):
     """Write C^-T v."""
     n = len(skills)
@@ -129,7 +129,7 @@ def _pass_up(skills, inverse, pull, precision, parent, n_parents):
     return known_up, pull_up
 
 
-@compiled
+@leaf
 def _set_target(skills, pull, precision, parent, above, i, target):
     """Write precision parent + pull of node i; the top level has nothing above it."""
     for a in range(len(skills)):
@@ -206,7 +206,7 @@ def _pull_back_down(skills, inverse, pull, precision, parent, above, w, d_values
     return d_q, d_pull, d_w, d_precision
 
 
-@compiled
+@leaf
 def _pull_back_up(
     skills, inverse, pull, precision, parent, d_known_up, d_pull_up, d_q, d_pull, d_precision
 ):
@@ -241,7 +241,7 @@ def _pull_back_up(
                 d_q[i, a, b] -= total
 
 
-@compiled
+@leaf
 def _add_diagonals(skills, d_q, d_precision):
     """Reverse Q = known + precision, for the precision."""
     for i in range(d_q.shape[0]):
@@ -266,7 +266,7 @@ def _pool(skills, information, left, loading, blur, cells, n_llms):
     return known, pull
 
 
-@compiled
+@leaf
 def _pool_on(skills, j, llm, information, left, loading, blur, known, pull):
     """Add up what the scores on one benchmark say."""
     size = len(skills)

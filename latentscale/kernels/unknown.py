@@ -16,9 +16,13 @@ is m_c . g - m_c' Q m_c / 2, where g = b (p e), and Q = b p b' is the same for a
 
 from __future__ import annotations
 
+from typing import Any, NamedTuple
+
 import numpy as np
 
-from latentscale.kernels.jit import compiled, summed
+from latentscale.kernels.adding import add
+from latentscale.kernels.elementary import exp_all
+from latentscale.kernels.jit import compiled, leaf, merged_sum, unrolled
 
 
 @compiled
@@ -36,7 +40,7 @@ def _curvature(slope, precision):
     return found
 
 
-@compiled
+@leaf
 def _pull_back_curvature(slope, precision, d_curvature, d_slope, d_precision):
     """Reverse :func:`_curvature`, of a symmetric derivative; adds to the last two."""
     n, m = slope.shape
@@ -49,19 +53,17 @@ def _pull_back_curvature(slope, precision, d_curvature, d_slope, d_precision):
                     d_precision[k] += d * slope[a, k] * slope[b, k]
 
 
-@compiled
-def _pull(slope, precision, effect, columns):
-    """Give g for some features, dims (column,)."""
-    found = np.zeros(columns.shape[0])
-    for q in range(found.shape[0]):
+@unrolled
+def _add_pull(slope, precision, effect, columns, pull):
+    """Add g for some features, dims (column,)."""
+    for q in range(columns.shape[0]):
         for k in range(precision.shape[0]):
-            found[q] += slope[columns[q], k] * precision[k] * effect[k]
-    return found
+            pull[q] += slope[columns[q], k] * precision[k] * effect[k]
 
 
-@compiled
+@unrolled
 def _pull_back_pull(slope, precision, effect, columns, d_pull, d_slope, d_precision, d_effect):
-    """Reverse :func:`_pull`; adds to the last three."""
+    """Reverse :func:`_add_pull`; adds to the last three."""
     for q in range(columns.shape[0]):
         for k in range(precision.shape[0]):
             d, b = d_pull[q], slope[columns[q], k]
@@ -70,172 +72,187 @@ def _pull_back_pull(slope, precision, effect, columns, d_pull, d_slope, d_precis
             d_effect[k] += d * b * precision[k]
 
 
-@summed
-def _add_gains(moved, pull, curvature, gain):
-    """Add m_c . g - m_c' Q m_c / 2 for configurations, moved has dims (configuration, column)."""
-    n = pull.shape[0]
-    for c in range(gain.shape[0]):
-        total = 0.0
-        for a in range(n):
-            row = pull[a]
-            for b in range(n):
-                row -= curvature[a, b] * moved[c, b] / 2
-            total += moved[c, a] * row
-        gain[c] += total
+class Room(NamedTuple):
+    """Arrays that are written over and over: making them takes longer than filling them.
 
+    Attributes
+    ----------
+    effect, d_effect : dims (skill,)
+    deviation, d_deviation : dims (benchmark,)
+    pull, mean : dims (column,)
+    gain, row : dims (configuration,)
+    """
 
-@summed
-def _moments(chance, moved, mean, square):
-    """Write the mean of m_c and of m_c m_c' by the chances of configurations."""
-    n = mean.shape[0]
-    mean[:] = 0.0
-    square[:, :] = 0.0
-    for c in range(chance.shape[0]):
-        for a in range(n):
-            weighed = chance[c] * moved[c, a]
-            mean[a] += weighed
-            for b in range(a + 1):
-                square[a, b] += weighed * moved[c, b]
+    effect: Any
+    d_effect: Any
+    deviation: Any
+    d_deviation: Any
+    pull: Any
+    mean: Any
+    gain: Any
+    row: Any
 
 
 @compiled
-def _part(curvature, columns):
-    """Give the part of Q that belongs to some features."""
-    n = columns.shape[0]
-    found = np.empty((n, n))
-    for a in range(n):
-        for b in range(n):
-            found[a, b] = curvature[columns[a], columns[b]]
-    return found
+def _room(n_skills, n_benchmarks, n_columns, n_configurations):
+    """Make room for families with up to so many columns that move."""
+    return Room(
+        np.empty(n_skills), np.empty(n_skills), np.empty(n_benchmarks), np.empty(n_benchmarks),
+        np.empty(n_columns), np.empty(n_columns), np.empty(n_configurations),
+        np.empty(n_configurations),
+    )  # fmt: skip
 
 
-@compiled
-def _add_square(square, columns, d_curvature):
-    """Add the derivative of the gains by Q: minus half of the mean of m_c m_c'."""
+# Innermost are loops over configurations, which lie side by side: so several are taken at a time.
+
+
+@merged_sum
+def _add_gains(moved, at, curvature, columns, room):
+    """Add m_c . g - m_c' Q m_c / 2 for configurations; m lies in an array from a position on."""
+    gain, row = room.gain, room.row
+    n = gain.shape[0]
     for a in range(columns.shape[0]):
+        start, slope = room.pull[a], -curvature[columns[a], columns[a]] / 2
+        for c in range(n):
+            row[c] = start + slope * moved[at + a * n + c]
+        for b in range(a):
+            factor = curvature[columns[a], columns[b]]
+            for c in range(n):
+                row[c] -= factor * moved[at + b * n + c]
+        for c in range(n):
+            gain[c] += moved[at + a * n + c] * row[c]
+
+
+@merged_sum
+def _moments(moved, at, columns, room, d_curvature):
+    """Write the mean of m_c by the chances, and add the derivative of the gains by Q.
+
+    It is minus half of the mean of m_c m_c'. The chances are in the place of the gains.
+    """
+    chance, row = room.gain, room.row
+    n = chance.shape[0]
+    for a in range(columns.shape[0]):
+        mean = 0.0
+        for c in range(n):
+            row[c] = chance[c] * moved[at + a * n + c]
+            mean += row[c]
+        room.mean[a] = mean
         for b in range(a + 1):
-            d_curvature[columns[a], columns[b]] -= square[a, b] / 2
+            square = 0.0
+            for c in range(n):
+                square += row[c] * moved[at + b * n + c]
+            d_curvature[columns[a], columns[b]] -= square / 2
             if a != b:
-                d_curvature[columns[b], columns[a]] -= square[a, b] / 2
+                d_curvature[columns[b], columns[a]] -= square / 2
 
 
-@compiled
-def _difference(values, parents, i, parent):
-    """Give what a group adds to the group above it, if there is one."""
-    found = values[i].copy()
-    if parents.shape[0] > 0:
-        for k in range(found.shape[0]):
-            found[k] -= parents[parent, k]
-    return found
+@unrolled
+def _clear(x):
+    for i in range(x.shape[0]):
+        x[i] = 0.0
 
 
-@compiled
+@unrolled
+def _set_to_difference(values, parents, i, parent, out):
+    """Write what a group adds to the group above it, if there is one."""
+    for k in range(out.shape[0]):
+        out[k] = values[i, k]
+        if parents.shape[0] > 0:
+            out[k] -= parents[parent, k]
+
+
+@unrolled
 def _add_difference(d, d_values, d_parents, i, parent):
-    """Reverse :func:`_difference`; adds to the derivatives."""
+    """Reverse :func:`_set_to_difference`; adds to the derivatives."""
     for k in range(d.shape[0]):
         d_values[i, k] += d[k]
         if d_parents.shape[0] > 0:
             d_parents[parent, k] -= d[k]
 
 
-@compiled
-def _columns_of(unknown, u):
-    """Give the features that move in a family."""
-    return unknown.columns[unknown.begin[u] : unknown.begin[u + 1]]
-
-
-@compiled
-def _matrix_at(flat, at, n, size):
-    """Give a matrix, dims (configuration, column), that lies in a flat array."""
-    return flat[at : at + n * size].reshape((n, size))
-
-
-@compiled
+@unrolled
 def _shifts_of(unknown, u):
-    """Give by how much the features of a family move, dims (configuration, column)."""
-    n, first = unknown.n_configurations, unknown.begin[u]
-    return _matrix_at(unknown.shift, first * n, n, unknown.begin[u + 1] - first)
+    """Give where it begins by how much the features of a family move."""
+    return unknown.begin[u] * unknown.n_configurations
 
 
-@compiled
-def _offs_of(unknown, u, o):
-    """Give by how much those of an LLM are off its family's, dims (configuration, column)."""
-    size = unknown.begin[u + 1] - unknown.begin[u]
-    return _matrix_at(unknown.off, unknown.first_off[o], unknown.n_configurations, size)
-
-
-@compiled
+@leaf
 def _log_mean(gain):
     """Give the log of the mean of exp(gain), and write the chances over the gains."""
-    largest, whole = gain.max(), 0.0
+    largest, whole = -np.inf, 0.0
     for c in range(gain.shape[0]):
-        gain[c] = np.exp(gain[c] - largest)
+        largest = max(largest, gain[c])
+    for c in range(gain.shape[0]):
+        gain[c] -= largest
+    exp_all(gain)
+    for c in range(gain.shape[0]):
         whole += gain[c]
     for c in range(gain.shape[0]):
         gain[c] /= whole
     return largest + np.log(whole / gain.shape[0])
 
 
-@compiled
-def _gains(unknown, u, llms, slopes, precisions, curvatures, values, dev_values):
-    """Give the gains of the configurations of a family, dims (configuration,).
+@leaf
+def _set_gains(
+    unknown, u, columns, llms, slopes, precisions, curvatures, values, dev_values, room
+):  # fmt: skip
+    """Write the gains of the configurations of a family, dims (configuration,).
 
     ``slopes`` are those of skills and of benchmarks, with dims (feature, effect); ``precisions``
     and ``curvatures`` those of families, of LLMs and, of the first alone, of deviations.
     """
-    family, columns = unknown.family[u], _columns_of(unknown, u)
+    family = unknown.family[u]
     developer = llms.developer_of_family[family]
-    effect = _difference(values[1], values[0], family, developer)
-    pull = _pull(slopes[0], precisions[0], effect, columns)
+    _clear(room.gain)
+    _clear(room.pull)
+    _set_to_difference(values[1], values[0], family, developer, room.effect)
+    _add_pull(slopes[0], precisions[0], room.effect, columns, room.pull)
     if dev_values[1].shape[0] > 0:
-        deviation = _difference(dev_values[1], dev_values[0], family, developer)
-        pull += _pull(slopes[1], precisions[2], deviation, columns)
-    gain = np.zeros(unknown.n_configurations)
-    _add_gains(_shifts_of(unknown, u), pull, _part(curvatures[0], columns), gain)
-    part = _part(curvatures[1], columns)
+        _set_to_difference(dev_values[1], dev_values[0], family, developer, room.deviation)
+        _add_pull(slopes[1], precisions[2], room.deviation, columns, room.pull)
+    _add_gains(unknown.shift, _shifts_of(unknown, u), curvatures[0], columns, room)
     for o in range(unknown.first_llm[u], unknown.first_llm[u + 1]):
         i = unknown.llm[o]
-        effect = _difference(values[3], values[2], i, llms.recipe[i])
-        pull = _pull(slopes[0], precisions[1], effect, columns)
-        _add_gains(_offs_of(unknown, u, o), pull, part, gain)
-    return gain
+        _clear(room.pull)
+        _set_to_difference(values[3], values[2], i, llms.recipe[i], room.effect)
+        _add_pull(slopes[0], precisions[1], room.effect, columns, room.pull)
+        _add_gains(unknown.off, unknown.first_off[o], curvatures[1], columns, room)
 
 
-@compiled
+@leaf
 def _pull_back_gains(
-    unknown, u, llms, slopes, precisions, chance, values, dev_values, d_slopes, d_precisions,
-    d_curvatures, d_values, d_dev_values,
+    unknown, u, columns, llms, slopes, precisions, values, dev_values, room, d_slopes,
+    d_precisions, d_curvatures, d_values, d_dev_values,
 ):  # fmt: skip
-    """Reverse :func:`_gains`, weighed by chances; adds to the last five."""
-    family, columns = unknown.family[u], _columns_of(unknown, u)
-    developer, size = llms.developer_of_family[family], columns.shape[0]
-    mean, square = np.empty(size), np.empty((size, size))
-    _moments(chance, _shifts_of(unknown, u), mean, square)
-    _add_square(square, columns, d_curvatures[0])
-    effect = _difference(values[1], values[0], family, developer)
-    d_effect = np.zeros(effect.shape[0])
+    """Reverse :func:`_set_gains`, weighed by chances; adds to the last five."""
+    family = unknown.family[u]
+    developer = llms.developer_of_family[family]
+    _moments(unknown.shift, _shifts_of(unknown, u), columns, room, d_curvatures[0])
+    _set_to_difference(values[1], values[0], family, developer, room.effect)
+    _clear(room.d_effect)
     _pull_back_pull(
-        slopes[0], precisions[0], effect, columns, mean, d_slopes[0], d_precisions[0], d_effect
-    )
-    _add_difference(d_effect, d_values[1], d_values[0], family, developer)
+        slopes[0], precisions[0], room.effect, columns, room.mean, d_slopes[0], d_precisions[0],
+        room.d_effect,
+    )  # fmt: skip
+    _add_difference(room.d_effect, d_values[1], d_values[0], family, developer)
     if dev_values[1].shape[0] > 0:
-        deviation = _difference(dev_values[1], dev_values[0], family, developer)
-        d_deviation = np.zeros(deviation.shape[0])
+        _set_to_difference(dev_values[1], dev_values[0], family, developer, room.deviation)
+        _clear(room.d_deviation)
         _pull_back_pull(
-            slopes[1], precisions[2], deviation, columns, mean, d_slopes[1], d_precisions[2],
-            d_deviation,
+            slopes[1], precisions[2], room.deviation, columns, room.mean, d_slopes[1],
+            d_precisions[2], room.d_deviation,
         )  # fmt: skip
-        _add_difference(d_deviation, d_dev_values[1], d_dev_values[0], family, developer)
+        _add_difference(room.d_deviation, d_dev_values[1], d_dev_values[0], family, developer)
     for o in range(unknown.first_llm[u], unknown.first_llm[u + 1]):
         i = unknown.llm[o]
-        _moments(chance, _offs_of(unknown, u, o), mean, square)
-        _add_square(square, columns, d_curvatures[1])
-        effect = _difference(values[3], values[2], i, llms.recipe[i])
-        d_effect[:] = 0.0
+        _moments(unknown.off, unknown.first_off[o], columns, room, d_curvatures[1])
+        _set_to_difference(values[3], values[2], i, llms.recipe[i], room.effect)
+        _clear(room.d_effect)
         _pull_back_pull(
-            slopes[0], precisions[1], effect, columns, mean, d_slopes[0], d_precisions[1], d_effect
-        )
-        _add_difference(d_effect, d_values[3], d_values[2], i, llms.recipe[i])
+            slopes[0], precisions[1], room.effect, columns, room.mean, d_slopes[0],
+            d_precisions[1], room.d_effect,
+        )  # fmt: skip
+        _add_difference(room.d_effect, d_values[3], d_values[2], i, llms.recipe[i])
 
 
 @compiled
@@ -263,13 +280,19 @@ def density(unknown, llms, parameters, values, dev_values, d_values, d_dev_value
     d_precisions = (d.precisions.family, d.precisions.llm, d.deviation_precisions.family)
     curvatures = (_curvature(slopes[0], precisions[0]), _curvature(slopes[0], precisions[1]))
     if has_deviations:
-        curvatures[0][:] += _curvature(slopes[1], precisions[2])
+        add(curvatures[0], _curvature(slopes[1], precisions[2]))
+    room = _room(
+        values[1].shape[1], slopes[1].shape[1], slopes[0].shape[0], unknown.n_configurations
+    )
     d_curvatures = (np.zeros(curvatures[0].shape), np.zeros(curvatures[1].shape))
     for u in range(unknown.family.shape[0]):
-        gain = _gains(unknown, u, llms, slopes, precisions, curvatures, values, dev_values)
-        total += _log_mean(gain)
+        columns = unknown.columns[unknown.begin[u] : unknown.begin[u + 1]]
+        _set_gains(
+            unknown, u, columns, llms, slopes, precisions, curvatures, values, dev_values, room
+        )
+        total += _log_mean(room.gain)
         _pull_back_gains(
-            unknown, u, llms, slopes, precisions, gain, values, dev_values, d_slopes,
+            unknown, u, columns, llms, slopes, precisions, values, dev_values, room, d_slopes,
             d_precisions, d_curvatures, d_values, d_dev_values,
         )  # fmt: skip
     for level in range(2):
@@ -280,5 +303,5 @@ def density(unknown, llms, parameters, values, dev_values, d_values, d_dev_value
         _pull_back_curvature(
             slopes[1], precisions[2], d_curvatures[0], d_slopes[1], d_precisions[2]
         )
-    d.benchmarks.slope[:] += d_slopes[1].T
+    add(d.benchmarks.slope, d_slopes[1].T)
     return total

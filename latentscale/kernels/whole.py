@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from latentscale.kernels import abilities, benchmarks, features, posterior
+from latentscale.kernels.adding import add, add_level
 from latentscale.kernels.arguments import (
     Benchmarks,
     Groups,
@@ -15,7 +16,7 @@ from latentscale.kernels.arguments import (
     Shared,
     Start,
 )
-from latentscale.kernels.jit import compiled, inlined
+from latentscale.kernels.jit import compiled, inlined, leaf
 from latentscale.kernels.laws import log_density, value_at
 
 _curves, _pull_back_curves = benchmarks.curves, benchmarks.pull_back_curves
@@ -35,38 +36,46 @@ _pull_back_family_slopes = abilities.pull_back_family_slopes
 _relevances, _pull_back_relevances = features.relevances, features.pull_back_relevances
 _slopes, _pull_back_slopes = features.slopes, features.pull_back_slopes
 _settle, _pull_back_settle = features.settle, features.pull_back_settle
-_density, add, add_level = posterior.density, posterior.add, posterior.add_level
+_density = posterior.density
 
 # The first of the groups among all variables.
 _N_SHARED = len(Shared._fields)
 
 
+# These take the shape and the start of a variable, not its number: they would be compiled anew for
+# each number.
+
+
 @compiled
-def _part(flat, shapes, start, v):
+def _part(flat, shape, start):
     """Give the part of a flat array that belongs to a variable, as a matrix."""
-    rows, columns = shapes[v, 0], shapes[v, 1]
-    return flat[start[v] : start[v] + rows * columns].reshape((rows, columns))
+    rows, columns = shape[0], shape[1]
+    return flat[start : start + rows * columns].reshape((rows, columns))
 
 
 @compiled
-def _line(flat, shapes, start, v):
+def _line(flat, shape, start):
     """Give the part of a flat array that belongs to a variable, as a vector."""
-    return flat[start[v] : start[v] + shapes[v, 0] * shapes[v, 1]]
+    return flat[start : start + shape[0] * shape[1]]
 
 
 @compiled
 def _shared(flat, shapes, at):
     """Name the parts of the shared parameters, or of the derivatives by them."""
     return Shared(
-        _part(flat, shapes, at, 0), _line(flat, shapes, at, 1), _line(flat, shapes, at, 2),
-        _line(flat, shapes, at, 3), _line(flat, shapes, at, 4), _line(flat, shapes, at, 5),
-        _line(flat, shapes, at, 6), _line(flat, shapes, at, 7), _part(flat, shapes, at, 8),
-        _line(flat, shapes, at, 9), _line(flat, shapes, at, 10), _line(flat, shapes, at, 11),
-        _line(flat, shapes, at, 12), _part(flat, shapes, at, 13), _line(flat, shapes, at, 14),
-        _line(flat, shapes, at, 15), _line(flat, shapes, at, 16), _line(flat, shapes, at, 17),
-        _line(flat, shapes, at, 18), _line(flat, shapes, at, 19), _line(flat, shapes, at, 20),
-        _line(flat, shapes, at, 21), _line(flat, shapes, at, 22), _part(flat, shapes, at, 23),
-        _part(flat, shapes, at, 24),
+        _part(flat, shapes[0], at[0]), _line(flat, shapes[1], at[1]),
+        _line(flat, shapes[2], at[2]), _line(flat, shapes[3], at[3]),
+        _line(flat, shapes[4], at[4]), _line(flat, shapes[5], at[5]),
+        _line(flat, shapes[6], at[6]), _line(flat, shapes[7], at[7]),
+        _part(flat, shapes[8], at[8]), _line(flat, shapes[9], at[9]),
+        _line(flat, shapes[10], at[10]), _line(flat, shapes[11], at[11]),
+        _line(flat, shapes[12], at[12]), _part(flat, shapes[13], at[13]),
+        _line(flat, shapes[14], at[14]), _line(flat, shapes[15], at[15]),
+        _line(flat, shapes[16], at[16]), _line(flat, shapes[17], at[17]),
+        _line(flat, shapes[18], at[18]), _line(flat, shapes[19], at[19]),
+        _line(flat, shapes[20], at[20]), _line(flat, shapes[21], at[21]),
+        _line(flat, shapes[22], at[22]), _part(flat, shapes[23], at[23]),
+        _part(flat, shapes[24], at[24]),
     )  # fmt: skip
 
 
@@ -75,14 +84,14 @@ def _groups(flat, shapes, at):
     """Name the parts of the coordinates of groups, or of the derivatives by them."""
     v = _N_SHARED
     return Groups(
-        _part(flat, shapes, at, v), _part(flat, shapes, at, v + 1), _part(flat, shapes, at, v + 2),
-        _part(flat, shapes, at, v + 3), _part(flat, shapes, at, v + 4),
-        _part(flat, shapes, at, v + 5), _part(flat, shapes, at, v + 6),
-        _part(flat, shapes, at, v + 7),
+        _part(flat, shapes[v], at[v]), _part(flat, shapes[v + 1], at[v + 1]),
+        _part(flat, shapes[v + 2], at[v + 2]), _part(flat, shapes[v + 3], at[v + 3]),
+        _part(flat, shapes[v + 4], at[v + 4]), _part(flat, shapes[v + 5], at[v + 5]),
+        _part(flat, shapes[v + 6], at[v + 6]), _part(flat, shapes[v + 7], at[v + 7]),
     )  # fmt: skip
 
 
-@compiled
+@leaf
 def _to_values(laws, x, values, slopes, d_log_jacobian):
     """Write the values that coordinates stand for, and their slopes; gives the log Jacobian."""
     log_jacobian = 0.0
@@ -94,7 +103,7 @@ def _to_values(laws, x, values, slopes, d_log_jacobian):
     return log_jacobian
 
 
-@compiled
+@leaf
 def _log_prior(laws, values, d_values):
     """Give the log density of the priors; adds to ``d_values``."""
     total = 0.0
@@ -192,7 +201,7 @@ def _starts_of_groups(laws, shapes):
     return starts
 
 
-@compiled
+@inlined
 def evaluate(n_skills, likelihood, known, x, gradient, reported):
     """Give the log density at a point, and write its gradient and the variables there.
 

@@ -1,0 +1,24 @@
+"""Adding arrays to others, derivatives above all.
+
+``total += part`` would do, but brings the words of an error about shapes, which take seconds to
+compile.
+"""
+
+from __future__ import annotations
+
+from latentscale.kernels.jit import compiled
+
+
+@compiled
+def add(total, part):
+    """Add an array to another that is as long, or to nothing."""
+    flat, more = total.ravel(), part.ravel()
+    for i in range(flat.shape[0]):
+        flat[i] += more[i]
+
+
+@compiled
+def add_level(total, parts):
+    """Add the arrays of each level of a tree."""
+    for level in range(len(parts)):
+        add(total[level], parts[level])

@@ -1,0 +1,65 @@
+"""Machine code on disk: taken from there by other processes, done without where it cannot be."""
+
+from __future__ import annotations
+
+import numba
+import pytest
+from numba import types
+from numba.core import caching
+
+from latentscale.kernels.on_disk import compile_kept, digest
+
+_SIGNATURE = types.float64(types.float64)
+_TIMES = None
+
+
+def _scaled(x):
+    return _TIMES * x
+
+
+def scaled_by(times):
+    """Compile what multiplies by a number."""
+    return compile_kept(_SIGNATURE, _scaled, {"_TIMES": times}, f"scaled_{times:g}")
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path))
+    return tmp_path
+
+
+def test_what_is_on_disk_is_not_compiled_again(folder):
+    assert scaled_by(2.0).cache_hits == 0
+    again = scaled_by(2.0)
+    assert again.cache_hits == 1
+    assert again.ctypes(3.0) == 6
+
+
+def test_other_constants_are_other_code(folder):
+    scaled_by(2.0)
+    other = scaled_by(5.0)
+    assert other.cache_hits == 0
+    assert other.ctypes(3.0) == 15
+
+
+def test_damaged_machine_code_is_done_without(folder):
+    scaled_by(2.0)
+    for path in folder.rglob("*.nbc"):
+        path.write_bytes(b"")
+    assert scaled_by(2.0).ctypes(3.0) == 6
+
+
+def test_nowhere_to_write_is_done_without(monkeypatch):
+    monkeypatch.setattr(caching.CacheImpl, "_locator_classes", [])
+    assert scaled_by(2.0).ctypes(3.0) == 6
+
+
+def test_the_digest_is_that_of_all_sources(tmp_path):
+    (tmp_path / "a.py").write_text("one")
+    (tmp_path / "b.py").write_text("two")
+    first = digest(tmp_path)
+    digest.cache_clear()
+    assert digest(tmp_path) == first
+    (tmp_path / "b.py").write_text("three")
+    digest.cache_clear()
+    assert digest(tmp_path) != first
