@@ -177,7 +177,7 @@ def _introduce(held_out: HeldOut) -> None:
 def _fit_the_rest(training: ScoreTable, quick: bool, seed: int) -> ScalingFit:
     from latentscale.model import ScalingModel
 
-    _say("\nFitting (compiling takes half a minute, sampling a minute or two):")
+    _say("\nFitting (compiling takes a minute, the first time; sampling a minute or two):")
     started = time.perf_counter()
     with warnings.catch_warnings():
         if quick:

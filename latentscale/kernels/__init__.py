@@ -4,7 +4,7 @@ Written in PyTensor's operations, the density is some hundred passes over the sc
 minutes to compile, for every table anew. Here it is a handful of loops that follow the equations of
 :mod:`latentscale.graph`, each with its hand-derived reverse. They run over the scores that there
 are, so that missing ones cost nothing; and tables, features and priors are data to them, so that
-they are compiled once for a number of skills and a likelihood.
+they are compiled once for a number of skills and a likelihood, and kept on disk.
 
 ==============  ==================================================================================
 ``arguments``   what the kernels take, by name

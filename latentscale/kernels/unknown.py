@@ -108,7 +108,10 @@ def _room(n_skills, n_benchmarks, n_columns, n_configurations):
 
 @merged_sum
 def _add_gains(moved, at, curvature, columns, room):
-    """Add m_c . g - m_c' Q m_c / 2 for configurations; m lies in an array from a position on."""
+    """Add m_c . g - m_c' Q m_c / 2 for configurations.
+
+    In ``moved``, the m_c lie from a position on, with dims (column, configuration).
+    """
     gain, row = room.gain, room.row
     n = gain.shape[0]
     for a in range(columns.shape[0]):
@@ -171,8 +174,8 @@ def _add_difference(d, d_values, d_parents, i, parent):
 
 
 @unrolled
-def _shifts_of(unknown, u):
-    """Give where it begins by how much the features of a family move."""
+def _begin_of_shifts(unknown, u):
+    """Give where the shifts of a family begin."""
     return unknown.begin[u] * unknown.n_configurations
 
 
@@ -210,7 +213,7 @@ def _set_gains(
     if dev_values[1].shape[0] > 0:
         _set_to_difference(dev_values[1], dev_values[0], family, developer, room.deviation)
         _add_pull(slopes[1], precisions[2], room.deviation, columns, room.pull)
-    _add_gains(unknown.shift, _shifts_of(unknown, u), curvatures[0], columns, room)
+    _add_gains(unknown.shift, _begin_of_shifts(unknown, u), curvatures[0], columns, room)
     for o in range(unknown.first_llm[u], unknown.first_llm[u + 1]):
         i = unknown.llm[o]
         _clear(room.pull)
@@ -227,7 +230,7 @@ def _pull_back_gains(
     """Reverse :func:`_set_gains`, weighed by chances; adds to the last five."""
     family = unknown.family[u]
     developer = llms.developer_of_family[family]
-    _moments(unknown.shift, _shifts_of(unknown, u), columns, room, d_curvatures[0])
+    _moments(unknown.shift, _begin_of_shifts(unknown, u), columns, room, d_curvatures[0])
     _set_to_difference(values[1], values[0], family, developer, room.effect)
     _clear(room.d_effect)
     _pull_back_pull(
