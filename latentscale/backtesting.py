@@ -224,6 +224,8 @@ def backtest(
 ) -> Backtest:
     """Hide the scores of each fold, fit the rest, and predict them.
 
+    A category that only hidden LLMs have is unknown to the fold: nothing is learnt about it.
+
     Parameters
     ----------
     model : ScalingModel or other Rival
@@ -319,13 +321,14 @@ class _Fold:
 
 def _run(fold: _Fold) -> xr.Dataset:
     """Fit and predict one fold; runs in the worker."""
-    fit = fold.model.with_table(fold.split.known).refit(fold.seed, **fold.settings)
+    part = fold.model.with_table(fold.split.known)
+    fit, llms = part.refit(fold.seed, **fold.settings), part.predictable(fold.llms)
     hidden = fold.split.hidden
     told = getattr(getattr(fit, "spec", None), "conditions", ())
     # How the hidden scores were evaluated is known of them.
     scores = fold.split.table.scores
     more = {"conditions": scores[["llm", "benchmark", *told]]} if told else {}
-    draws = fit.predict(fold.llms, random_seed=fold.seed, **more).draws
+    draws = fit.predict(llms, random_seed=fold.seed, **more).draws
     if "sample" not in draws.dims:
         draws = draws.stack(sample=("chain", "draw")).reset_index("sample", drop=True)
     predicted = pd.MultiIndex.from_arrays([draws["llm"].to_numpy(), draws["benchmark"].to_numpy()])
@@ -335,13 +338,13 @@ def _run(fold: _Fold) -> xr.Dataset:
     observed = hidden["score"].to_numpy(dtype=float)[at >= 0]
     found = found.drop_vars("family_status").assign(observed=("cell", observed))
     if isinstance(fit, Judging):
-        found = found.merge(_judged(fit, fold, hidden[at >= 0]))
+        found = found.merge(_judged(fit, llms, hidden[at >= 0], fold.seed))
     return found.assign_attrs(split=fold.split.name)
 
 
-def _judged(fit: Judging, fold: _Fold, hidden: pd.DataFrame) -> xr.Dataset:
+def _judged(fit: Judging, llms: pd.DataFrame, hidden: pd.DataFrame, seed: int) -> xr.Dataset:
     """Give the joint log density of each family's hidden scores."""
-    judged = fit.log_density(fold.llms, hidden, random_seed=fold.seed)
+    judged = fit.log_density(llms, hidden, random_seed=seed)
     return xr.Dataset(
         {
             "log_density": ("hidden", judged["log_density"].to_numpy()),
@@ -381,10 +384,11 @@ def _require_all(failed: Mapping[str, BaseException], keep: _Folder, n: int) -> 
     if not failed:
         return
     name, error = next(iter(failed.items()))
+    why = str(error).removesuffix(".")
     lost = " (a worker was lost)" if isinstance(error, BrokenExecutor) else ""
     raise BacktestError(
         f"{count(len(failed), 'fold')} of {n} failed{lost}, the first one ({name!r}) with "
-        f"{type(error).__name__}: {error}. The other {n - len(failed)} are kept in "
+        f"{type(error).__name__}: {why}. The other {n - len(failed)} are kept in "
         f"{str(keep.path)!r}. Run the same backtest again to do only what is missing."
     ) from error
 

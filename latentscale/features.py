@@ -217,8 +217,18 @@ class FeatureEncoding:
                     f"{first(quoted(llms.loc[unseen, column].unique()))} (LLM "
                     f"{first(_labels(llms, unseen))}). Nothing was learnt about it, so no "
                     f"prediction can use it. The categories seen are {first(quoted(seen), 8)}: "
-                    "use one of them, or refit with LLMs of the new category."
+                    "use one of them, leave it unknown (None), or refit with LLMs of the new "
+                    "category."
                 )
+
+    def known_categories(self, llms: pd.DataFrame) -> pd.DataFrame:
+        """Give the same LLMs, with categories that were not seen in training unknown."""
+        seen = {
+            column: llms[column].where(llms[column].isin(levels))
+            for column, levels in self.levels.items()
+            if column in llms
+        }
+        return llms.assign(**seen)
 
 
 def learn_encoding(formula: str, llms: pd.DataFrame) -> FeatureEncoding:

@@ -13,6 +13,7 @@ from latentscale.design import Design, make_design, slope_columns
 from latentscale.errors import ConvergenceWarning, SpecError
 from latentscale.likelihoods import likelihood_of
 from latentscale.priors import Prior, merge_priors
+from latentscale.shrinkage import usually_shrunk
 from latentscale.spec import ModelSpec, choose_anchors
 from latentscale.table import ScoreTable, scored_llms
 from latentscale.wording import first, quoted
@@ -230,7 +231,10 @@ class ScalingModel:
         >>> model.with_table(table.select(families=["pythia", "llama"])).design.families
         ('llama', 'pythia')
         """
-        other = ScalingModel(table, **asdict(self.spec), priors=self.priors)
+        settings = asdict(self.spec)
+        if set(self.spec.shrunk) == set(usually_shrunk(self.design.encoding)):
+            settings["shrunk"] = None  # the other table may lack a category, or have more of them
+        other = ScalingModel(table, **settings, priors=self.priors)
         whole = self.whole or self
         if _same_parameters(other, whole):
             object.__setattr__(other, "whole", whole)
@@ -315,8 +319,11 @@ class ScalingModel:
         Returns
         -------
         pandas.DataFrame
+            A category that no LLM of the table has is unknown: nothing is learnt about it.
         """
-        columns = [name for name in self.design.encoding.columns if name in llms]
+        encoding = self.design.encoding
+        llms = encoding.known_categories(llms)
+        columns = [name for name in encoding.columns if name in llms]
         return llms[llms[columns].notna().any(axis=1)].reset_index(drop=True)
 
     def refit(

@@ -190,10 +190,10 @@ def replicate(
 
 def _read(model: ScalingModel, llms: pd.DataFrame, scores: pd.DataFrame | None) -> ScoreTable:
     """Check the LLMs and their known scores; fill in what the fitted table knows of them."""
-    table = model.table
-    fitted = table.benchmarks
-    asked = table_of_new_llms(filled_from(llms, table.llms), scores, fitted, missing="keep")
-    design = model.design
+    design, table = model.design, model.table
+    # The table may have LLMs without scores, of categories that nothing was learnt about.
+    filled = filled_from(llms, design.encoding.known_categories(table.llms))
+    asked = table_of_new_llms(filled, scores, table.benchmarks, missing="keep")
     outside = sorted(set(asked.scores["benchmark"]) - set(design.benchmarks))
     if outside:
         raise PredictionError(

@@ -363,8 +363,12 @@ def test_an_unseen_category():
     assert message_of(encoding.encode, new) == (
         "The feature 'positions' has a category that no fitted LLM has: 'nope' (LLM 'x'). Nothing "
         "was learnt about it, so no prediction can use it. The categories seen are 'alibi', "
-        "'learned', 'rotary': use one of them, or refit with LLMs of the new category."
+        "'learned', 'rotary': use one of them, leave it unknown (None), or refit with LLMs of the "
+        "new category."
     )
+    known = encoding.known_categories(new)
+    assert known["positions"].fillna("unknown").tolist() == ["unknown", "rotary"]
+    assert encoding.known_categories(LLMS).equals(LLMS)
 
 
 def test_a_new_llm_without_a_column():

@@ -221,3 +221,25 @@ def test_backtests_know_how_hidden_scores_were_evaluated(conditioned, monkeypatc
     _run(_Fold(model, split, model.predictable(split.llms), 1, {}))
     assert list(asked[0]) == ["llm", "benchmark", "chat_template"]
     assert len(asked[0]) == table.n_obs
+
+
+@pytest.mark.filterwarnings("ignore:'positional_embedding' is unknown for 4 LLMs")
+def test_a_category_that_only_hidden_llms_have_is_unknown_to_a_backtest(monkeypatch):
+    table = ls.load_leaderboard(benchmarks=["HellaSwag", "MMLU"], tuned=False)
+    features = "log(params_b) + positional_embedding"
+    model = ls.ScalingModel(table, skills=1, features=features)
+    [fold] = [fold for fold in ls.splits.leave_family_out(table) if fold.name == "xglm"]
+    assert set(fold.llms["positional_embedding"]) == {"sinusoidal"}
+    part = model.with_table(fold.known)
+    assert "positional_embedding[T.sinusoidal]" in model.spec.shrunk
+    assert "positional_embedding[T.sinusoidal]" not in part.spec.shrunk
+    assert part.predictable(fold.llms)["positional_embedding"].isna().all()
+    fit = fake_fit(skills=1, draws=20, table=fold.known, features=features)
+    monkeypatch.setattr(ls.ScalingModel, "refit", lambda *_, **__: fit)
+    found = _run(_Fold(model, fold, model.predictable(fold.llms), 1, {}))
+    assert found.sizes["cell"] == len(fold.hidden)
+    # Asked for by name, they are those that the table has: of a category that is unknown.
+    names = fold.llms[["llm"]]
+    assert len(fit.predict(names, benchmarks=["MMLU"]).summary) == len(names)
+    with pytest.raises(ls.errors.FeatureError, match="no fitted LLM has: 'sinusoidal'"):
+        fit.predict(fold.llms)
