@@ -80,9 +80,8 @@ def _fit(arguments: argparse.Namespace) -> None:
         None if arguments.benchmarks is None else _read_csv(arguments.benchmarks),
         missing=arguments.missing,
     )
-    model = ScalingModel(
-        table, **_given(arguments, "skills", "features", "likelihood", "link", "anchors")
-    )
+    settings = ("skills", "features", "likelihood", "link", "anchors", "conditions")
+    model = ScalingModel(table, **_given(arguments, *settings))
     fit = model.fit(
         **_given(arguments, "draws", "tune", "chains"),
         random_seed=arguments.seed,
@@ -245,7 +244,7 @@ def _add_fit(commands: Any) -> None:
         "--missing",
         choices=("error", "keep"),
         default="error",
-        help="unknown features: an error (default), or keep, and leave these LLMs out",
+        help="unknown features: an error (default), or keep, and sum over what they may be",
     )
     model = parser.add_argument_group("model")
     model.add_argument("--skills", type=int, help="latent skills, 1 to 6 (default: 3)")
@@ -253,6 +252,12 @@ def _add_fit(commands: Any) -> None:
     model.add_argument("--likelihood", help="normal, beta, student_t, binomial, beta_binomial")
     model.add_argument("--link", help="asymmetric (learnt for each benchmark) or logistic")
     model.add_argument("--anchors", nargs="+", metavar="BENCHMARK", help="one for each skill")
+    model.add_argument(
+        "--conditions",
+        nargs="+",
+        metavar="COLUMN",
+        help="columns of the scores that say how each was evaluated",
+    )
     sampling = parser.add_argument_group("sampling")
     for name, text in (("draws", "kept draws"), ("tune", "tuning draws")):
         sampling.add_argument(f"--{name}", type=int, help=f"{text} of a chain (default: 1000)")

@@ -134,6 +134,15 @@ class TestFit:
             "progressbar": False,
         }
 
+    def test_conditions_are_columns_of_the_scores(self, asked: dict[str, Any]) -> None:
+        scores = pd.read_csv("scores.csv")
+        scores.assign(shots=scores["benchmark"].eq("MMLU") & (scores.index % 2 == 0)).to_csv(
+            "told.csv", index=False
+        )
+        options = ["--skills", "2", "--conditions", "shots"]
+        cli.main(["fit", "told.csv", "llms.csv", "-o", "fit.nc", *options])
+        assert asked["model"].spec.conditions == ("shots",)
+
     def test_unknown_features_are_kept_on_request(
         self, files: Path, asked: dict[str, Any], capsys: pytest.CaptureFixture[str]
     ) -> None:
