@@ -79,31 +79,28 @@ def _to_pointer(typing_context: Any, address: Any) -> Any:
 _pointer: Any = _to_pointer
 
 
-# These take an entry of the directory, not its number: they would be compiled anew for each number.
-
-
 @compiled
-def _numbers(entry):
+def _numbers(directory, i):
     """Give an array of numbers, dims (row,)."""
-    return numba.carray(_pointer(entry[0]), (entry[1],), np.float64)
+    return numba.carray(_pointer(directory[i, 0]), (directory[i, 1],), np.float64)
 
 
 @compiled
-def _matrix(entry):
+def _matrix(directory, i):
     """Give a matrix of numbers, dims (row, column)."""
-    return numba.carray(_pointer(entry[0]), (entry[1], entry[2]), np.float64)
+    return numba.carray(_pointer(directory[i, 0]), (directory[i, 1], directory[i, 2]), np.float64)
 
 
 @compiled
-def _integers(entry):
+def _integers(directory, i):
     """Give an array of integers, dims (row,)."""
-    return numba.carray(_pointer(entry[0]), (entry[1],), np.int64)
+    return numba.carray(_pointer(directory[i, 0]), (directory[i, 1],), np.int64)
 
 
 @compiled
-def _integer_matrix(entry):
+def _integer_matrix(directory, i):
     """Give a matrix of integers, dims (row, column)."""
-    return numba.carray(_pointer(entry[0]), (entry[1], entry[2]), np.int64)
+    return numba.carray(_pointer(directory[i, 0]), (directory[i, 1], directory[i, 2]), np.int64)
 
 
 @compiled
@@ -141,15 +138,18 @@ def known_of(
 @compiled
 def _known(d):
     """Give the arrays of a directory, in the order of :data:`ARRAYS`."""
+    i = 0  # What takes a literal number would be compiled anew for each.
     return known_of(
-        _numbers(d[0]), _numbers(d[1]), _numbers(d[2]), _integers(d[3]), _integers(d[4]),
-        _integers(d[5]), _integers(d[6]), _matrix(d[7]), _matrix(d[8]), _integers(d[9]),
-        _numbers(d[10]), _integers(d[11]), _integers(d[12]), _integers(d[13]), _numbers(d[14]),
-        _numbers(d[15]), _numbers(d[16]), _matrix(d[17]), _integers(d[18]), _integers(d[19]),
-        _integers(d[20]), _integers(d[21]), _integers(d[22]), _integers(d[23]), _integers(d[24]),
-        _integers(d[25]), _numbers(d[26]), _integers(d[27]), _integers(d[28]), _integers(d[29]),
-        _numbers(d[30]), _matrix(d[31]), _matrix(d[32]), _matrix(d[33]), _integers(d[34]),
-        _integers(d[35]), _integers(d[36]), _matrix(d[37]), _integer_matrix(d[38]),
+        _numbers(d, i + 0), _numbers(d, i + 1), _numbers(d, i + 2), _integers(d, i + 3),
+        _integers(d, i + 4), _integers(d, i + 5), _integers(d, i + 6), _matrix(d, i + 7),
+        _matrix(d, i + 8), _integers(d, i + 9), _numbers(d, i + 10), _integers(d, i + 11),
+        _integers(d, i + 12), _integers(d, i + 13), _numbers(d, i + 14), _numbers(d, i + 15),
+        _numbers(d, i + 16), _matrix(d, i + 17), _integers(d, i + 18), _integers(d, i + 19),
+        _integers(d, i + 20), _integers(d, i + 21), _integers(d, i + 22), _integers(d, i + 23),
+        _integers(d, i + 24), _integers(d, i + 25), _numbers(d, i + 26), _integers(d, i + 27),
+        _integers(d, i + 28), _integers(d, i + 29), _numbers(d, i + 30), _matrix(d, i + 31),
+        _matrix(d, i + 32), _matrix(d, i + 33), _integers(d, i + 34), _integers(d, i + 35),
+        _integers(d, i + 36), _matrix(d, i + 37), _integer_matrix(d, i + 38),
     )  # fmt: skip
 
 
@@ -228,8 +228,8 @@ def _whole(n, n_reported, y_, gradient_, value_, reported_, address):
     directory = numba.carray(address, (_N_ARRAYS, _FIELDS), np.int64)
     y, gradient = numba.carray(y_, (n,)), numba.carray(gradient_, (n,))
     reported, value = numba.carray(reported_, (n_reported,)), numba.carray(value_, (1,))
-    root = _matrix(directory[_ROOT])
-    x = _unwhitened(y, _numbers(directory[_CENTRE]), root)
+    root = _matrix(directory, _ROOT)
+    x = _unwhitened(y, _numbers(directory, _CENTRE), root)
     value[0] = evaluate(_SKILLS, _LIKELIHOOD, _known(directory), x, gradient, reported)
     _whiten_gradient(gradient, root)
     return 0 if np.isfinite(value[0] + _nothing_if_finite(gradient)) else 1

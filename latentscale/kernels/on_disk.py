@@ -16,6 +16,7 @@ from types import FunctionType
 from typing import Any
 
 import numba
+from numba.core.registry import cpu_target
 
 from latentscale.unknown import N_CONFIGURATIONS
 
@@ -45,6 +46,9 @@ def compile_kept(signature: Any, function: Any, constants: Mapping[str, Any], na
     """
     found = FunctionType(function.__code__, {**function.__globals__, **constants})
     found.__qualname__ = f"{name}_{digest(_KERNELS)}"
+    # Reading from disk first, numba would learn of lists and dictionaries before arrays, and ask
+    # whatever is indexed whether it is one of them: seconds of compiling.
+    cpu_target.typing_context.refresh()
     try:
         return numba.cfunc(signature, error_model="numpy", cache=True)(found)
     except _NOT_KEPT:

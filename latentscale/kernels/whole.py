@@ -42,40 +42,37 @@ _density = posterior.density
 _N_SHARED = len(Shared._fields)
 
 
-# These take the shape and the start of a variable, not its number: they would be compiled anew for
-# each number.
-
-
 @compiled
-def _part(flat, shape, start):
+def _part(flat, shapes, start, v):
     """Give the part of a flat array that belongs to a variable, as a matrix."""
-    rows, columns = shape[0], shape[1]
-    return flat[start : start + rows * columns].reshape((rows, columns))
+    rows, columns = shapes[v, 0], shapes[v, 1]
+    return flat[start[v] : start[v] + rows * columns].reshape((rows, columns))
 
 
 @compiled
-def _line(flat, shape, start):
+def _line(flat, shapes, start, v):
     """Give the part of a flat array that belongs to a variable, as a vector."""
-    return flat[start : start + shape[0] * shape[1]]
+    return flat[start[v] : start[v] + shapes[v, 0] * shapes[v, 1]]
 
 
 @compiled
 def _shared(flat, shapes, at):
     """Name the parts of the shared parameters, or of the derivatives by them."""
+    v = 0  # What takes a literal number would be compiled anew for each.
     return Shared(
-        _part(flat, shapes[0], at[0]), _line(flat, shapes[1], at[1]),
-        _line(flat, shapes[2], at[2]), _line(flat, shapes[3], at[3]),
-        _line(flat, shapes[4], at[4]), _line(flat, shapes[5], at[5]),
-        _line(flat, shapes[6], at[6]), _line(flat, shapes[7], at[7]),
-        _part(flat, shapes[8], at[8]), _line(flat, shapes[9], at[9]),
-        _line(flat, shapes[10], at[10]), _line(flat, shapes[11], at[11]),
-        _line(flat, shapes[12], at[12]), _part(flat, shapes[13], at[13]),
-        _line(flat, shapes[14], at[14]), _line(flat, shapes[15], at[15]),
-        _line(flat, shapes[16], at[16]), _line(flat, shapes[17], at[17]),
-        _line(flat, shapes[18], at[18]), _line(flat, shapes[19], at[19]),
-        _line(flat, shapes[20], at[20]), _line(flat, shapes[21], at[21]),
-        _line(flat, shapes[22], at[22]), _part(flat, shapes[23], at[23]),
-        _part(flat, shapes[24], at[24]),
+        _part(flat, shapes, at, v + 0), _line(flat, shapes, at, v + 1),
+        _line(flat, shapes, at, v + 2), _line(flat, shapes, at, v + 3),
+        _line(flat, shapes, at, v + 4), _line(flat, shapes, at, v + 5),
+        _line(flat, shapes, at, v + 6), _line(flat, shapes, at, v + 7),
+        _part(flat, shapes, at, v + 8), _line(flat, shapes, at, v + 9),
+        _line(flat, shapes, at, v + 10), _line(flat, shapes, at, v + 11),
+        _line(flat, shapes, at, v + 12), _part(flat, shapes, at, v + 13),
+        _line(flat, shapes, at, v + 14), _line(flat, shapes, at, v + 15),
+        _line(flat, shapes, at, v + 16), _line(flat, shapes, at, v + 17),
+        _line(flat, shapes, at, v + 18), _line(flat, shapes, at, v + 19),
+        _line(flat, shapes, at, v + 20), _line(flat, shapes, at, v + 21),
+        _line(flat, shapes, at, v + 22), _part(flat, shapes, at, v + 23),
+        _part(flat, shapes, at, v + 24),
     )  # fmt: skip
 
 
@@ -84,10 +81,10 @@ def _groups(flat, shapes, at):
     """Name the parts of the coordinates of groups, or of the derivatives by them."""
     v = _N_SHARED
     return Groups(
-        _part(flat, shapes[v], at[v]), _part(flat, shapes[v + 1], at[v + 1]),
-        _part(flat, shapes[v + 2], at[v + 2]), _part(flat, shapes[v + 3], at[v + 3]),
-        _part(flat, shapes[v + 4], at[v + 4]), _part(flat, shapes[v + 5], at[v + 5]),
-        _part(flat, shapes[v + 6], at[v + 6]), _part(flat, shapes[v + 7], at[v + 7]),
+        _part(flat, shapes, at, v + 0), _part(flat, shapes, at, v + 1),
+        _part(flat, shapes, at, v + 2), _part(flat, shapes, at, v + 3),
+        _part(flat, shapes, at, v + 4), _part(flat, shapes, at, v + 5),
+        _part(flat, shapes, at, v + 6), _part(flat, shapes, at, v + 7),
     )  # fmt: skip
 
 
