@@ -55,11 +55,18 @@ def test_nowhere_to_write_is_done_without(monkeypatch):
 
 
 def test_the_digest_is_that_of_all_sources(tmp_path):
-    (tmp_path / "a.py").write_text("one")
-    (tmp_path / "b.py").write_text("two")
-    first = digest(tmp_path)
+    kernels = tmp_path / "kernels"
+    kernels.mkdir()
+    beside = tmp_path / "beside.py"
+    beside.write_text("X = 1")
+    (kernels / "a.py").write_text("from latentscale.beside import X\n")
+    (kernels / "b.py").write_text("from latentscale.kernels import a\n")
+    first = digest(kernels)
     digest.cache_clear()
-    assert digest(tmp_path) == first
-    (tmp_path / "b.py").write_text("three")
+    assert digest(kernels) == first
+    (kernels / "b.py").write_text("three")
     digest.cache_clear()
-    assert digest(tmp_path) != first
+    assert (second := digest(kernels)) != first
+    beside.write_text("X = 2")
+    digest.cache_clear()
+    assert digest(kernels) not in (first, second)

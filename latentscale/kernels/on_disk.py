@@ -2,13 +2,14 @@
 
 numba keeps it beside the source, or in the user's cache folder where that cannot be written to
 (``NUMBA_CACHE_DIR`` names another). It looks for changes in the file of the function alone, so the
-name that it is kept under says what all the kernels were.
+name that it is kept under says what all the kernels were, and what they take constants from.
 """
 
 from __future__ import annotations
 
 import hashlib
 import pickle
+import re
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -17,8 +18,6 @@ from typing import Any
 
 import numba
 from numba.core.registry import cpu_target
-
-from latentscale.unknown import N_CONFIGURATIONS
 
 _KERNELS = Path(__file__).parent
 
@@ -57,8 +56,15 @@ def compile_kept(signature: Any, function: Any, constants: Mapping[str, Any], na
 
 @cache
 def digest(folder: Path) -> str:
-    """Tell apart kernels that would be compiled to other machine code."""
-    found = hashlib.sha256(f"{N_CONFIGURATIONS}".encode())
-    for path in sorted(folder.glob("*.py")):
+    """Tell apart kernels that would be compiled to other machine code.
+
+    What they import from beside their folder counts too: its constants are compiled in.
+    """
+    paths = sorted(folder.glob("*.py"))
+    text = "".join(path.read_text(encoding="utf-8") for path in paths)
+    named = set(re.findall(r"^from latentscale\.(\w+) import", text, re.MULTILINE))
+    beside = sorted(named - {folder.name})
+    found = hashlib.sha256()
+    for path in (*paths, *(folder.parent / f"{name}.py" for name in beside)):
         found.update(path.name.encode() + path.read_bytes())
     return found.hexdigest()[:16]

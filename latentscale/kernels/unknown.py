@@ -151,6 +151,7 @@ def _moments(moved, at, columns, room, d_curvature):
 
 @unrolled
 def _clear(x):
+    """Set to zero; assigning to a slice would count who refers to the array."""
     for i in range(x.shape[0]):
         x[i] = 0.0
 
