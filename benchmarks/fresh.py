@@ -15,15 +15,19 @@ from typing import Any
 def figures_of(script: str, arguments: Sequence[str]) -> dict[str, Any]:
     """Run a script beside this one with ``-o`` and a file, and read the JSON that it writes."""
     with tempfile.TemporaryDirectory() as folder:
-        output = Path(folder) / "figures.json"
-        path = Path(__file__).with_name(script)
-        empty = {"PYTENSOR_FLAGS": f"base_compiledir={folder}", "NUMBA_CACHE_DIR": folder}
-        subprocess.run(
-            [sys.executable, str(path), *arguments, "-o", str(output)],
-            check=True,
-            env={**os.environ, **empty},
-        )
-        figures: dict[str, Any] = json.loads(output.read_text(encoding="utf-8"))
+        return figures_with(folder, script, arguments)
+
+
+def figures_with(compiled: str, script: str, arguments: Sequence[str]) -> dict[str, Any]:
+    """Do the same with a folder of what is compiled already, and for what is compiled anew."""
+    output, path = Path(compiled) / "figures.json", Path(__file__).with_name(script)
+    folders = {"PYTENSOR_FLAGS": f"base_compiledir={compiled}", "NUMBA_CACHE_DIR": compiled}
+    subprocess.run(
+        [sys.executable, str(path), *arguments, "-o", str(output)],
+        check=True,
+        env={**os.environ, **folders},
+    )
+    figures: dict[str, Any] = json.loads(output.read_text(encoding="utf-8"))
     return figures
 
 

@@ -17,7 +17,7 @@ from scipy.linalg import helmert
 
 from latentscale.coordinates import known_arrays
 from latentscale.kernels.arguments import Cells, Curve, Scatter
-from latentscale.kernels.callbacks import ARRAYS
+from latentscale.kernels.directory import ARRAYS
 from latentscale.kernels.links import lines
 from latentscale.kernels.scatter import LIKELIHOODS, log_gamma_and_slope
 from latentscale.kernels.scoring import score

@@ -21,7 +21,8 @@ import numpy as np
 
 from latentscale import coordinates
 from latentscale.coordinates import Variable
-from latentscale.kernels.callbacks import ARRAYS, INTEGERS, Callbacks, callbacks, directory_of
+from latentscale.kernels.callbacks import Callbacks, callbacks
+from latentscale.kernels.directory import ARRAYS, INTEGERS, directory_of
 from latentscale.slope_guess import SlopeGuess
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import pytest
 from numba import types
 from numba.core import caching
 
-from latentscale.kernels.on_disk import compile_kept, digest
+from latentscale.kernels.on_disk import Kept, digest
 
 _SIGNATURE = types.float64(types.float64)
 _TIMES = None
@@ -18,8 +18,8 @@ def _scaled(x):
 
 
 def scaled_by(times):
-    """Compile what multiplies by a number."""
-    return compile_kept(_SIGNATURE, _scaled, {"_TIMES": times}, f"scaled_{times:g}")
+    """Give what multiplies by a number."""
+    return Kept(_SIGNATURE, _scaled, {"_TIMES": times}, f"{times:g}")
 
 
 @pytest.fixture
@@ -29,29 +29,38 @@ def folder(tmp_path, monkeypatch):
 
 
 def test_what_is_on_disk_is_not_compiled_again(folder):
-    assert scaled_by(2.0).cache_hits == 0
-    again = scaled_by(2.0)
+    assert scaled_by(2.0).compile().cache_hits == 0
+    again = scaled_by(2.0).compile()
     assert again.cache_hits == 1
     assert again.ctypes(3.0) == 6
 
 
 def test_other_constants_are_other_code(folder):
-    scaled_by(2.0)
-    other = scaled_by(5.0)
+    scaled_by(2.0).compile()
+    other = scaled_by(5.0).compile()
     assert other.cache_hits == 0
     assert other.ctypes(3.0) == 15
 
 
+def test_what_is_missing_could_be_kept_by_another_process(folder, monkeypatch):
+    assert scaled_by(2.0).is_missing()
+    scaled_by(2.0).compile()
+    assert not scaled_by(2.0).is_missing()
+    assert scaled_by(5.0).is_missing()
+    monkeypatch.setattr(caching.CacheImpl, "_locator_classes", [])
+    assert not scaled_by(5.0).is_missing()
+
+
 def test_damaged_machine_code_is_done_without(folder):
-    scaled_by(2.0)
+    scaled_by(2.0).compile()
     for path in folder.rglob("*.nbc"):
         path.write_bytes(b"")
-    assert scaled_by(2.0).ctypes(3.0) == 6
+    assert scaled_by(2.0).compile().ctypes(3.0) == 6
 
 
 def test_nowhere_to_write_is_done_without(monkeypatch):
     monkeypatch.setattr(caching.CacheImpl, "_locator_classes", [])
-    assert scaled_by(2.0).ctypes(3.0) == 6
+    assert scaled_by(2.0).compile().ctypes(3.0) == 6
 
 
 def test_the_digest_is_that_of_all_sources(tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 import pytest
@@ -24,6 +25,7 @@ from latentscale.kernels import (
     benchmarks,
     callbacks,
     deviations,
+    directory,
     elementary,
     features,
     gram,
@@ -39,8 +41,8 @@ from latentscale.kernels import (
 )
 
 _MODULES = (
-    abilities, adding, benchmarks, callbacks, deviations, elementary, features, gram, laws, links,
-    measuring, posterior, scatter, scoring, skills, unknown, whole,
+    abilities, adding, benchmarks, callbacks, deviations, directory, elementary, features, gram,
+    laws, links, measuring, posterior, scatter, scoring, skills, unknown, whole,
 )  # fmt: skip
 
 
@@ -74,7 +76,7 @@ class UncompiledDensity:
         design, spec = model.design, model.spec
         self.spec, self.reported = spec, reported_variables(design, spec)
         known = {**known_arrays(design, spec, model.priors), **arrays}
-        self.known = callbacks.known_of(*(known[name] for name in callbacks.ARRAYS[:-2]))
+        self.known = directory.known_of(*(known[name] for name in directory.ARRAYS[:-2]))
         self.middle = middle_of_prior(design, spec, model.priors)
         variables = (*shared_variables(design, spec), *group_variables(design, spec))
         self.parts = parts_of(variables)
@@ -102,6 +104,10 @@ class UncompiledDensity:
         }
 
     def _evaluate(self, point: np.ndarray, gradient: np.ndarray, reported: np.ndarray) -> float:
-        functions = scatter.LIKELIHOODS[self.spec.likelihood]
         n_skills = (0,) * self.spec.skills
-        return float(whole.evaluate(n_skills, functions, self.known, point, gradient, reported))
+        how = n_skills, scatter.LIKELIHOODS[self.spec.likelihood]
+        return float(whole.evaluate(n_skills, _density, how, self.known, point, gradient, reported))
+
+
+def _density(how: tuple[Any, Any], arguments: tuple[Any, ...]) -> Any:
+    return posterior.density(*how, *arguments)

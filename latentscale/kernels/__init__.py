@@ -22,8 +22,11 @@ they are compiled once for a number of skills and a likelihood, and kept on disk
 ``scoring``     from effects to expected scores and their log density
 ``posterior``   effects and scores: the five before in order, and back
 ``whole``       all of it, in order and back
+``directory``   the memory that they read
 ``callbacks``   the same as functions that nutpie calls
+``apart``       calling one that is compiled apart
 ``on_disk``     their machine code, kept for other processes
+``meanwhile``   another process, which compiles a part of them
 ``adding``      arrays added to others
 ==============  ==================================================================================
 

@@ -11,13 +11,16 @@ import hashlib
 import pickle
 import re
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from types import FunctionType
 from typing import Any
 
 import numba
+from numba.core.caching import FunctionCache
+from numba.core.ccallback import CFunc
 from numba.core.registry import cpu_target
+from numba.core.typing.templates import Signature
 
 _KERNELS = Path(__file__).parent
 
@@ -25,8 +28,8 @@ _KERNELS = Path(__file__).parent
 _NOT_KEPT = (RuntimeError, OSError, EOFError, pickle.UnpicklingError)
 
 
-def compile_kept(signature: Any, function: Any, constants: Mapping[str, Any], name: str) -> Any:
-    """Compile a C function, or take its machine code from disk.
+class Kept:
+    """A C function whose machine code is kept.
 
     Parameters
     ----------
@@ -37,21 +40,38 @@ def compile_kept(signature: Any, function: Any, constants: Mapping[str, Any], na
         What globals of the function are.
     name : str
         Tells apart what differs in the constants.
-
-    Returns
-    -------
-    numba.core.ccallback.CFunc
-        Compiled for this process alone where nothing can be kept.
     """
-    found = FunctionType(function.__code__, {**function.__globals__, **constants})
-    found.__qualname__ = f"{name}_{digest(_KERNELS)}"
-    # Reading from disk first, numba would learn of lists and dictionaries before arrays, and ask
-    # whatever is indexed whether it is one of them: seconds of compiling.
-    cpu_target.typing_context.refresh()
-    try:
-        return numba.cfunc(signature, error_model="numpy", cache=True)(found)
-    except _NOT_KEPT:
-        return numba.cfunc(signature, error_model="numpy")(found)
+
+    def __init__(
+        self, signature: Signature, function: Any, constants: Mapping[str, Any], name: str
+    ) -> None:
+        self._signature = signature
+        self._function = FunctionType(
+            function.__code__, {**function.__globals__, **constants}, function.__name__
+        )
+        self._function.__qualname__ = f"{function.__name__}_{name}_{digest(_KERNELS)}"
+
+    def compile(self) -> CFunc:
+        """Compile it, or take its machine code from disk.
+
+        Where nothing can be kept, it is compiled for this process alone.
+        """
+        # Reading from disk first, numba would learn of lists and dictionaries before arrays, and
+        # ask whatever is indexed whether it is one of them: seconds of compiling.
+        cpu_target.typing_context.refresh()
+        compiling = partial(numba.cfunc, self._signature, error_model="numpy")
+        try:
+            return compiling(cache=True)(self._function)
+        except _NOT_KEPT:
+            return compiling()(self._function)
+
+    def is_missing(self) -> bool:
+        """Tell whether another process could compile and keep it."""
+        try:
+            kept = FunctionCache(self._function)
+            return kept.load_overload(self._signature, cpu_target.target_context) is None
+        except _NOT_KEPT:
+            return False
 
 
 @cache

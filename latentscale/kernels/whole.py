@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from latentscale.kernels import abilities, benchmarks, features, posterior
+from latentscale.kernels import abilities, benchmarks, features
 from latentscale.kernels.adding import add, add_level
 from latentscale.kernels.arguments import (
     Benchmarks,
@@ -36,7 +36,6 @@ _pull_back_family_slopes = abilities.pull_back_family_slopes
 _relevances, _pull_back_relevances = features.relevances, features.pull_back_relevances
 _slopes, _pull_back_slopes = features.slopes, features.pull_back_slopes
 _settle, _pull_back_settle = features.settle, features.pull_back_settle
-_density = posterior.density
 
 # The first of the groups among all variables.
 _N_SHARED = len(Shared._fields)
@@ -199,15 +198,17 @@ def _starts_of_groups(laws, shapes):
 
 
 @inlined
-def evaluate(n_skills, likelihood, known, x, gradient, reported):
+def evaluate(n_skills, density, how, known, x, gradient, reported):
     """Give the log density at a point, and write its gradient and the variables there.
 
     Parameters
     ----------
     n_skills : tuple of K integers
         One for each skill.
-    likelihood : Likelihood
-        From :data:`latentscale.kernels.scatter.LIKELIHOODS`.
+    density : function
+        Gives what :func:`latentscale.kernels.posterior.density` gives.
+    how : object
+        What it takes before the tuple ``(cells, llms, unknown, parameters)``.
     known : Known
     x, gradient : dims (coordinate,)
     reported : dims (number,)
@@ -229,8 +230,8 @@ def evaluate(n_skills, likelihood, known, x, gradient, reported):
     value = _to_values(laws, x, values, slopes, d_x)
     log_start, parameters, start = _parameters(n_skills, known, shared, groups)
     value += log_start + _log_prior(laws, values, d_values)
-    log_scores, d, on_skills, deviations = _density(
-        n_skills, likelihood, known.cells, known.llms, known.unknown, parameters
+    log_scores, d, on_skills, deviations = density(
+        how, (known.cells, known.llms, known.unknown, parameters)
     )
     value += log_scores
     if reported.shape[0] > 0:
