@@ -93,7 +93,7 @@ def _package(model: ls.ScalingModel, draws: int, tune: int | None, seed: int) ->
     density = compile_density(model)
     compile_s = time.perf_counter() - start
     start = time.perf_counter()
-    fit = model.fit(draws=draws, tune=tune or 300, random_seed=seed, progressbar=False)
+    fit = model.fit(draws=draws, tune=tune, random_seed=seed, progressbar=False)
     sample_s = time.perf_counter() - start
     point = np.zeros(density.size)
     point[: density.n_shared] = middle_of_prior(model.design, model.spec, model.priors)

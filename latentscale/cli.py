@@ -259,8 +259,9 @@ def _add_fit(commands: Any) -> None:
         help="columns of the scores that say how each was evaluated",
     )
     sampling = parser.add_argument_group("sampling")
-    for name, text in (("draws", "kept draws"), ("tune", "tuning draws")):
-        sampling.add_argument(f"--{name}", type=int, help=f"{text} of a chain (default: 1000)")
+    sampling.add_argument("--draws", type=int, help="kept draws of a chain (default: 1000)")
+    few = "tuning draws of a chain (default: 300; 1000 if the sampler is not nutpie)"
+    sampling.add_argument("--tune", type=int, help=few)
     sampling.add_argument("--chains", type=int, help="chains (default: 4)")
     sampling.add_argument("--sampler", default="nutpie", help="nutpie, pymc, numpyro, blackjax")
     sampling.add_argument("--quiet", action="store_true", help="no progress bar")

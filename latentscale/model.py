@@ -255,7 +255,7 @@ class ScalingModel:
     def fit(
         self,
         draws: int = 1000,
-        tune: int = 1000,
+        tune: int | None = None,
         chains: int = 4,
         random_seed: int | None = None,
         progressbar: bool = True,
@@ -268,8 +268,11 @@ class ScalingModel:
 
         Parameters
         ----------
-        draws, tune : int, default 1000
-            Kept and tuning draws of each chain.
+        draws : int, default 1000
+            Kept draws of each chain.
+        tune : int, optional
+            Tuning draws of each chain. Default: 300 with nutpie, whose chains start from an
+            approximation of the posterior and are scaled by it; 1000 with the others.
         chains : int, default 4
         random_seed : int, optional
             The same seed gives the same draws.

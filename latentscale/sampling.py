@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 
 SAMPLERS = ("nutpie", "pymc", "numpyro", "blackjax")
 
+# On the bundled leaderboard, 100 to 1000 tuning draws give chains that mix alike: of 1600 draws the
+# median ESS of a variable's worst number was 594 to 636 with a Normal likelihood, 528 to 667 with a
+# Beta one, in no order.
+_TUNE_APPROXIMATED, _TUNE_PLAIN = 300, 1000
+
 _INSTALL = {
     "numpyro": 'pip install "latentscale[gpu]"',
     "blackjax": "pip install blackjax jax",
@@ -30,7 +35,7 @@ def draw_posterior(
     *,
     sampler: str,
     draws: int,
-    tune: int,
+    tune: int | None,
     chains: int,
     cores: int | None,
     target_accept: float,
@@ -44,8 +49,10 @@ def draw_posterior(
     model : ScalingModel
     sampler : str
         ``nutpie``, ``pymc``, ``numpyro`` or ``blackjax``.
-    draws, tune, chains : int
-        Per chain: kept draws and tuning draws; and the number of chains.
+    draws, chains : int
+        Kept draws of each chain; and the number of chains.
+    tune : int or None
+        Tuning draws of each chain; None for few with nutpie, and for many with the others.
     cores : int or None
         Chains to run at once; None for as many as there are cores.
     target_accept : float
@@ -64,6 +71,8 @@ def draw_posterior(
     SamplingError
         The sampler is unknown, is not installed, or could not start.
     """
+    if tune is None:
+        tune = _TUNE_APPROXIMATED if sampler == "nutpie" else _TUNE_PLAIN
     _require_settings(sampler, draws=draws, tune=tune, chains=chains)
     seed = int(np.random.SeedSequence(random_seed).generate_state(1)[0])
     settings = {

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import latentscale as ls
+from latentscale import sampling
 from latentscale.errors import ConvergenceWarning
 from latentscale.sampling import _StandardNormal
 
@@ -22,6 +23,22 @@ def test_chains_start_at_standard_normal_points_by_their_seed():
 def small_model(**settings) -> ls.ScalingModel:
     table = ls.load_leaderboard(benchmarks=["MMLU", "ARC-C", "HellaSwag", "Winogrande", "GSM8K"])
     return ls.ScalingModel(table.select(families=["pythia", "llama", "opt"]), **settings)
+
+
+@pytest.mark.parametrize(
+    ("asked", "taken"), [({}, 300), ({"sampler": "pymc"}, 1000), ({"tune": 7}, 7)]
+)
+def test_chains_that_an_approximation_scales_are_tuned_for_less_long(monkeypatch, asked, taken):
+    class Asked(Exception):
+        pass
+
+    def stop(model, **settings):
+        raise Asked(settings["tune"])
+
+    monkeypatch.setattr(sampling, "_with_nutpie", stop)
+    monkeypatch.setattr(sampling, "_with_pymc", stop)
+    with pytest.raises(Asked, match=f"^{taken}$"):
+        small_model(skills=1).fit(**asked)
 
 
 @pytest.mark.slow
