@@ -7,9 +7,6 @@ that a backtest that was interrupted goes on where it stopped.
 
 from __future__ import annotations
 
-import hashlib
-import json
-import os
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import BrokenExecutor, Executor, Future
@@ -17,55 +14,31 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
-from latentscale.errors import BacktestError, ExtrapolationWarning, MissingFeatureWarning
+from latentscale.errors import (
+    BacktestError,
+    ExtrapolationWarning,
+    LatentScaleError,
+    MissingFeatureWarning,
+)
+from latentscale.finished_folds import FinishedFolds
 from latentscale.joint import score_pairs
 from latentscale.metrics import CELL, score_cells, summarise_cells
-from latentscale.netcdf import temporary_beside
+from latentscale.one_fold import Fold, Rival, run_fold
 from latentscale.paired import paired_difference
 from latentscale.parallel import run_each
 from latentscale.progress import counted
-from latentscale.splits import Split, Splits
+from latentscale.splits import Splits
 from latentscale.wording import count
 
-if TYPE_CHECKING:
-    from latentscale.prediction import Prediction
-    from latentscale.table import ScoreTable
-
-
-class Fitted(Protocol):
-    """What a rival's ``fit`` gives."""
-
-    def predict(self, llms: pd.DataFrame, *, random_seed: int | None) -> Prediction:
-        """Predict LLMs on all benchmarks."""
-
-
-@runtime_checkable
-class Judging(Protocol):
-    """What a rival's ``fit`` gives that can judge scores jointly."""
-
-    def log_density(
-        self, llms: pd.DataFrame, scores: pd.DataFrame, *, random_seed: int | None
-    ) -> pd.DataFrame:
-        """Give ``family``, ``n``, ``log_density`` and ``mcse``, one row a family."""
-
-
-class Rival(Protocol):
-    """What can be backtested: :class:`latentscale.ScalingModel`, and whatever has its verbs."""
-
-    def with_table(self, table: ScoreTable) -> Rival:
-        """Give the same model of another table."""
-
-    def predictable(self, llms: pd.DataFrame) -> pd.DataFrame:
-        """Keep the LLMs of which all is known that a prediction needs."""
-
-    def refit(self, random_seed: int, **settings: Any) -> Fitted:
-        """Fit one fold, on one core and without a word."""
+# Of chains as short as a fold's, R-hat is itself noisy.
+_POOR_RHAT = 1.1
+_HEALTH = ("r_hat", "which", "divergences")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -83,8 +56,8 @@ class Backtest:
         the joint one of each family's hidden scores, and ``log_density_mcse``, dims (hidden,), with
         the coords ``hidden_family`` and ``n_hidden``.
     left_out : pandas.DataFrame
-        Hidden scores that were not predicted, because a feature of the LLM is unknown or nothing is
-        known of the benchmark: ``split``, ``llm``, ``benchmark``, ``score``.
+        Hidden scores that were not predicted: ``split``, ``llm``, ``benchmark``, ``score`` and
+        ``why``.
     """
 
     name: str
@@ -154,6 +127,20 @@ class Backtest:
             )
         return pd.concat(frames, ignore_index=True)
 
+    @cached_property
+    def health(self) -> pd.DataFrame:
+        """How well the chains of each fold mixed.
+
+        Columns ``split``; ``r_hat``, the worst of the parameters that all LLMs share, and of
+        ``which`` it is; ``divergences``. No rows, if the model has no chains.
+        """
+        rows = [
+            {"split": fold.attrs["split"], **{name: fold.attrs[name] for name in _HEALTH}}
+            for fold in self.folds
+            if "r_hat" in fold.attrs
+        ]
+        return pd.DataFrame(rows, columns=["split", *_HEALTH])
+
     def pairs(self, *, random_seed: int = 1) -> pd.DataFrame:
         """Say where differences of two hidden LLMs of a family lie among the predicted ones.
 
@@ -209,6 +196,18 @@ class Backtest:
             f"{count(int(row['n']), 'hidden score')}{apart}\n"
             f"mean absolute error {row['mae']:.1f} points, CRPS {row['crps']:.1f}, 90 % intervals "
             f"cover {100 * row['coverage90']:.0f} % at a mean width of {row['width90']:.0f} points"
+            f"{self._poorly_mixed()}"
+        )
+
+    def _poorly_mixed(self) -> str:
+        poor = self.health[self.health["r_hat"] > _POOR_RHAT]
+        if poor.empty:
+            return ""
+        worst = poor.iloc[int(poor["r_hat"].argmax())]
+        return (
+            f"\nR-hat above {_POOR_RHAT} in {count(len(poor), 'fold')}, at most "
+            f"{worst['r_hat']:.2f} ({worst['which']} in {worst['split']!r}): see .health; more "
+            "draws= and tune= help"
         )
 
 
@@ -220,6 +219,7 @@ def backtest(
     folder: str | Path | None = None,
     random_seed: int = 1,
     progressbar: bool = True,
+    on_error: Literal["raise", "leave out"] = "raise",
     **settings: Any,
 ) -> Backtest:
     """Hide the scores of each fold, fit the rest, and predict them.
@@ -229,7 +229,8 @@ def backtest(
     Parameters
     ----------
     model : ScalingModel or other Rival
-        Its settings are used; its table is not.
+        Its settings are used. Of its table only where chains start from: folds of the same
+        benchmarks start near an approximation of the posterior of all of it.
     splits : Splits
         From :mod:`latentscale.splits`.
     executor : concurrent.futures.Executor, optional
@@ -242,6 +243,9 @@ def backtest(
         The same seed gives the same result.
     progressbar : bool, default True
         Count the folds.
+    on_error : {"raise", "leave out"}, default "raise"
+        What to do about folds that cannot be fitted, such as those without any LLM that differs in
+        a feature: stop once all others are finished, or list their scores in ``left_out``.
     **settings
         For the fit of each fold, such as ``draws=``.
 
@@ -254,10 +258,11 @@ def backtest(
     BacktestError
         A fold failed, or workers were lost. The finished folds are kept.
     """
-    keep = _Folder.of(model, splits, folder, random_seed, settings)
+    _require_on_error(on_error)
+    keep = FinishedFolds.of(model, splits, folder, random_seed, settings)
     seeds = np.random.SeedSequence(random_seed).generate_state(len(splits)).tolist()
     folds = [
-        _Fold(model, split, model.predictable(split.llms), seed, settings)
+        Fold(model, split, model.predictable(split.llms), seed, settings)
         for split, seed in zip(splits, seeds, strict=True)
     ]
     usable = [position for position, fold in enumerate(folds) if len(fold.llms)]
@@ -272,14 +277,16 @@ def backtest(
         advance()
 
     with _quiet(), bar as advance:
-        run_each(_run, [folds[position] for position in waiting], collect, executor)
-    _require_all(failed, keep, len(usable))
-    finished = tuple(keep.read(position) for position in usable)
-    return Backtest(splits.name, finished, _left_out(splits, finished))
+        run_each(run_fold, [folds[position] for position in waiting], collect, executor)
+    _require_finished(failed, keep, len(usable), on_error)
+    finished = tuple(keep.read(position) for position in usable if keep.has(position))
+    return Backtest(splits.name, finished, _left_out(splits, finished, failed))
 
 
-def _left_out(splits: Splits, folds: Sequence[xr.Dataset]) -> pd.DataFrame:
-    """List the hidden scores that no fold predicted."""
+def _left_out(
+    splits: Splits, folds: Sequence[xr.Dataset], failed: Mapping[str, BaseException]
+) -> pd.DataFrame:
+    """List the hidden scores that no fold predicted, and why."""
     hidden = pd.concat([split.hidden.assign(split=split.name) for split in splits])
     predicted = [
         pd.DataFrame({name: fold[name].to_numpy() for name in ("llm", "benchmark")}).assign(
@@ -289,7 +296,10 @@ def _left_out(splits: Splits, folds: Sequence[xr.Dataset]) -> pd.DataFrame:
     ]
     found = pd.MultiIndex.from_frame(pd.concat(predicted)[CELL])
     rest = hidden[~pd.MultiIndex.from_frame(hidden[CELL]).isin(found)]
-    return rest[[*CELL, "score"]].reset_index(drop=True)
+    reasons = {name: f"{type(error).__name__}: {error}" for name, error in failed.items()}
+    unknown = "nothing is known of its features or the benchmark"
+    why = [reasons.get(name, unknown) for name in rest["split"]]
+    return rest.assign(why=why)[[*CELL, "score", "why"]].reset_index(drop=True)
 
 
 @contextmanager
@@ -308,58 +318,9 @@ def _nothing() -> None:
     """Stand for a progress bar that is not shown."""
 
 
-@dataclass(frozen=True, eq=False)
-class _Fold:
-    """What a worker needs for one fold."""
-
-    model: Rival
-    split: Split
-    llms: pd.DataFrame
-    seed: int
-    settings: Mapping[str, Any]
-
-
-def _run(fold: _Fold) -> xr.Dataset:
-    """Fit and predict one fold; runs in the worker."""
-    part = fold.model.with_table(fold.split.known)
-    fit, llms = part.refit(fold.seed, **fold.settings), part.predictable(fold.llms)
-    hidden = fold.split.hidden
-    told = getattr(getattr(fit, "spec", None), "conditions", ())
-    # How the hidden scores were evaluated is known of them.
-    scores = fold.split.table.scores
-    more = {"conditions": scores[["llm", "benchmark", *told]]} if told else {}
-    draws = fit.predict(llms, random_seed=fold.seed, **more).draws
-    if "sample" not in draws.dims:
-        draws = draws.stack(sample=("chain", "draw")).reset_index("sample", drop=True)
-    predicted = pd.MultiIndex.from_arrays([draws["llm"].to_numpy(), draws["benchmark"].to_numpy()])
-    at = predicted.get_indexer(pd.MultiIndex.from_frame(hidden[["llm", "benchmark"]]))
-    found = draws.isel(obs=at[at >= 0]).rename(obs="cell").drop_vars("cell")
-    found = found[["score", "expected"]].transpose("sample", "cell").astype(np.float32)
-    observed = hidden["score"].to_numpy(dtype=float)[at >= 0]
-    found = found.drop_vars("family_status").assign(observed=("cell", observed))
-    if isinstance(fit, Judging):
-        found = found.merge(_judged(fit, llms, hidden[at >= 0], fold.seed))
-    return found.assign_attrs(split=fold.split.name)
-
-
-def _judged(fit: Judging, llms: pd.DataFrame, hidden: pd.DataFrame, seed: int) -> xr.Dataset:
-    """Give the joint log density of each family's hidden scores."""
-    judged = fit.log_density(llms, hidden, random_seed=seed)
-    return xr.Dataset(
-        {
-            "log_density": ("hidden", judged["log_density"].to_numpy()),
-            "log_density_mcse": ("hidden", judged["mcse"].to_numpy()),
-        },
-        coords={
-            "hidden_family": ("hidden", judged["family"].to_numpy(dtype=str)),
-            "n_hidden": ("hidden", judged["n"].to_numpy()),
-        },
-    )
-
-
 def _collect(
     future: Future[xr.Dataset],
-    keep: _Folder,
+    keep: FinishedFolds,
     position: int,
     name: str,
     failed: dict[str, BaseException],
@@ -380,82 +341,32 @@ def _require_usable(usable: Sequence[int], splits: Splits) -> None:
         )
 
 
-def _require_all(failed: Mapping[str, BaseException], keep: _Folder, n: int) -> None:
-    if not failed:
+def _require_on_error(on_error: object) -> None:
+    if on_error not in ("raise", "leave out"):
+        raise BacktestError(
+            f'on_error={on_error!r} is not known. Use "raise", or "leave out" to do without folds '
+            "that cannot be fitted."
+        )
+
+
+def _require_finished(
+    failed: Mapping[str, BaseException], keep: FinishedFolds, n: int, on_error: str
+) -> None:
+    """Check that no fold failed, or that those that did would fail again and may be left out."""
+    hopeless = all(isinstance(error, LatentScaleError) for error in failed.values())
+    if not failed or (hopeless and on_error == "leave out" and len(failed) < n):
         return
     name, error = next(iter(failed.items()))
     why = str(error).removesuffix(".")
     lost = " (a worker was lost)" if isinstance(error, BrokenExecutor) else ""
+    advice = (
+        "They would fail again: change the model or the splits"
+        + (', or pass on_error="leave out".' if len(failed) < n else ".")
+        if hopeless
+        else "Run the same backtest again to do only what is missing."
+    )
     raise BacktestError(
         f"{count(len(failed), 'fold')} of {n} failed{lost}, the first one ({name!r}) with "
         f"{type(error).__name__}: {why}. The other {n - len(failed)} are kept in "
-        f"{str(keep.path)!r}. Run the same backtest again to do only what is missing."
+        f"{str(keep.path)!r}. {advice}"
     ) from error
-
-
-@dataclass(frozen=True)
-class _Folder:
-    """Finished folds on disk, one file each.
-
-    Attributes
-    ----------
-    path : pathlib.Path
-    """
-
-    path: Path
-
-    @classmethod
-    def of(
-        cls,
-        model: Rival,
-        splits: Splits,
-        folder: str | Path | None,
-        seed: int,
-        settings: Mapping[str, Any],
-    ) -> _Folder:
-        """Find the folder of this very backtest: other settings, data or code have another."""
-        base = _user_cache() / "backtests" if folder is None else Path(folder)
-        path = base / _fingerprint(model, splits, seed, settings)
-        path.mkdir(parents=True, exist_ok=True)
-        return cls(path)
-
-    def has(self, position: int) -> bool:
-        """Say whether a fold is finished."""
-        return self._file(position).is_file()
-
-    def write(self, position: int, fold: xr.Dataset) -> None:
-        """Write a fold; it appears only once all of it is written."""
-        with temporary_beside(self._file(position)) as temporary:
-            fold.to_netcdf(temporary, engine="h5netcdf")
-            os.replace(temporary, self._file(position))
-
-    def read(self, position: int) -> xr.Dataset:
-        """Read a fold."""
-        with xr.open_dataset(self._file(position), engine="h5netcdf") as fold:
-            return fold.load()
-
-    def _file(self, position: int) -> Path:
-        return self.path / f"fold-{position:04d}.nc"
-
-
-def _user_cache() -> Path:
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "latentscale"
-
-
-def _fingerprint(model: Rival, splits: Splits, seed: int, settings: Mapping[str, Any]) -> str:
-    """Tell a backtest from every other: by model, folds, settings, seed, and the code itself."""
-    told = hashlib.sha256()
-    spec = getattr(model, "spec", None)
-    told.update(f"{type(model).__qualname__} {model!r} {spec!r}".encode())
-    told.update(json.dumps([seed, dict(settings)], sort_keys=True, default=repr).encode())
-    for split in splits:
-        told.update(split.name.encode())
-        told.update(pd.util.hash_pandas_object(split.hidden, index=False).to_numpy().tobytes())
-    tables = {id(split.table): split.table for split in splits}
-    for table in tables.values():
-        for frame in (table.scores, table.llms, table.benchmarks):
-            told.update(frame.to_csv(index=False).encode())
-    for source in sorted(Path(__file__).parent.rglob("*.py")):
-        told.update(source.read_bytes())
-    return told.hexdigest()[:16]

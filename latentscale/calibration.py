@@ -10,6 +10,7 @@ import xarray as xr
 
 from latentscale.backtesting import Backtest
 from latentscale.errors import BacktestError
+from latentscale.estimates import require_probability, tails
 from latentscale.metrics import LEVELS
 from latentscale.wording import first, quoted, with_nearest
 
@@ -76,10 +77,11 @@ def calibration(
     Raises
     ------
     BacktestError
-        The cells lack a column.
+        The cells lack a column, or ``ci_prob`` is no probability.
     """
     cells = data.cells if isinstance(data, Backtest) else data
     _require_columns(cells, by)
+    require_probability(ci_prob, BacktestError)
     groups = {str(name): members for name, members in cells.groupby(by, sort=False)}
     rng = np.random.default_rng(random_seed)
     gaps = [_gap(members, ci_prob, rng) for members in groups.values()]
@@ -121,6 +123,6 @@ def _gap(cells: pd.DataFrame, ci_prob: float, rng: np.random.Generator) -> xr.Da
         "gap": (("at",), below.mean(axis=0) - _GRID)
     }
     for name, prob in (("inner", _INNER), ("outer", ci_prob)):
-        bounds = np.quantile(resampled, [(1 - prob) / 2, (1 + prob) / 2], axis=0)
+        bounds = np.quantile(resampled, tails(prob), axis=0)
         variables[name] = (("at", "bound"), bounds.T)
     return xr.Dataset(variables, coords={"grid": ("at", _GRID)})

@@ -90,7 +90,7 @@ def load_leaderboard(
     Parameters
     ----------
     suspect : bool, default False
-        Keep the 24 cells whose evaluation evidently went wrong, such as answers that the harness
+        Keep the 30 cells whose evaluation evidently went wrong, such as answers that the harness
         cut off. The column ``suspect`` of the scores says why each is doubted.
     extras : bool, default False
         Add HumanEval and XWinograd, which no leaderboard but two papers report.

@@ -10,7 +10,7 @@ import pandas as pd
 import xarray as xr
 
 from latentscale.errors import PredictionError
-from latentscale.estimates import interval_probs, summarise
+from latentscale.estimates import interval_probs, summarise, tails
 from latentscale.wording import first, quoted
 
 if TYPE_CHECKING:
@@ -57,8 +57,8 @@ class PredictiveCheck:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Comparison:
-    """Predicted and observed scores, cell by cell.
+class Agreement:
+    """How predicted and observed scores agree, cell by cell.
 
     Attributes
     ----------
@@ -142,8 +142,7 @@ def coverage_by_benchmark(design: Design, replicates: np.ndarray, ci_prob: float
     pandas.DataFrame
         As :meth:`latentscale.ScalingFit.coverage` gives it.
     """
-    tail = (1 - ci_prob) / 2
-    lower, upper = np.quantile(replicates, [tail, 1 - tail], axis=0)
+    lower, upper = np.quantile(replicates, tails(ci_prob), axis=0)
     cells = pd.DataFrame(
         {
             "benchmark": design.scores["benchmark"].to_numpy(dtype=str),
@@ -158,14 +157,14 @@ def coverage_by_benchmark(design: Design, replicates: np.ndarray, ci_prob: float
     return means.reindex(list(design.benchmarks))
 
 
-def compare(
+def agreement(
     predicted: ScalingFit | Prediction,
     observed: pd.DataFrame | None = None,
     *,
     level: str | None = None,
     ci_prob: float = 0.9,
     random_seed: int | None = 1,
-) -> Comparison:
+) -> Agreement:
     """Put predicted scores beside observed ones.
 
     Parameters
@@ -184,7 +183,7 @@ def compare(
 
     Returns
     -------
-    Comparison
+    Agreement
 
     Raises
     ------
@@ -211,8 +210,7 @@ def _cumulative(
 
 
 def _band(draws: xr.Dataset, prob: float) -> xr.DataArray:
-    tails = [(1 - prob) / 2, (1 + prob) / 2]
-    bounds = draws["replicates"].quantile(tails, dim="sample").rename(quantile="bound")
+    bounds = draws["replicates"].quantile(tails(prob), dim="sample").rename(quantile="bound")
     return bounds.drop_vars("bound").transpose("benchmark", "at", "bound")
 
 
@@ -226,13 +224,13 @@ def _require_no_observed(observed: pd.DataFrame | None) -> None:
     if observed is not None:
         raise PredictionError(
             "observed= was given with a fit, which is compared with the scores it was fitted to. "
-            "For other scores predict their LLMs first: compare(fit.predict(llms), observed)."
+            "For other scores predict their LLMs first, and compare those: fit.predict(llms)."
         )
 
 
 def _compare_fit(
     fit: ScalingFit, level: str | None, ci_prob: float, random_seed: int | None
-) -> Comparison:
+) -> Agreement:
     interval_probs(ci_prob)
     score = fit.posterior_predictive(level, random_seed)["posterior_predictive"]["score"]
     labels = pd.DataFrame({name: score[name].to_numpy() for name in ("llm", "benchmark")})
@@ -240,10 +238,10 @@ def _compare_fit(
     columns = summarise(plain, [ci_prob], "eti").drop(columns="obs")
     summary = pd.concat([labels, columns], axis=1).assign(observed=fit.model.design.score)
     names = fit.model.design.benchmarks
-    return Comparison(_with_inside(summary), score.to_dataset(), ci_prob, names)
+    return Agreement(_with_inside(summary), score.to_dataset(), ci_prob, names)
 
 
-def _compare_prediction(predicted: Prediction, observed: pd.DataFrame | None) -> Comparison:
+def _compare_prediction(predicted: Prediction, observed: pd.DataFrame | None) -> Agreement:
     _require_scores(observed)
     summary = predicted.summary.reset_index(names="obs")
     summary = summary[summary["known"].isna()].drop(columns=["family_status", "known"])
@@ -258,7 +256,7 @@ def _compare_prediction(predicted: Prediction, observed: pd.DataFrame | None) ->
         )
     draws = predicted.draws[["score"]].isel(obs=joined["obs"].to_numpy())
     names = tuple(str(name) for name in joined["benchmark"].unique())
-    return Comparison(_with_inside(joined.drop(columns="obs")), draws, predicted.ci_prob, names)
+    return Agreement(_with_inside(joined.drop(columns="obs")), draws, predicted.ci_prob, names)
 
 
 def _require_scores(observed: pd.DataFrame | None) -> None:

@@ -13,6 +13,7 @@ import pandas as pd
 
 from latentscale.backtesting import Backtest, Rival, backtest
 from latentscale.errors import BacktestError
+from latentscale.estimates import require_probability
 from latentscale.metrics import CELL, summarise_cells
 from latentscale.paired import paired_difference, paired_gain
 from latentscale.splits import Splits
@@ -236,10 +237,7 @@ def relative_gain(
     """
     every = [splits] if isinstance(splits, Splits) else list(splits)
     _require({"model": model, "baseline": baseline}, every, {})
-    if not 0 < ci_prob < 1:
-        raise BacktestError(
-            f"ci_prob={ci_prob!r} is not a probability between 0 and 1. For 95 % use 0.95."
-        )
+    require_probability(ci_prob, BacktestError)
     parts = {}
     for each in every:
         one, other = (

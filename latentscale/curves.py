@@ -80,7 +80,7 @@ def scaling_curve(
     at : mapping, optional
         Features to hold at other values than the family's own, such as ``{"tokens_t": 15.0}``
         (1e12 tokens). The family's own are medians, or the commonest category, over the LLMs of
-        its base recipe.
+        its base recipe; what is unknown of all of them is drawn.
     ci_prob : float, optional
         Of the outer interval; default: ``arviz.rcParams``.
     random_seed : int, default 1
@@ -93,8 +93,8 @@ def scaling_curve(
     Raises
     ------
     PredictionError
-        The family or a benchmark is not known, the formula does not use ``params_b``, or the grid
-        is unusable.
+        The family or a benchmark is not known, the formula does not use ``params_b``, the grid is
+        unusable, or there is none and the family's sizes are unknown.
 
     Warns
     -----
@@ -145,6 +145,9 @@ def _typical(llms: pd.DataFrame, columns: Sequence[str]) -> dict[str, Any]:
 
 
 def _middle(column: pd.Series) -> Any:
+    """Give the median or the commonest category; None where all are unknown, which is drawn."""
+    if column.isna().all():
+        return None
     if is_numeric_dtype(column) and not is_bool_dtype(column):
         return float(column.median())
     return column.mode().iloc[0]
@@ -152,6 +155,11 @@ def _middle(column: pd.Series) -> Any:
 
 def _sizes(fit: ScalingFit, own: pd.DataFrame, grid: Sequence[float] | None) -> np.ndarray:
     if grid is None:
+        if own["params_b"].isna().all():
+            raise PredictionError(
+                f"No LLM of {own['family'].iloc[0]!r} has a known size, so that no default grid "
+                "lies about them. Give grid=, sizes in 1e9 parameters such as [1, 3, 10, 30]."
+            )
         fitted, sizes = fit.model.design.llms["params_b"], own["params_b"]
         low = max(sizes.min() / _REACH, fitted.min())
         high = min(sizes.max() * _REACH, fitted.max())

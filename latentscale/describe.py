@@ -8,8 +8,7 @@ from html import escape
 from math import prod
 from typing import TYPE_CHECKING
 
-import numpy as np
-
+from latentscale.health import quick_look
 from latentscale.priors import Prior, merge_priors
 from latentscale.unknown import unknown_of
 from latentscale.wording import count, first
@@ -32,10 +31,6 @@ _SCATTER = {
         "(1 - expected_ij) precision_j)",
     ),
 }
-
-# Up to this many elements a variable's R-hat takes milliseconds; abilities and deviations, of
-# which there are thousands, would make every look at a fit wait for seconds.
-_QUICK = 100
 
 
 @dataclass(frozen=True)
@@ -365,21 +360,9 @@ def _fit_facts(fit: ScalingFit) -> dict[str, str]:
 
 
 def _quick_health(fit: ScalingFit) -> str:
-    """Look at the variables of few elements, which go wrong first when chains disagree."""
-    import arviz as az
-
-    posterior = fit.posterior
-    n_draws = posterior.sizes["chain"] * posterior.sizes["draw"]
-    numbers = [n for n in posterior if n != "configuration"]  # which has no order
-    small = posterior[[n for n in numbers if posterior[n].size <= _QUICK * n_draws]]
-    stats = fit.idata["sample_stats"]
-    divergences = int(stats["diverging"].sum()) if "diverging" in stats else 0
-    parts = [count(divergences, "divergence")]
-    if posterior.sizes["chain"] > 1:
-        with np.errstate(invalid="ignore", divide="ignore"):  # loadings that are zero throughout
-            worst = {str(name): float(value.max()) for name, value in az.rhat(small).items()}
-        name = max(worst, key=lambda key: np.nan_to_num(worst[key]))
-        parts.insert(0, f"R-hat at most {worst[name]:.3f} ({name})")
+    worst, which, divergences = quick_look(fit.posterior, fit.sample_stats)
+    parts = [f"R-hat at most {worst:.3f} ({which})"] if which else []
+    parts.append(count(divergences, "divergence"))
     return ", ".join(parts) + "; fit.diagnose() looks at everything"
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 import xarray as xr
 
-from latentscale.errors import PredictionError
+from latentscale.errors import LatentScaleError, PredictionError
 from latentscale.wording import count, first, quoted, with_nearest
 
 
@@ -39,6 +39,26 @@ class Estimates:
         return table + (f"\n... and {count(rest, 'more row')} in .summary" if rest > 0 else "")
 
 
+def require_probability(ci_prob: object, error: type[LatentScaleError] = PredictionError) -> None:
+    """Check the probability of an interval."""
+    if not isinstance(ci_prob, int | float) or not 0 < ci_prob < 1:
+        raise error(
+            f"ci_prob={ci_prob!r} is not a probability between 0 and 1. For a 90 % interval use "
+            "ci_prob=0.9."
+        )
+
+
+def tails(ci_prob: float) -> tuple[float, float]:
+    """Give the probabilities below the ends of an equal-tailed interval.
+
+    Examples
+    --------
+    >>> tails(0.5)
+    (0.25, 0.75)
+    """
+    return (1 - ci_prob) / 2, (1 + ci_prob) / 2
+
+
 def interval_probs(ci_prob: float | None) -> tuple[float, float]:
     """Give the probabilities of the inner and the outer interval.
 
@@ -60,11 +80,7 @@ def interval_probs(ci_prob: float | None) -> tuple[float, float]:
     import arviz as az
 
     outer = az.rcParams["stats.ci_prob"] if ci_prob is None else ci_prob
-    if not isinstance(outer, int | float) or not 0 < outer < 1:
-        raise PredictionError(
-            f"ci_prob={outer!r} is not a probability between 0 and 1. For a 90 % interval use "
-            "ci_prob=0.9."
-        )
+    require_probability(outer)
     return (0.5, float(outer)) if outer > 0.5 else (outer / 2, float(outer))
 
 

@@ -9,7 +9,7 @@ is known; where a value is unknown, so are the columns that need it.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -23,6 +23,7 @@ from latentscale.errors import FeatureError
 from latentscale.formulas import (
     parse,
     plain_name,
+    read_as_categories,
     required_columns,
     unreadable,
     variables_of,
@@ -214,7 +215,7 @@ class FeatureEncoding:
             if unseen.any():
                 raise FeatureError(
                     f"The feature {column!r} has a category that no fitted LLM has: "
-                    f"{first(quoted(llms.loc[unseen, column].unique()))} (LLM "
+                    f"{first(quoted(llms.loc[unseen, column].unique().tolist()))} (LLM "
                     f"{first(_labels(llms, unseen))}). Nothing was learnt about it, so no "
                     f"prediction can use it. The categories seen are {first(quoted(seen), 8)}: "
                     "use one of them, leave it unknown (None), or refit with LLMs of the new "
@@ -273,7 +274,8 @@ def learn_encoding(formula: str, llms: pd.DataFrame) -> FeatureEncoding:
     _require_some_known(columns, llms)
     dates = frozenset(name for name in columns if is_datetime64_any_dtype(llms[name]))
     frame = _variables(llms, columns, dates, derived)
-    levels = _levels(frame[[name for name in variables if name not in derived]])
+    plain = frame[[name for name in variables if name not in derived]]
+    levels = _levels(plain, read_as_categories(parsed))
     whole = _with_placeholders(frame, levels)
     standardised = with_standardised_factors(parsed, whole)
     try:
@@ -402,12 +404,18 @@ def _years(column: pd.Series) -> pd.Series:
         ) from error
 
 
-def _levels(frame: pd.DataFrame) -> dict[str, tuple[Hashable, ...]]:
+def _levels(frame: pd.DataFrame, categories: Set[str]) -> dict[str, tuple[Hashable, ...]]:
+    """Find the categories of columns that hold such, or that are to be read as such."""
     return {
-        str(name): tuple(sorted(column.dropna().unique(), key=str))
+        str(name): tuple(sorted(column.dropna().unique().tolist(), key=_place))
         for name, column in frame.items()
-        if not is_numeric_dtype(column) or is_bool_dtype(column)
+        if name in categories or not is_numeric_dtype(column) or is_bool_dtype(column)
     }
+
+
+def _place(category: Hashable) -> tuple[float, str]:
+    """Sort numbers by size and all else by name."""
+    return (float(category) if isinstance(category, int | float) else 0.0, str(category))
 
 
 def _require_columns(columns: Sequence[str], llms: pd.DataFrame, formula: str) -> None:

@@ -13,7 +13,9 @@ import pandas as pd
 import xarray as xr
 
 from latentscale.errors import PredictionError
-from latentscale.health import Diagnosis, diagnose
+from latentscale.estimates import require_probability
+from latentscale.evaluated import conditions_of
+from latentscale.health import UNORDERED, Diagnosis, diagnose
 from latentscale.layout import constant_data, observed_data, of_cells, prior_tree
 from latentscale.model import ScalingModel
 from latentscale.prediction import Prediction, joint_log_density, predict, replicate
@@ -28,32 +30,8 @@ if TYPE_CHECKING:
     from latentscale.spec import ModelSpec
     from latentscale.table import ScoreTable
 
-# What `summary` shows by default: everything but the many deviations.
-_SHOWN = (
-    "ability",
-    "developer_effect",
-    "family_effect",
-    "recipe_effect",
-    "feature_slope",
-    "relevance",
-    "tuning_shift",
-    "loading",
-    "difficulty",
-    "ceiling",
-    "asymmetry",
-    "precision",
-    "family_scale",
-    "developer_scale",
-    "recipe_scale",
-    "llm_scale",
-    "slope_scale",
-    "tuning_scale",
-    "condition_shift",
-    "condition_scale",
-    "developer_deviation_scale",
-    "family_deviation_scale",
-    "recipe_deviation_scale",
-)
+# What `summary` leaves out by default: what is many, and labels without an order.
+_MANY = ("developer_deviation", "family_deviation", "recipe_deviation", "llm_effect")
 
 _ON_DEMAND = ("posterior_predictive", "prior", "log_likelihood", "log_prior")
 
@@ -113,14 +91,20 @@ class ScalingFit:
         dataset: xr.Dataset = self.idata["posterior"].to_dataset()
         return dataset
 
+    @property
+    def sample_stats(self) -> xr.Dataset:
+        """What the sampler reports of its draws, dims (chain, draw, ...)."""
+        dataset: xr.Dataset = self.idata["sample_stats"].to_dataset()
+        return dataset
+
     def diagnose(self, var_names: Sequence[str] | None = None) -> Diagnosis:
         """Check the sampler's health and say it in plain words.
 
         Parameters
         ----------
         var_names : sequence of str, optional
-            Default: what :meth:`summary` shows. The thousands of deviations take ArviZ a minute;
-            they follow the scales and effects that are checked.
+            Default: everything but deviations and LLM effects. These thousands take ArviZ a
+            minute; they follow the scales, and show in abilities.
 
         Returns
         -------
@@ -136,13 +120,14 @@ class ScalingFit:
         return self._diagnosed(self._known_names(None))
 
     def _diagnosed(self, names: list[str]) -> Diagnosis:
-        return diagnose(self.posterior[names], self.idata["sample_stats"].to_dataset())
+        return diagnose(self.posterior[names], self.sample_stats)
 
     def _known_names(self, var_names: Sequence[str] | None) -> list[str]:
         """Check names of the posterior's variables; the default is what the summary shows."""
         posterior = self.posterior
         if var_names is None:
-            return [name for name in _SHOWN if name in posterior]
+            hidden = UNORDERED.union(_MANY)
+            return [str(name) for name in posterior if name not in hidden]
         known = [str(name) for name in posterior]
         unknown = [name for name in var_names if name not in known]
         if unknown:
@@ -202,7 +187,8 @@ class ScalingFit:
             fitted scores were, else as is usual for tuned or for other LLMs.
         scores : pandas.DataFrame, optional
             Known scores of these LLMs (``llm``, ``benchmark``, ``score``), which are conditioned
-            on without fitting the rest again; with columns of the model's ``conditions``, if any.
+            on without fitting the rest again; with columns of the model's ``conditions``, if any,
+            and with ``successes`` and ``trials`` if the likelihood counts right answers.
         ci_prob : float, default 0.9
             Probability of the intervals in the summary.
         random_seed : int, default 1
@@ -211,7 +197,8 @@ class ScalingFit:
             What to predict; default: every fitted benchmark.
         conditions : pandas.DataFrame, optional
             How single scores are evaluated: ``llm``, ``benchmark`` and columns of the model's
-            ``conditions``.
+            ``conditions``; or of ``trials``, if the likelihood counts: of how many items the new
+            score is (default: as many as the benchmark has).
 
         Returns
         -------
@@ -240,6 +227,22 @@ class ScalingFit:
             benchmarks,
             conditions,
         )
+
+    def conditions_of(self, scores: pd.DataFrame) -> pd.DataFrame | None:
+        """Give what scores say of how they were evaluated, as ``predict(conditions=)`` takes it.
+
+        Parameters
+        ----------
+        scores : pandas.DataFrame
+            Rows of a table's ``scores``.
+
+        Returns
+        -------
+        pandas.DataFrame or None
+            ``llm``, ``benchmark`` and columns of the model's ``conditions``, and ``trials`` if the
+            likelihood counts right answers; None if the model asks for neither.
+        """
+        return conditions_of(self.model, scores)
 
     def log_density(
         self, llms: pd.DataFrame, scores: pd.DataFrame, *, random_seed: int | None = 1
@@ -326,18 +329,37 @@ class ScalingFit:
         pandas.DataFrame
             Indexed by benchmark: ``n``, ``coverage`` (a share), ``width`` (mean width of the
             interval) and ``mae`` (mean absolute error of the predictive mean), both fractions.
+
+        Raises
+        ------
+        PredictionError
+            ``ci_prob`` is no probability, or ``level`` is not known.
         """
         from latentscale.checks import coverage_by_benchmark
 
+        require_probability(ci_prob)
         scores = replicate(self.model, self.posterior, level, random_seed)
         return coverage_by_benchmark(
             self.model.design, scores.reshape(-1, scores.shape[-1]), ci_prob
         )
 
     def family_effects(self, ci_prob: float | None = None) -> Estimates:
-        """Give what each family is good at beyond its features, by skill.
+        """Give what each family is good at beyond its features and tuning, by skill.
 
-        See :func:`latentscale.effects.family_effects`; ``ls.plots.family_effects`` draws it.
+        What it shares with the other families of its developer is part of it.
+        ``ls.plots.family_effects`` draws it.
+
+        Parameters
+        ----------
+        ci_prob : float, optional
+            Of the outer interval; default: ``arviz.rcParams``.
+
+        Returns
+        -------
+        Estimates
+            ``summary``: ``skill``, ``family``, ``n_llms``, mean, sd and intervals in logits of the
+            skill's anchor, and ``p_positive``, the probability that the effect is above zero; the
+            best families of each skill first. ``draws``: ``family_effect``.
         """
         from latentscale.effects import family_effects
 
@@ -346,7 +368,21 @@ class ScalingFit:
     def developer_effects(self, ci_prob: float | None = None) -> Estimates:
         """Give what the families of each developer have in common, by skill.
 
-        See :func:`latentscale.effects.developer_effects`.
+        Parameters
+        ----------
+        ci_prob : float, optional
+            Of the outer interval; default: ``arviz.rcParams``.
+
+        Returns
+        -------
+        Estimates
+            As :meth:`family_effects`, with ``developer`` and ``n_families``. ``draws``:
+            ``developer_effect``.
+
+        Raises
+        ------
+        SpecError
+            The model has no developers.
         """
         from latentscale.effects import developer_effects
 
@@ -392,9 +428,25 @@ class ScalingFit:
         )
 
     def imputed(self, ci_prob: float | None = None) -> Imputed:
-        """Say what the unknown features of fitted LLMs may be.
+        """Say what the unknown features of fitted LLMs may be, given what is known and the scores.
 
-        See :func:`latentscale.imputation.imputed`.
+        Parameters
+        ----------
+        ci_prob : float, optional
+            Of the outer interval; default: ``arviz.rcParams``.
+
+        Returns
+        -------
+        Imputed
+            ``summary``, of numbers: ``llm``, ``family``, ``feature``, mean, sd and intervals in the
+            unit of the feature's column, and ``learnt``, by how much scores narrowed it (0: not at
+            all). ``categories``: the probability of each. ``draws``: ``imputed``, dims (chain,
+            draw, unknown).
+
+        Raises
+        ------
+        PredictionError
+            Nothing was unknown.
         """
         from latentscale.imputation import imputed
 
@@ -403,7 +455,21 @@ class ScalingFit:
     def relevances(self, ci_prob: float | None = None) -> Relevances:
         """Say how much of its prior each shrunk feature keeps, and how many features matter.
 
-        See :func:`latentscale.relevances.relevances`.
+        Parameters
+        ----------
+        ci_prob : float, optional
+            Of the outer interval; default: ``arviz.rcParams``.
+
+        Returns
+        -------
+        Relevances
+            ``summary``: ``term``, ``n_columns``, mean, sd and intervals of its relevance in (0, 1),
+            the largest first. ``n_effective``: how many of the shrunk columns matter.
+
+        Raises
+        ------
+        PredictionError
+            No feature is shrunk.
         """
         from latentscale.relevances import relevances
 
@@ -419,8 +485,31 @@ class ScalingFit:
     ) -> Associations:
         """Say by how much expected scores differ between two values of a feature, all else held.
 
-        Parameters, errors and what is given are those of
-        :func:`latentscale.associations.contrast`.
+        An average comparison: every fitted LLM is expected to score with the one value and with the
+        other, and the differences are averaged.
+
+        Parameters
+        ----------
+        feature : str
+            A column that the formula uses, or ``"tuned"``.
+        value, reference : object
+            What is compared with what, in the unit of the column, or categories.
+        benchmarks : sequence of str, optional
+            Default: every fitted benchmark.
+        ci_prob : float, optional
+            Of the outer interval; default: ``arviz.rcParams``.
+
+        Returns
+        -------
+        Associations
+            ``summary``: by benchmark, mean, sd and intervals of the difference, as fractions; the
+            probability of its direction, the share of the feature's variation ``between``
+            families. ``caveats`` say what these data cannot tell.
+
+        Raises
+        ------
+        PredictionError, FeatureError
+            The formula does not use the feature, or a category was never seen.
         """
         from latentscale.associations import contrast
 
@@ -435,9 +524,30 @@ class ScalingFit:
     ) -> FeatureCurve:
         """Give expected scores along a feature, averaged over the fitted LLMs.
 
-        Parameters, errors and what is given are those of
-        :func:`latentscale.associations.feature_curve`; for one family along its size see
-        :meth:`scaling_curve`.
+        For one family along its size see :meth:`scaling_curve`; ``ls.plots.feature_curve`` draws
+        it, with the data's density under it.
+
+        Parameters
+        ----------
+        feature : str
+            A column of numbers or dates that the formula uses.
+        benchmarks : sequence of str, optional
+            Default: every fitted benchmark.
+        grid : sequence of float, optional
+            Values in the unit of the column; default: over the range of the fitted LLMs, on a
+            scale of logarithms if the formula takes them.
+        ci_prob : float, optional
+            Of the outer interval; default: ``arviz.rcParams``.
+
+        Returns
+        -------
+        FeatureCurve
+            ``summary``: by benchmark and value, mean, sd and intervals, as fractions.
+
+        Raises
+        ------
+        PredictionError
+            The formula does not use the feature, it is no number, or a benchmark is not known.
         """
         from latentscale.associations import feature_curve
 
@@ -451,7 +561,28 @@ class ScalingFit:
     ) -> Estimates:
         """Rank the fitted LLMs by an ability, with intervals of ability and rank.
 
-        See :func:`latentscale.effects.ability_ranking`; ``ls.plots.ability_ranking`` draws it.
+        ``ls.plots.ability_ranking`` draws it.
+
+        Parameters
+        ----------
+        skill : str, optional
+            Its name or its anchor's; default: the first.
+        llms : sequence of str, optional
+            Show these only; ranks stay those among all fitted LLMs.
+        ci_prob : float, optional
+            Of the outer interval; default: ``arviz.rcParams``.
+
+        Returns
+        -------
+        Estimates
+            ``summary``, the best first: ``rank``, ``rank_lb``, ``rank_ub``, ``llm``, ``family``,
+            ``recipe``, ``tuned``, ``skill``, then mean, sd and intervals of the ability in logits
+            of the skill's anchor. ``draws``: ``ability``, dims (chain, draw, llm).
+
+        Raises
+        ------
+        PredictionError
+            The skill or an LLM is not known.
         """
         from latentscale.effects import ability_ranking
 
@@ -462,14 +593,51 @@ class ScalingFit:
         family: str,
         benchmarks: Sequence[str] | None = None,
         ci_prob: float | None = None,
+        *,
+        grid: Sequence[float] | None = None,
+        at: Mapping[str, Any] | None = None,
+        random_seed: int | None = 1,
     ) -> ScalingCurve:
-        """Give the scores of a family's base recipe against size, with bands.
+        """Predict what a family would score at other sizes, with bands.
 
-        See :func:`latentscale.curves.scaling_curve`; ``ls.plots.scaling_curves`` draws it.
+        ``ls.plots.scaling_curves`` draws it.
+
+        Parameters
+        ----------
+        family : str
+            A fitted family, of which the base recipe is asked.
+        benchmarks : sequence of str, optional
+            Default: every fitted benchmark.
+        ci_prob : float, optional
+            Of the outer interval; default: ``arviz.rcParams``.
+        grid : sequence of float, optional
+            Sizes in 1e9 parameters; default: about the family's own.
+        at : mapping, optional
+            Features to hold at other values than the family's, such as ``{"tokens_t": 15.0}``.
+        random_seed : int, default 1
+            The same seed gives the same draws.
+
+        Returns
+        -------
+        ScalingCurve
+            ``summary``: by benchmark and size, the expected score and a new one, with intervals.
+
+        Raises
+        ------
+        PredictionError
+            The family, a benchmark or a feature is not known, the formula does not use
+            ``params_b``, or no grid can be made.
+
+        Warns
+        -----
+        ExtrapolationWarning
+            A grid or a value given lies outside the range of the fitted LLMs.
         """
         from latentscale.curves import scaling_curve
 
-        return scaling_curve(self, family, benchmarks, ci_prob=ci_prob)
+        return scaling_curve(
+            self, family, benchmarks, grid, at=at, ci_prob=ci_prob, random_seed=random_seed
+        )
 
     def extend(self, *groups: str, random_seed: int | None = 1) -> ScalingFit:
         """Add groups to :attr:`idata` that are made on demand.

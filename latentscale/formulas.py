@@ -14,6 +14,9 @@ from formulaic.errors import FormulaicError
 from latentscale.derived import inputs_of, names_in
 from latentscale.errors import FeatureError
 from latentscale.terms import TERMS
+from latentscale.wording import first, quoted
+
+_CATEGORIES = re.compile(r"C\((\w+)")
 
 
 def required_columns(formula: str, known: Iterable[str] = ()) -> tuple[str, ...]:
@@ -48,6 +51,27 @@ def required_columns(formula: str, known: Iterable[str] = ()) -> tuple[str, ...]
 def variables_of(parsed: Any) -> list[str]:
     """Name the variables of a formula, sorted."""
     return sorted({str(name) for name in parsed.required_variables} - set(TERMS))
+
+
+def read_as_categories(parsed: Any) -> set[str]:
+    """Name the variables that a formula reads as categories whatever they hold: ``C(kind)``.
+
+    Raises
+    ------
+    FeatureError
+        One of them is read as a number too.
+    """
+    factors = [factor.expr for term in parsed for factor in term.factors]
+    found = {expr: _CATEGORIES.match(expr) for expr in factors}
+    named = {match.group(1) for match in found.values() if match}
+    others = [expr for expr, match in found.items() if not match]
+    both = sorted(named & set(variables_of(Formula(" + ".join(others))))) if others else []
+    if both:
+        raise FeatureError(
+            f"The formula reads {first(quoted(both))} both as categories, C({both[0]}), and as a "
+            "number. Give one of the two a column of its own."
+        )
+    return named
 
 
 def parse(formula: str) -> Any:

@@ -12,6 +12,14 @@ from latentscale.wording import count, first
 
 # The limits of Vehtari et al. (arXiv 1903.08008) and, for E-BFMI, of Betancourt (arXiv 1604.00695).
 MAX_RHAT, MIN_ESS, MIN_EBFMI = 1.01, 400, 0.3
+_FIGURES = ("r_hat", "ess_bulk", "ess_tail")
+# A smaller standard deviation is that of a constant.
+_STILL = 1e-12
+# Labels without an order.
+UNORDERED = frozenset({"configuration"})
+# Up to this many elements a variable's R-hat takes milliseconds; abilities and deviations, of
+# which there are thousands, would make every look at a fit wait for seconds.
+_FEW = 100
 # Chains in different modes have between-chain variance far above what slow mixing gives.
 _MODES_RHAT = 1.2
 
@@ -23,8 +31,8 @@ class Diagnosis:
     Attributes
     ----------
     summary : pandas.DataFrame
-        One row a variable: worst ``r_hat``, smallest ``ess_bulk`` and ``ess_tail`` over its
-        elements, and which element is worst.
+        One row a variable: worst ``r_hat`` (NaN for one chain), smallest ``ess_bulk`` and
+        ``ess_tail`` over its elements, and which element is worst. NaN where draws are not finite.
     divergences : int
     ebfmi : tuple of float
         By chain.
@@ -48,13 +56,15 @@ class Diagnosis:
     @property
     def text(self) -> str:
         """The verdict in plain words."""
-        worst = self.summary
-        head = (
-            f"worst R-hat {worst['r_hat'].max():.3f} ({worst['r_hat'].idxmax()}), worst bulk ESS "
-            f"{worst['ess_bulk'].min():,.0f} ({worst['ess_bulk'].idxmin()}), worst tail ESS "
-            f"{worst['ess_tail'].min():,.0f} ({worst['ess_tail'].idxmin()}), "
-            f"{count(self.divergences, 'divergence')}, E-BFMI {min(self.ebfmi):.2f}"
-        )
+        rhat, bulk, tail = (self.summary[name].dropna() for name in _FIGURES)
+        parts = [f"worst R-hat {rhat.max():.3f} ({rhat.idxmax()})"] if len(rhat) else []
+        parts += [
+            f"worst {name} ESS {ess.min():,.0f} ({ess.idxmin()})"
+            for name, ess in (("bulk", bulk), ("tail", tail))
+            if len(ess)
+        ]
+        parts += [count(self.divergences, "divergence"), f"E-BFMI {min(self.ebfmi):.2f}"]
+        head = ", ".join(parts)
         if self.ok:
             return f"The chains agree: {head}."
         listed = "\n".join(f"- {problem}" for problem in self.problems)
@@ -82,6 +92,7 @@ def diagnose(posterior: xr.Dataset, sample_stats: xr.Dataset) -> Diagnosis:
     ebfmi = _ebfmi(sample_stats)
     depth = _share_at_max_depth(sample_stats)
     problems = (
+        *_broken_problem(summary, posterior.sizes["chain"]),
         *_mixing_problems(summary, posterior),
         *_divergence_problem(divergences),
         *_energy_problem(ebfmi),
@@ -90,40 +101,84 @@ def diagnose(posterior: xr.Dataset, sample_stats: xr.Dataset) -> Diagnosis:
     return Diagnosis(summary, divergences, ebfmi, depth, problems)
 
 
+def quick_look(posterior: xr.Dataset, sample_stats: xr.Dataset) -> tuple[float, str, int]:
+    """Look at the variables of few elements, which go wrong first when chains disagree.
+
+    Parameters
+    ----------
+    posterior : xarray.Dataset, dims (chain, draw, ...)
+    sample_stats : xarray.Dataset, dims (chain, draw)
+
+    Returns
+    -------
+    r_hat : float
+        The worst; NaN if there is one chain.
+    which : str
+        The variable.
+    divergences : int
+    """
+    import arviz as az
+
+    divergences = int(sample_stats["diverging"].sum()) if "diverging" in sample_stats else 0
+    if posterior.sizes["chain"] < 2:
+        return float("nan"), "", divergences
+    n_draws = posterior.sizes["chain"] * posterior.sizes["draw"]
+    few = [
+        name
+        for name in posterior
+        if name not in UNORDERED and posterior[name].size <= _FEW * n_draws
+    ]
+    with np.errstate(invalid="ignore", divide="ignore"):  # loadings that are zero throughout
+        worst = {str(name): float(value.max()) for name, value in az.rhat(posterior[few]).items()}
+    which = max(worst, key=lambda name: np.nan_to_num(worst[name]))
+    return worst[which], which, divergences
+
+
 def _worst_by_variable(posterior: xr.Dataset) -> pd.DataFrame:
     import arviz as az
 
-    # What is constant by construction, such as an anchor's zero loadings, divides 0 by 0.
+    # What is constant by construction, such as an anchor's zero loadings, divides 0 by 0; and what
+    # is infinite has no spread.
     with np.errstate(invalid="ignore", divide="ignore"):
         values = {"r_hat": az.rhat(posterior)} if posterior.sizes["chain"] > 1 else {}
         values |= {
             "ess_bulk": az.ess(posterior, method="bulk"),
             "ess_tail": az.ess(posterior, method="tail"),
         }
-    rows = {}
-    for name in posterior.data_vars:
-        moving = _moving(posterior[name])
-        if not moving.any():
-            continue
-        worst = values["ess_bulk"][name].where(moving)
-        rows[name] = {
-            "r_hat": float(values["r_hat"][name].where(moving).max()) if "r_hat" in values else 1.0,
-            "ess_bulk": float(worst.min()),
-            "ess_tail": float(values["ess_tail"][name].where(moving).min()),
-            "worst": _label(worst),
+        rows = {
+            str(name): _worst(draws, {kind: of[name] for kind, of in values.items()})
+            for name, draws in posterior.data_vars.items()
+            if _moving(draws).any()
         }
     return pd.DataFrame.from_dict(rows, orient="index")
 
 
+def _worst(draws: xr.DataArray, figures: dict[str, xr.DataArray]) -> dict[str, float | str]:
+    """Give the worst figures of a variable's elements, NaN where draws are not finite."""
+    moving = _moving(draws).to_numpy()
+    finite = xr.apply_ufunc(np.isfinite, draws).all(("chain", "draw"))
+    told = {kind: of.where(finite) for kind, of in figures.items()}
+    # numpy's extremes are NaN where an element is.
+    rhat = np.max(told["r_hat"].to_numpy()[moving]) if "r_hat" in told else np.nan
+    bulk, tail = (np.min(told[kind].to_numpy()[moving]) for kind in ("ess_bulk", "ess_tail"))
+    return {
+        "r_hat": float(rhat),
+        "ess_bulk": float(bulk),
+        "ess_tail": float(tail),
+        "worst": _label(told["ess_bulk"], moving),
+    }
+
+
 def _moving(variable: xr.DataArray) -> xr.DataArray:
     """Leave out what does not vary by construction: zero loadings of anchors, a fixed floor."""
-    return variable.std(("chain", "draw")) > 1e-12
+    return ~(variable.std(("chain", "draw"), skipna=False) <= _STILL)
 
 
-def _label(ess: xr.DataArray) -> str:
+def _label(ess: xr.DataArray, moving: np.ndarray) -> str:
+    """Name the element that is worst: one that cannot be told, or of the smallest ESS."""
     if not ess.dims:
         return ""
-    values = ess.fillna(np.inf).to_numpy()
+    values = np.where(moving, ess.fillna(-np.inf).to_numpy(), np.inf)
     where = np.unravel_index(values.argmin(), values.shape)
     labels = (ess[dim].to_numpy()[i] for dim, i in zip(ess.dims, where, strict=True))
     return ", ".join(str(label) for label in labels)
@@ -163,14 +218,28 @@ def _mixing_problems(summary: pd.DataFrame, posterior: xr.Dataset) -> list[str]:
             f"The chains have not mixed: R-hat above {MAX_RHAT} for {named}. Fit again with more "
             "of both, such as tune=2000, draws=2000."
         )
-    few = summary[summary["ess_bulk"] < MIN_ESS].sort_values("ess_bulk")
-    if len(few) and not len(bad):
-        named = first([f"{name} ({row.ess_bulk:.0f})" for name, row in few.iterrows()], 4)
-        problems.append(
-            f"Too few effective draws (bulk ESS below {MIN_ESS}) for {named}: means are still "
-            "noisy. Fit again with more draws, such as draws=2000."
-        )
+    for kind, noisy in (("bulk", "means"), ("tail", "the ends of intervals")):
+        ess = summary[f"ess_{kind}"]
+        few = ess[ess < MIN_ESS].sort_values()
+        if len(few) and not len(bad):
+            named = first([f"{name} ({value:.0f})" for name, value in few.items()], 4)
+            problems.append(
+                f"Too few effective draws ({kind} ESS below {MIN_ESS}) for {named}: {noisy} are "
+                "still noisy. Fit again with more draws, such as draws=2000."
+            )
     return problems
+
+
+def _broken_problem(summary: pd.DataFrame, n_chains: int) -> list[str]:
+    told = summary[list(_FIGURES if n_chains > 1 else _FIGURES[1:])]
+    broken = summary.index[~np.isfinite(told).all(axis=1)]
+    if broken.empty:
+        return []
+    return [
+        f"Draws of {first([str(name) for name in broken], 4)} are not all finite, or a chain "
+        "stands still, so that nothing can be read off them. Look at what the priors imply "
+        "(model.prior_predictive()), and fit again."
+    ]
 
 
 def _odd_chain(posterior: xr.Dataset, name: str) -> str:

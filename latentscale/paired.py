@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from latentscale.errors import BacktestError
+from latentscale.estimates import require_probability, tails
 from latentscale.metrics import CELL, cell_losses
 from latentscale.wording import count, first, quoted
 
@@ -102,6 +103,7 @@ def _resampled(
     random_seed: int,
 ) -> pd.DataFrame:
     """Compute a statistic of the summed losses of two methods, and its bootstrap interval."""
+    require_probability(ci_prob, BacktestError)
     columns = [*CELL, cluster]
     both = _losses(one, columns).merge(_losses(other, columns), on=columns, suffixes=("", "'"))
     groups = both.groupby(cluster)
@@ -109,14 +111,13 @@ def _resampled(
     size, of = groups.size().to_numpy(), _STATISTICS[statistic]
     rng = np.random.default_rng(random_seed)
     drawn = rng.multinomial(len(size), np.full(len(size), 1 / len(size)), size=_RESAMPLES)
-    tail = (1 - ci_prob) / 2
     rows = []
     for name in _losses(one, []):
         sums = groups[[name, f"{name}'"]].sum().to_numpy()
         total = sums.sum(axis=0)
         found = of(total[0], total[1], size.sum())
         resampled = of(drawn @ sums[:, 0], drawn @ sums[:, 1], drawn @ size)
-        lower, upper = np.quantile(resampled, [tail, 1 - tail])
+        lower, upper = np.quantile(resampled, tails(ci_prob))
         rows.append((name, *(total / size.sum()), found, lower, upper, len(both), len(size)))
     names = ["metric", "one", "other", statistic, "lower", "upper", "n", "clusters"]
     return pd.DataFrame(rows, columns=names).set_index("metric")

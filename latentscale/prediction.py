@@ -14,17 +14,20 @@ import xarray as xr
 from scipy.special import logsumexp
 
 from latentscale.conditioning import KnownCells, condition, log_evidence
-from latentscale.design import (
-    Design,
-    condition_values,
-    developer_or_own,
-    slope_columns,
-)
+from latentscale.design import Design, developer_or_own, slope_columns
 from latentscale.errors import (
     ExtrapolationWarning,
     MissingFeatureWarning,
     PredictionError,
     PredictionWarning,
+)
+from latentscale.estimates import require_probability, tails
+from latentscale.evaluated import (
+    condition_of_llms,
+    require_conditions,
+    require_counts,
+    trials_of,
+    with_conditions,
 )
 from latentscale.forward import (
     Draws,
@@ -95,7 +98,7 @@ def predict(
     conditions: pd.DataFrame | None = None,
 ) -> Prediction:
     """Predict LLMs from a posterior; :meth:`latentscale.ScalingFit.predict` documents it."""
-    _require_probability(ci_prob)
+    require_probability(ci_prob)
     design, spec = model.design, model.spec
     asked = _read(model, llms, scores)
     shown = _benchmark_positions(design, benchmarks)
@@ -104,16 +107,18 @@ def predict(
     _warn_extrapolation(design, asked.llms, members)
     likelihood = likelihood_of(spec.likelihood)
     if conditions is not None:
-        members = _with_conditions(design, members, asked.llms, conditions)
+        require_conditions(model, asked.llms, conditions)
+        members = with_conditions(design, members, asked.llms, conditions)
     if asked.n_obs:
         known = _known_cells(design, asked)
-        members = _with_conditions(design, members, asked.llms, asked.scores)
+        members = with_conditions(design, members, asked.llms, asked.scores)
         families = asked.llms["family"].tolist()
         draws = condition(draws, members, known, families, likelihood, rng)
     llm, benchmark = np.indices((len(members), len(shown))).reshape(2, -1)
     expected = expected_of_cells(draws, members, llm, shown[benchmark])
-    trials = _trials(model)[shown[benchmark]] if likelihood.uses_counts else None
-    score = likelihood.draw(rng, expected, scatter_of(draws, shown[benchmark]), trials)
+    trials = trials_of(model, asked.llms, conditions)
+    items = None if trials is None else trials[llm, shown[benchmark]]
+    score = likelihood.draw(rng, expected, scatter_of(draws, shown[benchmark]), items)
     names = [design.benchmarks[position] for position in shown]
     dataset = prediction_draws(asked.llms, names, status, expected, score)
     if not asked.n_obs:
@@ -139,7 +144,7 @@ def joint_log_density(
     rng = np.random.default_rng(random_seed)
     members, _, draws = _placed(design, spec, posterior, asked.llms, rng)
     known = _known_cells(design, asked)
-    members = _with_conditions(design, members, asked.llms, asked.scores)
+    members = with_conditions(design, members, asked.llms, asked.scores)
     by_family = log_evidence(draws, members, known, likelihood_of(spec.likelihood), rng)
     family_of = members.family[known.llm]
     rows = []
@@ -202,6 +207,7 @@ def _read(model: ScalingModel, llms: pd.DataFrame, scores: pd.DataFrame | None) 
             f"{first(quoted(design.benchmarks), 20)}."
         )
     _require_unseen_cells(design, asked.scores)
+    require_counts(model, asked.scores)
     return asked
 
 
@@ -311,38 +317,9 @@ def _members(
         family,
         recipe,
         llm,
-        _conditions(design, llms, llm),
+        condition_of_llms(design, llms, llm),
     )
     return members, status.tolist()
-
-
-def _conditions(design: Design, llms: pd.DataFrame, llm: np.ndarray) -> np.ndarray:
-    """Find how LLMs are evaluated: as they say, else as they were, else as is usual."""
-    found = design.usual_condition(llms["tuned"].to_numpy())
-    is_fitted = llm < len(design.llms)
-    found[is_fitted] = design.condition_of_llm[llm[is_fitted]]
-    for position, name in enumerate(design.conditions):
-        if name in llms:
-            told = llms[name].notna().to_numpy()
-            found[told, :, position] = condition_values(llms, [name])[told]
-    return found
-
-
-def _with_conditions(
-    design: Design, members: Members, llms: pd.DataFrame, cells: pd.DataFrame
-) -> Members:
-    """Note how single cells, rows with ``llm`` and ``benchmark``, are evaluated, if they say so."""
-    said = [name for name in design.conditions if name in cells]
-    if not said or members.condition is None:
-        return members
-    llm = pd.Index(llms["llm"]).get_indexer(pd.Index(cells["llm"]))
-    benchmark = pd.Index(design.benchmarks).get_indexer(pd.Index(cells["benchmark"]))
-    condition = members.condition.copy()
-    for name in said:
-        told = cells[name].notna().to_numpy() & (llm >= 0) & (benchmark >= 0)
-        at = (llm[told], benchmark[told], design.conditions.index(name))
-        condition[at] = condition_values(cells, [name])[told, 0]
-    return dataclasses.replace(members, condition=condition)
 
 
 def _developers(design: Design, llms: pd.DataFrame, family: np.ndarray) -> np.ndarray:
@@ -381,7 +358,7 @@ def _warn_lookalikes(design: Design, asked: pd.Series) -> None:
             f"case or blanks only: {first(pairs)}. They count as unknown, and nothing is learnt "
             "from the fitted ones' families. Write them as in the fit if they are meant.",
             PredictionWarning,
-            stacklevel=6,
+            stacklevel=7,
         )
 
 
@@ -448,15 +425,6 @@ def _known_cells(design: Design, asked: ScoreTable) -> KnownCells:
     )
 
 
-def _trials(model: ScalingModel) -> np.ndarray:
-    """Items of a new score: the benchmark's own number, else the median over the fitted scores."""
-    frame = model.table.benchmarks.set_index("benchmark")
-    median = model.design.scores.groupby("benchmark")["trials"].median()
-    items = frame.get("n_items", median)
-    known = items.reindex(list(model.design.benchmarks)).fillna(median)
-    return known.to_numpy(dtype=np.int64)
-
-
 def prediction_draws(
     llms: pd.DataFrame,
     benchmarks: Sequence[str],
@@ -489,11 +457,10 @@ def _by_chain(dataset: xr.Dataset, sizes: tuple[int, int]) -> xr.Dataset:
 
 def summarise_prediction(dataset: xr.Dataset, known: pd.DataFrame, ci_prob: float) -> pd.DataFrame:
     """Give the ``summary`` of a :class:`Prediction` from its draws and the known scores."""
-    _require_probability(ci_prob)
+    require_probability(ci_prob)
     score = dataset["score"]
     dims = [dim for dim in score.dims if dim != "obs"]
-    tail = (1 - ci_prob) / 2
-    bounds = score.quantile([tail, 1 - tail], dim=dims)
+    bounds = score.quantile(tails(ci_prob), dim=dims)
     percent = f"{100 * ci_prob:g}"
     summary = pd.DataFrame(
         {
@@ -510,11 +477,3 @@ def summarise_prediction(dataset: xr.Dataset, known: pd.DataFrame, ci_prob: floa
     known["known"] = known["known"].astype(float)
     known = known.astype({"llm": object, "benchmark": object})
     return summary.merge(known, on=["llm", "benchmark"], how="left")
-
-
-def _require_probability(ci_prob: float) -> None:
-    if not isinstance(ci_prob, int | float) or not 0 < ci_prob < 1:
-        raise PredictionError(
-            f"ci_prob={ci_prob!r} is not a probability between 0 and 1. For a 90 % interval use "
-            "ci_prob=0.9."
-        )

@@ -32,8 +32,8 @@ def family_effects_text(fit: ScalingFit, *, shown: int = 5, ci_prob: float = 0.9
     frame = family_effects(fit, ci_prob).summary
     bounds = [f"{frame.columns[-3]}", f"{frame.columns[-2]}"]
     lines = [
-        f"Family effects beyond what size, tokens and tuning explain, in logits of the\n"
-        f"skill's anchor, with {100 * ci_prob:g} % intervals:"
+        f"Family effects beyond {fit.spec.features} and tuning,\n"
+        f"in logits of the skill's anchor, with {100 * ci_prob:g} % intervals:"
     ]
     for skill, group in frame.groupby("skill", sort=False):
         rows = [_effect_line(row, bounds) for _, row in group.iterrows()]

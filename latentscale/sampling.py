@@ -73,7 +73,10 @@ def draw_posterior(
     """
     if tune is None:
         tune = _TUNE_APPROXIMATED if sampler == "nutpie" else _TUNE_PLAIN
-    _require_settings(sampler, draws=draws, tune=tune, chains=chains)
+    counts = {"draws": draws, "tune": tune, "chains": chains}
+    _require_settings(
+        sampler, target_accept, **counts if cores is None else counts | {"cores": cores}
+    )
     seed = int(np.random.SeedSequence(random_seed).generate_state(1)[0])
     settings = {
         "sampler": sampler,
@@ -121,8 +124,12 @@ def _nutpie_run(compiled: Any, settings: Mapping[str, Any]) -> xr.DataTree:
             progress_bar=settings["progressbar"],
         )
     except RuntimeError as error:
-        raise SamplingError(f"The sampler stopped: {error}. {LOOK_AT_PRIORS}") from error
+        raise _stopped(error) from error
     return tree
+
+
+def _stopped(error: Exception) -> SamplingError:
+    return SamplingError(f"The sampler stopped: {error}. {LOOK_AT_PRIORS}")
 
 
 @dataclass(frozen=True)
@@ -170,11 +177,13 @@ def _with_pymc(model: ScalingModel, **settings: Any) -> xr.DataTree:
             f"sampler={settings['sampler']!r} needs a package that is not installed ({error}). "
             f'Install it with\n      {install}\nor use sampler="nutpie".'
         ) from error
+    except (RuntimeError, ValueError) as error:  # among them PyMC's own errors
+        raise _stopped(error) from error
     tree["posterior"] = tree["posterior"].to_dataset()[kept]
     return tree
 
 
-def _require_settings(sampler: str, **counts: int) -> None:
+def _require_settings(sampler: str, target_accept: float, **counts: int) -> None:
     if sampler not in SAMPLERS:
         raise SamplingError(
             f"sampler={first(with_nearest([str(sampler)], SAMPLERS))} is not known. Use one of "
@@ -183,3 +192,8 @@ def _require_settings(sampler: str, **counts: int) -> None:
     for name, value in counts.items():
         if not isinstance(value, int | np.integer) or value < 1:
             raise SamplingError(f"{name}={value!r} must be a whole number of at least 1.")
+    if not isinstance(target_accept, float) or not 0 < target_accept < 1:
+        raise SamplingError(
+            f"target_accept={target_accept!r} must be between 0 and 1: the rate of acceptance that "
+            "steps are tuned to, such as 0.8, or 0.95 for smaller steps."
+        )

@@ -13,6 +13,7 @@ import xarray as xr
 from latentscale.cohort import draw_cells, draw_llms, named_benchmarks
 from latentscale.design import Design
 from latentscale.errors import SpecError
+from latentscale.estimates import require_probability, tails
 from latentscale.likelihoods import likelihood_of
 from latentscale.model import ScalingModel
 from latentscale.spec import ModelSpec
@@ -67,7 +68,13 @@ class Simulation:
             Indexed by variable: ``n`` (elements that vary; zero loadings of anchors do not),
             ``coverage`` (the share of them whose interval holds the truth) and ``width`` (mean
             width of the interval, in the variable's unit).
+
+        Raises
+        ------
+        PredictionError
+            ``ci_prob`` is no probability.
         """
+        require_probability(ci_prob)
         both = [name for name in self.truth if name in posterior]
         rows = {str(name): _covered(self.truth[name], posterior[name], ci_prob) for name in both}
         frame = pd.DataFrame.from_dict(rows, orient="index", columns=["n", "coverage", "width"])
@@ -229,8 +236,7 @@ def _draw_scores(
 
 def _covered(truth: xr.DataArray, draws: xr.DataArray, ci_prob: float) -> tuple[int, float, float]:
     varies = draws.std(("chain", "draw")) > 1e-12
-    tail = (1 - ci_prob) / 2
-    lower, upper = (draws.quantile(q, ("chain", "draw"), skipna=False) for q in (tail, 1 - tail))
+    lower, upper = (draws.quantile(q, ("chain", "draw"), skipna=False) for q in tails(ci_prob))
     inside = ((lower <= truth) & (truth <= upper)).where(varies)
     width = (upper - lower).where(varies)
     return int(varies.sum()), float(inside.mean()), float(width.mean())

@@ -29,6 +29,7 @@ class MeanRival:
 
     table: ScoreTable | None = field(default=None, repr=False)
     fails_on: str = ""
+    fails_with: type[Exception] = ZeroDivisionError
 
     def with_table(self, table: ScoreTable) -> MeanRival:
         return replace(self, table=table)
@@ -41,7 +42,7 @@ class MeanRival:
 
     def predict(self, llms: pd.DataFrame, *, random_seed: int | None) -> Drawn:
         if self.fails_on in set(llms["llm"]):
-            raise ZeroDivisionError("it was to fail")
+            raise self.fails_with("it was to fail")
         known = self.table.scores.groupby("benchmark")["score"]
         cells = pd.MultiIndex.from_product([llms["llm"], known.mean().index]).to_frame(index=False)
         cells.columns = ["llm", "benchmark"]
@@ -57,6 +58,28 @@ class MeanRival:
         dims = ("chain", "draw", "obs")
         values = {"score": (dims, draws), "expected": (dims, np.broadcast_to(mean, draws.shape))}
         return Drawn(xr.Dataset(values, coords=coords))
+
+
+@dataclass(frozen=True)
+class ChainedRival(MeanRival):
+    """Has chains, which differ where a family is hidden."""
+
+    apart: str = ""
+
+    @property
+    def posterior(self) -> xr.Dataset:
+        ceiling = np.random.default_rng(1).standard_normal((2, 200))
+        if self.apart not in set(
+            self.table.llms["family"][self.table.llms["llm"].isin(self.table.scores["llm"])]
+        ):
+            ceiling[0] += 2
+        return xr.Dataset({"ceiling": (("chain", "draw"), ceiling)})
+
+    @property
+    def sample_stats(self) -> xr.Dataset:
+        diverging = np.zeros((2, 200), dtype=bool)
+        diverging[1, :3] = True
+        return xr.Dataset({"diverging": (("chain", "draw"), diverging)})
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,11 @@ from multiprocessing import get_context
 import numpy as np
 import pandas as pd
 import pytest
-from rivals import DyingRival, MeanRival
+from rivals import ChainedRival, DyingRival, MeanRival
 
 import latentscale as ls
 from latentscale import backtesting as module
-from latentscale.errors import BacktestError
+from latentscale.errors import BacktestError, FeatureError
 
 
 @pytest.fixture(scope="module")
@@ -98,13 +98,13 @@ def test_finished_folds_are_found_again(splits, tmp_path, monkeypatch):
         f"{str(folder)!r}. Run the same backtest again to do only what is missing."
     )
     done = []
-    whole = module._run
+    whole = module.run_fold
 
     def counted(fold):
         done.append(fold.split.name)
         return whole(fold)
 
-    monkeypatch.setattr(module, "_run", counted)
+    monkeypatch.setattr(module, "run_fold", counted)
     monkeypatch.setattr(MeanRival, "predict", _forgiving(MeanRival.predict))
     assert len(run(splits, tmp_path, rival).folds) == len(splits)
     assert done == [splits[1].name]
@@ -127,6 +127,55 @@ def test_a_broken_pool_loses_only_the_folds_that_it_held(splits, tmp_path):
     ):
         run(splits, tmp_path / "folds", rival, executor=pool)
     assert len(run(splits, tmp_path / "folds", rival).folds) == len(splits)
+
+
+def test_folds_that_cannot_be_fitted_are_left_out_if_asked(splits, tmp_path):
+    rival = MeanRival(fails_on=splits[1].llms["llm"].iloc[0], fails_with=FeatureError)
+    with pytest.raises(BacktestError) as caught:
+        run(splits, tmp_path, rival)
+    assert str(caught.value).endswith(
+        "FeatureError: it was to fail. The other 3 are kept in "
+        f"{str(next(tmp_path.iterdir()))!r}. They would fail again: change the model or the "
+        'splits, or pass on_error="leave out".'
+    )
+    found = run(splits, tmp_path, rival, on_error="leave out")
+    assert len(found.folds) == len(splits) - 1
+    assert found.left_out["split"].unique().tolist() == [splits[1].name]
+    assert len(found.left_out) == len(splits[1].hidden)
+    assert found.left_out["why"].unique().tolist() == ["FeatureError: it was to fail"]
+
+
+def test_a_backtest_of_which_nothing_is_left_fails_all_the_same(splits, tmp_path):
+    rival = MeanRival(fails_on=splits[1].llms["llm"].iloc[0], fails_with=FeatureError)
+    with pytest.raises(BacktestError, match=r"again: change the model or the splits\.$"):
+        run(splits[1:2], tmp_path, rival, on_error="leave out")
+
+
+def test_what_might_succeed_is_not_left_out(splits, tmp_path):
+    rival = MeanRival(fails_on=splits[1].llms["llm"].iloc[0])
+    with pytest.raises(BacktestError, match="Run the same backtest again"):
+        run(splits, tmp_path, rival, on_error="leave out")
+    with pytest.raises(BacktestError) as caught:
+        run(splits, tmp_path, on_error="ignore")
+    assert str(caught.value) == (
+        'on_error=\'ignore\' is not known. Use "raise", or "leave out" to do without folds that '
+        "cannot be fitted."
+    )
+
+
+def test_chains_that_did_not_mix_are_told(splits, tmp_path):
+    good = run(splits, tmp_path / "none")
+    assert good.health.empty
+    found = run(splits, tmp_path / "poor", ChainedRival(apart=splits[2].name))
+    assert found.health["split"].tolist() == [fold.name for fold in splits]
+    assert found.health["which"].unique().tolist() == ["ceiling"]
+    assert found.health["divergences"].tolist() == [3] * len(splits)
+    worst = found.health.set_index("split")["r_hat"]
+    assert worst.idxmax() == splits[2].name
+    assert repr(found).endswith(
+        f"R-hat above 1.1 in 1 fold, at most {worst.max():.2f} (ceiling in {splits[2].name!r}): "
+        "see .health; more draws= and tune= help"
+    )
 
 
 @pytest.mark.slow

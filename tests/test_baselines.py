@@ -148,6 +148,26 @@ def test_intervals_hold_what_they_promise(leaderboard, baseline, tmp_path):
 
 
 @pytest.mark.parametrize("baseline", BASELINES)
+def test_intervals_of_unseen_families_are_as_wide_as_errors_on_such(baseline, tmp_path):
+    table = ls.load_leaderboard(benchmarks=["MMLU", "HellaSwag", "ARC-C", "Winogrande"])
+    splits = ls.splits.leave_family_out(table).together(4)
+    found = ls.backtest(baseline(table), splits, folder=tmp_path, progressbar=False)
+    assert 0.82 < found.metrics().iloc[0]["coverage90"] <= 1
+
+
+def test_what_is_left_out_is_what_is_predicted(leaderboard):
+    fit = ls.baselines.NearestSibling(leaderboard).fit()
+    sizes = {}
+    for family, recipe in (("z", "z"), ("llama-2", "z"), ("llama-2", "llama-2")):
+        llms = pd.DataFrame({"llm": ["new"], "family": family, "recipe": recipe, "params_b": 5.0})
+        draws = fit.predict(llms, random_seed=1).draws
+        sizes[family, recipe] = float((draws["score"] - draws["expected"]).std("sample").mean())
+    unseen, new_recipe, fitted = sizes.values()
+    assert unseen > 1.5 * fitted
+    assert new_recipe > fitted
+
+
+@pytest.mark.parametrize("baseline", BASELINES)
 def test_predictions_look_like_those_of_the_model(leaderboard, baseline):
     fit = baseline(leaderboard).fit(draws=10, progressbar=False)
     llms = pd.DataFrame(

@@ -317,8 +317,8 @@ class TestReport:
     def test_family_effects_show_both_ends(self) -> None:
         lines = report.family_effects_text(fake_fit(draws=50), shown=2).splitlines()
         assert lines[:2] == [
-            "Family effects beyond what size, tokens and tuning explain, in logits of the",
-            "skill's anchor, with 90 % intervals:",
+            "Family effects beyond log(params_b) * log(tokens_t) + release_date and tuning,",
+            "in logits of the skill's anchor, with 90 % intervals:",
         ]
         assert lines[2] == "  skill 1 (HellaSwag)"
         assert lines[5] == "    ... 42 more"

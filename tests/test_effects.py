@@ -268,7 +268,7 @@ def test_check_says_where_coverage_is_off(fit):
 
 
 def test_comparison_of_a_fit_agrees_with_coverage(fit):
-    found = checks.compare(fit)
+    found = checks.agreement(fit)
     share = found.summary.groupby("benchmark")["inside"].mean()
     np.testing.assert_allclose(share[list(found.benchmarks)], fit.coverage()["coverage"])
     assert found.draws.sizes["obs"] == len(found.summary) == fit.model.design.n_obs
@@ -292,7 +292,7 @@ def _new_family(fit):
 
 def test_comparison_of_a_prediction_leaves_out_known_scores(fit):
     prediction, observed = _new_family(fit)
-    found = checks.compare(prediction, observed)
+    found = checks.agreement(prediction, observed)
     cells = found.summary[["llm", "benchmark"]].to_numpy().tolist()
     assert cells == [["new-7b", "BBH"], ["new-70b", "MMLU"]]
     assert found.draws["llm"].to_numpy().tolist() == ["new-7b", "new-70b"]
@@ -305,28 +305,28 @@ def test_comparison_of_a_prediction_leaves_out_known_scores(fit):
 def test_comparison_refuses_what_it_cannot_use(fit):
     prediction, observed = _new_family(fit)
     with pytest.raises(PredictionError) as error:
-        checks.compare(prediction)
+        checks.agreement(prediction)
     assert str(error.value) == (
         "A prediction needs observed scores to be compared with. Give them as observed=scores, a "
         "frame with the columns 'llm', 'benchmark' and 'score'."
     )
     with pytest.raises(PredictionError) as error:
-        checks.compare(prediction, observed.drop(columns="score"))
+        checks.agreement(prediction, observed.drop(columns="score"))
     assert str(error.value) == (
         "observed lacks 'score'. It needs the columns 'llm', 'benchmark' and 'score', a fraction "
         "in [0, 1]; rename with observed.rename(columns=...)."
     )
     with pytest.raises(PredictionError) as error:
-        checks.compare(prediction, observed.tail(1))
+        checks.agreement(prediction, observed.tail(1))
     assert str(error.value) == (
         "No observed score belongs to a predicted cell, so there is nothing to compare. The "
         "predicted LLMs are 'new-7b', 'new-70b', the observed ones 'other': give the same names."
     )
     with pytest.raises(PredictionError) as error:
-        checks.compare(fit, observed)
+        checks.agreement(fit, observed)
     assert str(error.value) == (
         "observed= was given with a fit, which is compared with the scores it was fitted to. For "
-        "other scores predict their LLMs first: compare(fit.predict(llms), observed)."
+        "other scores predict their LLMs first, and compare those: fit.predict(llms)."
     )
 
 

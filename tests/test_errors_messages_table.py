@@ -576,6 +576,21 @@ CASES = [
         llms=make_llms(params_b=["1", "3", "7B"]),
     ),
     Case(
+        "dates in words",
+        [
+            "2 values of 'release_date' not a date: 'b' = 'May 2024', 'c' = '2024-13-01'. Dates "
+            "count in years; as text each would be a category of its own. Write dates such as "
+            '"2024-06-07", or make them unknown:\n'
+            '      llms["release_date"] = pd.to_datetime(llms["release_date"], format="mixed", '
+            'errors="coerce")'
+        ],
+        [
+            ("release_date not a date", "llms", 1, "b", None, "May 2024"),
+            ("release_date not a date", "llms", 2, "c", None, "2024-13-01"),
+        ],
+        llms=make_llms(release_date=["2024-06-07", "May 2024", "2024-13-01"]),
+    ),
+    Case(
         "sizes of nothing",
         [
             "1 value of 'params_b' not above 0: 'a' = -1. Formulas take logarithms of it. "

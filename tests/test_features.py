@@ -100,6 +100,29 @@ def test_numbers_can_be_read_as_categories():
     np.testing.assert_allclose(encoding.encode(llms).std(ddof=0), 1)
 
 
+def test_numbers_that_are_categories_have_levels():
+    llms = LLMS.assign(kind=[1, 2, 4, 1, 2, 4])
+    encoding = learn_encoding("log(params_b) + C(kind)", llms)
+    assert encoding.levels == {"kind": (1, 2, 4)}
+    assert encoding.inputs == ("params_b",)
+    unseen = llms.assign(kind=3)
+    with pytest.raises(FeatureError, match="'kind' has a category that no fitted LLM has: 3 "):
+        encoding.encode(unseen)
+    unknown = llms.assign(kind=[1, 2, 4, 1, 2, None])
+    raw = learn_encoding("C(kind)", unknown).encode_plain(unknown[["kind"]], None).to_numpy()
+    assert np.isnan(raw[5]).all()
+    assert np.isfinite(raw[:5]).all()
+
+
+def test_a_column_is_read_as_categories_or_as_a_number():
+    with pytest.raises(FeatureError) as caught:
+        learn_encoding("C(kind) + log(kind)", LLMS.assign(kind=[1, 2, 3, 1, 2, 3]))
+    assert str(caught.value) == (
+        "The formula reads 'kind' both as categories, C(kind), and as a number. Give one of the "
+        "two a column of its own."
+    )
+
+
 def test_booleans_are_categories_of_two():
     encoding = learn_encoding("gqa", LLMS)
     assert encoding.names == ("gqa",)

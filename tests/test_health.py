@@ -104,13 +104,41 @@ def test_too_few_effective_draws():
     posterior = draws_of()
     posterior["tail"] = (("chain", "draw"), np.repeat(rng.normal(size=(4, 80)), 10, axis=1))
     diagnosis = diagnose(posterior, stats_of())
-    ess = diagnosis.summary.loc["tail", "ess_bulk"]
+    ess, tail = diagnosis.summary.loc["tail", ["ess_bulk", "ess_tail"]]
     assert ess < 400
     assert diagnosis.summary["r_hat"].max() <= 1.01
     assert diagnosis.problems == (
         f"Too few effective draws (bulk ESS below 400) for tail ({ess:.0f}): means are still "
         "noisy. Fit again with more draws, such as draws=2000.",
+        f"Too few effective draws (tail ESS below 400) for tail ({tail:.0f}): the ends of "
+        "intervals are still noisy. Fit again with more draws, such as draws=2000.",
     )
+
+
+def test_ends_of_intervals_may_be_noisier_than_means():
+    posterior = draws_of()
+    wide = np.repeat(np.arange(4) % 2 == 0, 200)  # for a while chains see the tails, then not
+    posterior["tail"] = posterior["tail"] * xr.DataArray(np.where(wide, 3.0, 0.3), dims="draw")
+    diagnosis = diagnose(posterior, stats_of())
+    bulk, tail = diagnosis.summary.loc["tail", ["ess_bulk", "ess_tail"]]
+    assert tail < 400 < bulk
+    assert diagnosis.problems[-1] == (
+        f"Too few effective draws (tail ESS below 400) for tail ({tail:.0f}): the ends of "
+        "intervals are still noisy. Fit again with more draws, such as draws=2000."
+    )
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_draws_that_are_not_finite_are_told(value):
+    posterior = draws_of()
+    posterior["loading"][{"chain": 1, "draw": 5, "benchmark": 2}] = value
+    diagnosis = diagnose(posterior, stats_of())
+    assert diagnosis.summary.loc["loading", "worst"] == "c"
+    assert diagnosis.problems[0] == (
+        "Draws of loading are not all finite, or a chain stands still, so that nothing can be "
+        "read off them. Look at what the priors imply (model.prior_predictive()), and fit again."
+    )
+    assert "worst R-hat" in diagnosis.text
 
 
 @pytest.mark.parametrize(("number", "words"), [(1, "1 trajectory"), (3, "3 trajectories")])
@@ -149,6 +177,8 @@ def test_trajectories_that_were_cut_short(name):
 
 def test_one_chain_shows_nothing():
     diagnosis = diagnose(draws_of(chains=1, draws=4000), stats_of(chains=1, draws=4000))
+    assert diagnosis.summary["r_hat"].isna().all()
+    assert "R-hat" not in diagnosis.text
     assert diagnosis.problems == (
         "There is one chain only, so nothing shows whether another would agree. Use chains=4.",
     )

@@ -255,7 +255,7 @@ def test_results_are_drawn_as_they_are(fit):
         (plots.loadings, effects.loadings(fit), "mean"),
         (plots.ability_ranking, effects.ability_ranking(fit), "mean"),
         (plots.predictive_check, checks.predictive_check(fit), "observed"),
-        (plots.predicted_vs_observed, checks.compare(fit), "points"),
+        (plots.predicted_vs_observed, checks.agreement(fit), "points"),
     ]
     for picture, result, element in pairs:
         ours, theirs = (style.elements_of(picture(data), element)[0] for data in (result, fit))

@@ -9,8 +9,8 @@ import xarray as xr
 from fake_fit import fake_fit
 
 import latentscale as ls
-from latentscale.backtesting import _Fold, _run
 from latentscale.errors import PredictionError, PredictionWarning
+from latentscale.one_fold import Fold, run_fold
 
 FEATURES = {"params_b": 7.0, "tokens_t": 2.0, "release_date": "2024-01-01"}
 
@@ -199,28 +199,128 @@ def test_single_scores_may_be_evaluated_in_their_own_way(conditioned):
     assert of["new 0"] > of["new 1"] + 0.03
 
 
-def test_backtests_know_how_hidden_scores_were_evaluated(conditioned, monkeypatch):
-    table = conditioned.model.table
-    split = ls.splits.leave_family_out(table)[0]
-    model = conditioned.model
-    monkeypatch.setattr(type(model), "refit", lambda *_, **__: conditioned)
-    monkeypatch.setattr(type(model), "with_table", lambda *_: model)
-    asked = []
-    whole = type(conditioned).predict
+def test_backtests_know_how_hidden_scores_were_evaluated(monkeypatch):
+    table = ls.load_leaderboard()
+    [fold] = [fold for fold in ls.splits.leave_family_out(table) if fold.name == "qwen2"]
+    fit = fake_fit(draws=100, table=fold.known, conditions=("chat_template",))
+    shift = fit.posterior["condition_shift"]
+    shift[:] = xr.where(shift["benchmark"] == "IFEval", 1.0, 0.0).to_numpy()[:, None]
+    monkeypatch.setattr(ls.ScalingModel, "refit", lambda *_, **__: fit)
+    model = ls.ScalingModel(table, conditions=("chat_template",))
+    found = run_fold(Fold(model, fold, model.predictable(fold.llms), 1, {}))
+    told = fold.hidden_scores
+    assert set(told["chat_template"].dropna()) == {False, True}
+    as_told = fit.predict(fold.llms, conditions=told, random_seed=1).draws["expected"]
+    as_usual = fit.predict(fold.llms, random_seed=1).draws["expected"]
+    np.testing.assert_allclose(found["expected"].mean(), mean_over(as_told, told), rtol=1e-5)
+    assert abs(mean_over(as_usual, told) / mean_over(as_told, told) - 1) > 3e-4
+    [judged] = fit.log_density(fold.llms, told, random_seed=1)["log_density"]
+    assert float(found["log_density"][0]) == pytest.approx(judged)
+    [unknown] = fit.log_density(fold.llms, fold.hidden, random_seed=1)["log_density"]
+    assert abs(judged - unknown) > 0.1
 
-    def predict(self, llms, **settings):
-        asked.append(settings["conditions"])
-        return whole(self, llms.assign(llm="new " + llms["llm"]), **settings)
 
-    monkeypatch.setattr(type(conditioned), "predict", predict)
-    monkeypatch.setattr(
-        type(conditioned),
-        "log_density",
-        lambda *_, **__: pd.DataFrame({"family": [], "n": [], "log_density": [], "mcse": []}),
+def mean_over(draws, cells):
+    """Average draws over cells."""
+    labels = pd.MultiIndex.from_arrays([draws["llm"].to_numpy(), draws["benchmark"].to_numpy()])
+    at = labels.get_indexer(pd.MultiIndex.from_frame(cells[["llm", "benchmark"]]))
+    return float(draws.isel(obs=at).mean())
+
+
+@pytest.mark.parametrize(
+    ("cells", "message"),
+    [
+        (
+            {"llm": ["new 0"], "benchmark": "IFEval", "chat_templat": 1},
+            "conditions= must be a DataFrame with the columns 'llm', 'benchmark' and at least one "
+            "of 'chat_template', and is columns 'llm', 'benchmark', 'chat_templat'.",
+        ),
+        (
+            {"benchmark": ["IFEval"], "chat_template": 1},
+            "conditions= must be a DataFrame with the columns 'llm', 'benchmark' and at least one "
+            "of 'chat_template', and is columns 'benchmark', 'chat_template'.",
+        ),
+        (
+            {"llm": ["new 1"], "benchmark": "IFEval", "chat_template": 1},
+            "conditions= names 'new 1' (nearest: 'new 0'), which is no llm that is predicted. "
+            "Correct the name, or leave these rows out.",
+        ),
+        (
+            {"llm": ["new 0"], "benchmark": "IFeval", "chat_template": 1},
+            "conditions= names 'IFeval' (nearest: 'IFEval'), which is no benchmark that is "
+            "predicted. Correct the name, or leave these rows out.",
+        ),
+    ],
+)
+def test_conditions_that_say_nothing_are_refused(conditioned, cells, message):
+    with pytest.raises(PredictionError) as caught:
+        conditioned.predict(new(family=["llama"]), conditions=pd.DataFrame(cells))
+    assert str(caught.value) == message
+
+
+def test_a_model_without_conditions_is_told_none(fit):
+    cells = pd.DataFrame({"llm": ["new 0"], "benchmark": "IFEval", "chat_template": 1})
+    with pytest.raises(PredictionError) as caught:
+        fit.predict(new(family=["llama"]), conditions=cells)
+    assert str(caught.value) == (
+        "conditions= says how scores are evaluated, and this model has no conditions: "
+        "ScalingModel(table, conditions=[...]) learns what they shift. Leave it out."
     )
-    _run(_Fold(model, split, model.predictable(split.llms), 1, {}))
-    assert list(asked[0]) == ["llm", "benchmark", "chat_template"]
-    assert len(asked[0]) == table.n_obs
+
+
+@pytest.fixture(scope="module", params=["binomial", "beta_binomial"])
+def counting(request):
+    """A fit of right answers, of 500 items each, and a fold with a family that it has not seen."""
+    table = ls.load_leaderboard(benchmarks=["MMLU", "ARC-C", "HellaSwag", "BBH"])
+    scores = table.scores.assign(trials=500)
+    scores["successes"] = (scores["score"] * 500).round()
+    scores = scores[["llm", "benchmark", "successes", "trials"]]
+    counted = ls.ScoreTable.from_long(scores, table.llms, table.benchmarks, missing="keep")
+    [fold] = [fold for fold in ls.splits.leave_family_out(counted) if fold.name == "llama-2"]
+    return fake_fit(skills=1, draws=60, table=fold.known, likelihood=request.param), fold
+
+
+def test_counts_are_backtested(counting, monkeypatch):
+    fit, fold = counting
+    monkeypatch.setattr(ls.ScalingModel, "refit", lambda *_, **__: fit)
+    found = run_fold(Fold(fit.model, fold, fit.model.predictable(fold.llms), 1, {}))
+    assert found.sizes["cell"] == len(fold.hidden)
+    assert np.isfinite(found["log_density"]).all()
+    items = found["score"].to_numpy() * 500
+    np.testing.assert_allclose(items, items.round(), atol=1e-3)
+
+
+def test_a_new_score_is_of_as_many_items_as_is_said(counting):
+    fit, fold = counting
+    cells = fold.hidden_scores.assign(trials=7)
+    found = fit.predict(fold.llms, conditions=cells[["llm", "benchmark", "trials"]])
+    score = found.draws["score"].isel(obs=0).to_numpy()
+    np.testing.assert_allclose(7 * score, (7 * score).round())
+
+
+@pytest.mark.filterwarnings("ignore:The known scores of 'llama-2' are far")
+def test_known_counts_are_conditioned_on(counting):
+    fit, fold = counting
+    [smallest] = fold.llms.nsmallest(1, "params_b")["llm"]
+    known = fold.hidden_scores[fold.hidden_scores["llm"] == smallest]
+    known = known.assign(successes=(0.9 * known["trials"]).round())
+    given = known[["llm", "benchmark", "successes", "trials"]]
+    plain = fit.predict(fold.llms, benchmarks=["MMLU"]).summary["mean"]
+    told = fit.predict(fold.llms, given, benchmarks=["MMLU"]).summary["mean"]
+    assert (told > plain + 0.05).all()
+
+
+def test_known_scores_of_a_likelihood_that_counts_need_counts(counting):
+    fit, fold = counting
+    known = fold.hidden.iloc[:1]
+    with pytest.raises(PredictionError) as caught:
+        fit.predict(fold.llms, known)
+    assert str(caught.value) == (
+        f"1 known score without successes and trials: {known['llm'][0]!r} on "
+        f"{known['benchmark'][0]!r}. The likelihood {fit.spec.likelihood!r} counts right answers: "
+        "give both columns, such as scores.assign(trials=1000, successes=lambda known: "
+        '(1000 * known["score"]).round()).'
+    )
 
 
 @pytest.mark.filterwarnings("ignore:'positional_embedding' is unknown for 4 LLMs")
@@ -236,7 +336,7 @@ def test_a_category_that_only_hidden_llms_have_is_unknown_to_a_backtest(monkeypa
     assert part.predictable(fold.llms)["positional_embedding"].isna().all()
     fit = fake_fit(skills=1, draws=20, table=fold.known, features=features)
     monkeypatch.setattr(ls.ScalingModel, "refit", lambda *_, **__: fit)
-    found = _run(_Fold(model, fold, model.predictable(fold.llms), 1, {}))
+    found = run_fold(Fold(model, fold, model.predictable(fold.llms), 1, {}))
     assert found.sizes["cell"] == len(fold.hidden)
     # Asked for by name, they are those that the table has: of a category that is unknown.
     names = fold.llms[["llm"]]

@@ -5,11 +5,12 @@ from __future__ import annotations
 import warnings
 
 import numpy as np
+import pymc as pm
 import pytest
 
 import latentscale as ls
 from latentscale import sampling
-from latentscale.errors import ConvergenceWarning
+from latentscale.errors import ConvergenceWarning, SamplingError
 from latentscale.sampling import _StandardNormal
 
 
@@ -39,6 +40,52 @@ def test_chains_that_an_approximation_scales_are_tuned_for_less_long(monkeypatch
     monkeypatch.setattr(sampling, "_with_pymc", stop)
     with pytest.raises(Asked, match=f"^{taken}$"):
         small_model(skills=1).fit(**asked)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (
+            {"target_accept": 1.0},
+            "target_accept=1.0 must be between 0 and 1: the rate of acceptance that steps are "
+            "tuned to, such as 0.8, or 0.95 for smaller steps.",
+        ),
+        ({"cores": 0}, "cores=0 must be a whole number of at least 1."),
+        ({"tune": 0}, "tune=0 must be a whole number of at least 1."),
+    ],
+)
+def test_settings_are_checked_before_anything_is_compiled(settings, message):
+    with pytest.raises(SamplingError) as caught:
+        small_model(skills=1).fit(**settings)
+    assert str(caught.value) == message
+
+
+@pytest.mark.parametrize("error", [pm.exceptions.SamplingError("no start"), ValueError("no start")])
+def test_what_other_samplers_raise_is_told(monkeypatch, error):
+    def fail(**settings):
+        raise error
+
+    monkeypatch.setattr(pm, "sample", fail)
+    with pytest.raises(SamplingError, match=r"^The sampler stopped: no start\. .*prior_predictive"):
+        small_model(skills=1).fit(sampler="pymc")
+
+
+@pytest.mark.slow
+def test_pymc_samples_the_same_posterior():
+    model, runs = small_model(skills=1, link="logistic"), {}
+    for sampler in ("nutpie", "pymc"):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            fit = model.fit(
+                draws=300, tune=300, chains=2, random_seed=1, progressbar=False, sampler=sampler
+            )
+        runs[sampler] = fit
+    one, other = (fit.posterior for fit in runs.values())
+    assert set(one) == set(other)
+    for name in ("ability", "difficulty", "loading"):
+        gap = abs(one[name].mean(("chain", "draw")) - other[name].mean(("chain", "draw")))
+        assert float((gap / (one[name].std(("chain", "draw")) + 1e-9)).max()) < 0.6, name
+    assert len(runs["pymc"].predict(model.table.llms.head(1)[["llm"]]).summary) == 5
 
 
 @pytest.mark.slow

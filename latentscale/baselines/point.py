@@ -1,9 +1,11 @@
 """What all baselines share: a point prediction, and how far off such predictions are.
 
 A baseline says what score it expects. How far off it may be is learnt by cross-validation within
-the known scores: LLMs are left out in turn, and what their scores differ by from what is expected
-of them are the residuals of a benchmark. A new score is an expected one plus a residual drawn at
-random, kept within the scale. So intervals are as wide as errors on LLMs that were not seen.
+the known scores: some are left out in turn, and what they differ by from what is expected are the
+residuals of a benchmark. What is left out is what the LLM to predict is like: whole families for
+one of a new family, whole recipes for a new recipe, else LLMs. A new score is an expected one plus
+a residual drawn at random, kept within the scale. So intervals are as wide as errors on LLMs that
+were as little known.
 """
 
 from __future__ import annotations
@@ -25,7 +27,9 @@ from latentscale.prediction import (
 from latentscale.table import ScoreTable, llms_with, scored_llms, table_of_new_llms
 from latentscale.wording import count, first, quoted
 
-# LLMs are left out in as many hands as this to learn the residuals.
+# What is left out at once to learn the residuals, by who the LLM to predict is.
+_LEFT_OUT = {"new family": "family", "new recipe": "recipe", "fitted": "llm"}
+# They are dealt to as many hands as this.
 _HANDS = 5
 _SAMPLES = 1_000
 
@@ -77,18 +81,10 @@ class PointBaseline(ABC):
         return llms_with(llms, self.required)
 
     def fit(self, **_settings: Any) -> FittedBaseline:
-        """Learn how far off the baseline is, by cross-validation within the table.
+        """Get ready to learn how far off the baseline is, by cross-validation within the table.
 
         Settings of a sampler, which :meth:`latentscale.ScalingModel.fit` takes, make no difference.
         """
-        return FittedBaseline(self, self._residuals())
-
-    def refit(self, random_seed: int | None = None, **settings: Any) -> FittedBaseline:
-        """Do as :meth:`fit`, for a backtest."""
-        return self.fit(random_seed=random_seed, **settings)
-
-    def _residuals(self) -> pd.DataFrame:
-        """Give what scores differ by from what is expected: ``benchmark``, ``residual``."""
         scored = self.predictable(scored_llms(self.table))
         if len(scored) < 2:
             raise PredictionError(
@@ -96,7 +92,31 @@ class PointBaseline(ABC):
                 f"needs is known{_listed(self.required)}: from fewer it cannot learn how far off "
                 "it is."
             )
-        hand = np.random.default_rng(0).permutation(len(scored)) % min(_HANDS, len(scored))
+        return FittedBaseline(self)
+
+    def refit(self, random_seed: int | None = None, **settings: Any) -> FittedBaseline:
+        """Do as :meth:`fit`, for a backtest."""
+        return self.fit(random_seed=random_seed, **settings)
+
+    def residuals(self, of: str) -> pd.DataFrame:
+        """Give what scores differ by from what is expected, if they are left out with others.
+
+        Parameters
+        ----------
+        of : {"family", "recipe", "llm"}
+            What is left out together. LLMs, if there is but one family or recipe, or if nothing
+            is expected of LLMs without relatives.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Columns ``benchmark`` and ``residual``.
+        """
+        scored = self.predictable(scored_llms(self.table))
+        together = scored[of] if scored[of].nunique() > 1 else scored["llm"]
+        group, names = pd.factorize(together)
+        hands = np.random.default_rng(0).permutation(len(names)) % min(_HANDS, len(names))
+        hand = hands[group]
         parts: list[pd.DataFrame] = []
         for number in np.unique(hand):
             out = scored[hand == number]
@@ -107,7 +127,8 @@ class PointBaseline(ABC):
             cells = self.table.scores[is_out].merge(told, on=["llm", "benchmark"])
             cells = cells.assign(residual=cells["score"] - cells["expected"])
             parts.append(cells[["benchmark", "residual"]].dropna())
-        return pd.concat(parts, ignore_index=True)
+        found = pd.concat(parts, ignore_index=True)
+        return self.residuals("llm") if found.empty and of != "llm" else found
 
 
 def _listed(columns: tuple[str, ...]) -> str:
@@ -121,12 +142,10 @@ class FittedBaseline:
     Attributes
     ----------
     baseline : PointBaseline
-    residuals : pandas.DataFrame
-        Columns ``benchmark`` and ``residual``.
     """
 
     baseline: PointBaseline
-    residuals: pd.DataFrame
+    _learnt: dict[str, pd.DataFrame] = field(default_factory=dict)
 
     def predict(
         self, llms: pd.DataFrame, *, ci_prob: float = 0.9, random_seed: int | None = None
@@ -160,20 +179,28 @@ class FittedBaseline:
         expected = self.baseline.expected(asked)
         names = expected.columns
         rng = np.random.default_rng(random_seed)
-        errors = np.stack([self._errors(rng, name, len(asked)) for name in names], axis=-1)
+        status = self._status(asked)
+        errors = np.empty((_SAMPLES, len(asked), len(names)))
+        for kind in np.unique(status):
+            alike = np.flatnonzero(status == kind)
+            for position, name in enumerate(names):
+                errors[:, alike, position] = self._errors(rng, kind, name, len(alike))
         mean = np.broadcast_to(expected.to_numpy(dtype=float), errors.shape)
         score = np.clip(mean + errors, 0, 1)
         expected_draws, draws_of_score = (part.reshape(_SAMPLES, -1) for part in (mean, score))
-        draws = prediction_draws(
-            asked, list(names), self._status(asked), expected_draws, draws_of_score
-        )
+        draws = prediction_draws(asked, list(names), status, expected_draws, draws_of_score)
         nothing = table.scores.iloc[:0]
         return Prediction(summarise_prediction(draws, nothing, ci_prob), draws, ci_prob)
 
-    def _errors(self, rng: np.random.Generator, benchmark: str, n_llms: int) -> np.ndarray:
+    def _errors(
+        self, rng: np.random.Generator, status: str, benchmark: str, n_llms: int
+    ) -> np.ndarray:
         """Draw errors, dims (sample, llm); of a benchmark without any, from those of all."""
-        own = self.residuals.loc[self.residuals["benchmark"] == benchmark, "residual"]
-        pool = (own if len(own) else self.residuals["residual"]).to_numpy(dtype=float)
+        if status not in self._learnt:
+            self._learnt[status] = self.baseline.residuals(_LEFT_OUT[status])
+        residuals = self._learnt[status]
+        own = residuals.loc[residuals["benchmark"] == benchmark, "residual"]
+        pool = (own if len(own) else residuals["residual"]).to_numpy(dtype=float)
         return rng.choice(pool, size=(_SAMPLES, n_llms))
 
     def _status(self, asked: pd.DataFrame) -> np.ndarray:

@@ -11,7 +11,7 @@ import xarray as xr
 from matplotlib.lines import Line2D
 
 from latentscale import checks
-from latentscale.checks import Comparison
+from latentscale.checks import Agreement
 from latentscale.plots import style
 from latentscale.plots.style import Visuals
 
@@ -27,7 +27,7 @@ _ELEMENTS = ("identity", "interval", "points")
 
 @style.styled
 def predicted_vs_observed(
-    data: ScalingFit | Prediction | Comparison,
+    data: ScalingFit | Prediction | Agreement,
     observed: pd.DataFrame | None = None,
     *,
     level: str | None = None,
@@ -44,7 +44,7 @@ def predicted_vs_observed(
 
     Parameters
     ----------
-    data : ScalingFit, Prediction or Comparison
+    data : ScalingFit, Prediction or Agreement
         A fit is shown against the scores it was fitted to.
     observed : pandas.DataFrame, optional
         For a prediction: columns ``llm``, ``benchmark``, ``score``. Scores that the prediction was
@@ -75,8 +75,8 @@ def predicted_vs_observed(
     style.require_visuals(visuals, _ELEMENTS)
     found = (
         data
-        if isinstance(data, Comparison)
-        else checks.compare(data, observed, level=level, ci_prob=ci_prob, random_seed=random_seed)
+        if isinstance(data, Agreement)
+        else checks.agreement(data, observed, level=level, ci_prob=ci_prob, random_seed=random_seed)
     )
     frame = style.keep_rows(found.summary, coords)
     names = [name for name in found.benchmarks if (frame["benchmark"] == name).any()]
@@ -158,7 +158,7 @@ def _points(da: xr.DataArray, target: Axes, *, palette: np.ndarray, **kwargs: An
 
 
 def _label(
-    pc: PlotCollection, found: Comparison, frame: pd.DataFrame, colours: Mapping[str, str]
+    pc: PlotCollection, found: Agreement, frame: pd.DataFrame, colours: Mapping[str, str]
 ) -> None:
     inside = frame.groupby("benchmark")["inside"]
     for name, target in style.axes_of(pc).items():

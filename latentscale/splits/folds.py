@@ -43,6 +43,11 @@ class Split:
         llms = self.table.llms
         return llms[llms["llm"].isin(self.hidden["llm"])].reset_index(drop=True)
 
+    @property
+    def hidden_scores(self) -> pd.DataFrame:
+        """The hidden rows of the table's scores: with counts and conditions, where it has them."""
+        return self.hidden[["llm", "benchmark"]].merge(self.table.scores, how="left")
+
     def family_scores(self) -> pd.DataFrame:
         """List the scores of the families with hidden ones, and which are hidden.
 

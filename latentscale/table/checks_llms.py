@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from latentscale.table.columns import IDENTITY, MANY_TOKENS, RAW_PARAMS, RAW_TOKENS, SIZES
+from latentscale.table.columns import DATE, IDENTITY, MANY_TOKENS, RAW_PARAMS, RAW_TOKENS, SIZES
 from latentscale.table.findings import Finding, bullet, offending
 from latentscale.table.intake import Draft
-from latentscale.table.plain import to_number
+from latentscale.table.plain import to_date, to_number
 from latentscale.wording import count, first, quoted, with_values
 
 
@@ -216,6 +216,23 @@ def _other_unit(
             f"{column} / {divisor})",
         )
         yield Finding(text, offending(f"{column} in another unit", "llms", rows, value[off]))
+
+
+def garbled_dates(draft: Draft) -> Iterator[Finding]:
+    """Find release dates that cannot be read."""
+    llms, name = draft.llms, draft.llms_name
+    if DATE not in llms:
+        return
+    rows = llms[llms[DATE].notna() & to_date(llms[DATE]).isna()]
+    if len(rows):
+        text = bullet(
+            f"{count(len(rows), 'value')} of {DATE!r} not a date: "
+            f"{first(with_values(_names(rows), rows[DATE]))}",
+            "Dates count in years; as text each would be a category of its own.",
+            'Write dates such as "2024-06-07", or make them unknown:',
+            f'{name}["{DATE}"] = pd.to_datetime({name}["{DATE}"], format="mixed", errors="coerce")',
+        )
+        yield Finding(text, offending(f"{DATE} not a date", "llms", rows, DATE))
 
 
 def missing_features(draft: Draft) -> Iterator[Finding]:

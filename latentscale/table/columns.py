@@ -11,6 +11,7 @@ Missing = Literal["error", "keep"]
 COUNTS = ("successes", "trials")
 IDENTITY = ("llm", "family", "recipe", "tuned", "developer")
 SIZES = ("params_b", "tokens_t")
+DATE = "release_date"
 # What these columns of a wide frame hold is known, so that they cannot be benchmarks.
 DESCRIBING = frozenset({*IDENTITY, *SIZES})
 

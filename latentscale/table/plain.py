@@ -69,6 +69,17 @@ def to_number(column: pd.Series) -> pd.Series:
     return pd.to_numeric(known, errors="coerce").astype(float)
 
 
+def to_date(column: pd.Series) -> pd.Series:
+    """Read a column of dates, or of text such as 2024-06-07; what is none becomes NaT.
+
+    Numbers stay what they are: they may count years.
+    """
+    if pd.api.types.is_numeric_dtype(column.dtype):
+        return column
+    known = column.astype(object).where(column.notna(), None)
+    return pd.to_datetime(known, format="ISO8601", errors="coerce", utc=True).dt.tz_localize(None)
+
+
 def _holds_numbers(column: pd.Series) -> bool:
     kind = pd.api.types.infer_dtype(column, skipna=True)
     return kind in {"integer", "floating", "mixed-integer-float", "decimal"}

@@ -90,8 +90,8 @@ class ScoreTable:
             Columns ``llm`` and ``family``; optionally ``recipe`` (the post-training recipe;
             default: the family), ``tuned`` (1 if tuned to follow instructions, default 0) and
             ``developer`` (who pretrained the family; where unknown, the family stands alone). Any
-            other column is a feature, among them ``params_b`` in 1e9 parameters and ``tokens_t``
-            in 1e12 tokens.
+            other column is a feature, among them ``params_b`` in 1e9 parameters, ``tokens_t`` in
+            1e12 tokens and ``release_date``, dates or text such as ``"2024-06-07"``.
         benchmarks : pandas.DataFrame, optional
             Column ``benchmark``; optionally ``chance`` (the score of random guessing) and
             ``n_items``. Its order is the order of the table's benchmarks, otherwise that of their

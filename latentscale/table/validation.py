@@ -11,10 +11,10 @@ import pandas as pd
 from latentscale.chance import known_chance
 from latentscale.errors import TableWarning
 from latentscale.table import checks_benchmarks, checks_llms, checks_scores, checks_values
-from latentscale.table.columns import COUNTS
+from latentscale.table.columns import COUNTS, DATE, SIZES
 from latentscale.table.findings import Finding, raise_findings
 from latentscale.table.intake import Draft
-from latentscale.table.plain import folded, to_number
+from latentscale.table.plain import folded, to_date, to_number
 from latentscale.wording import count, first, quoted
 
 Frames = tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]
@@ -42,6 +42,7 @@ CHECKS: tuple[Callable[[Draft], Iterator[Finding]], ...] = (
     checks_llms.garbled_sizes,
     checks_llms.nonpositive_sizes,
     checks_llms.raw_sizes,
+    checks_llms.garbled_dates,
     checks_llms.missing_features,
     checks_llms.infinite_features,
     checks_benchmarks.blank_benchmarks,
@@ -77,9 +78,10 @@ def _clean_scores(draft: Draft) -> pd.DataFrame:
 
 def _clean_llms(llms: pd.DataFrame) -> pd.DataFrame:
     tuned = to_number(llms["tuned"]) if "tuned" in llms else pd.Series(0, index=llms.index)
-    sizes = {name: to_number(llms[name]) for name in ("params_b", "tokens_t") if name in llms}
+    sizes = {name: to_number(llms[name]) for name in SIZES if name in llms}
+    dates = {name: to_date(llms[name]) for name in (DATE,) if name in llms}
     clean = llms.assign(
-        recipe=checks_llms.recipe_or_family(llms), tuned=tuned.astype("int64"), **sizes
+        recipe=checks_llms.recipe_or_family(llms), tuned=tuned.astype("int64"), **sizes, **dates
     )
     if "developer" in llms:
         clean["developer"] = checks_llms.developer_of_family(llms)

@@ -1,0 +1,155 @@
+"""How predicted scores are evaluated: their conditions, and of how many items they are."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from latentscale.design import Design, condition_values
+from latentscale.errors import PredictionError
+from latentscale.forward import Members
+from latentscale.likelihoods import likelihood_of
+from latentscale.wording import count, first, quoted, with_nearest
+
+if TYPE_CHECKING:
+    from latentscale.model import ScalingModel
+
+_CELL = ("llm", "benchmark")
+_COUNTS = ("successes", "trials")
+
+
+def conditions_of(model: ScalingModel, scores: pd.DataFrame) -> pd.DataFrame | None:
+    """Give what rows of scores say of how they were evaluated, None if the model asks nothing."""
+    told = [name for name in _told(model) if name in scores]
+    of_fit = scores["benchmark"].isin(model.design.benchmarks)
+    return scores.loc[of_fit, [*_CELL, *told]] if told else None
+
+
+def _told(model: ScalingModel) -> list[str]:
+    """List the columns of cells that say how a new score is evaluated."""
+    counts = ["trials"] if likelihood_of(model.spec.likelihood).uses_counts else []
+    return [*model.design.conditions, *counts]
+
+
+def condition_of_llms(design: Design, llms: pd.DataFrame, llm: np.ndarray) -> np.ndarray:
+    """Find how LLMs are evaluated, dims (llm, benchmark, condition).
+
+    As they say in columns of their own, else as their fitted scores were, else as is usual.
+
+    Parameters
+    ----------
+    design : Design
+    llms : pandas.DataFrame
+    llm : numpy.ndarray of int, dims (llm,)
+        Their positions among the fitted ones; new ones stand behind them.
+    """
+    found = design.usual_condition(llms["tuned"].to_numpy())
+    is_fitted = llm < len(design.llms)
+    found[is_fitted] = design.condition_of_llm[llm[is_fitted]]
+    for position, name in enumerate(design.conditions):
+        if name in llms:
+            told = llms[name].notna().to_numpy()
+            found[told, :, position] = condition_values(llms, [name])[told]
+    return found
+
+
+def with_conditions(
+    design: Design, members: Members, llms: pd.DataFrame, cells: pd.DataFrame
+) -> Members:
+    """Note how single cells, rows with ``llm`` and ``benchmark``, are evaluated, if they say so."""
+    said = [name for name in design.conditions if name in cells]
+    if not said or members.condition is None:
+        return members
+    llm, benchmark = _positions(design, llms, cells)
+    condition = members.condition.copy()
+    for name in said:
+        told = cells[name].notna().to_numpy()
+        at = (llm[told], benchmark[told], design.conditions.index(name))
+        condition[at] = condition_values(cells, [name])[told, 0]
+    return dataclasses.replace(members, condition=condition)
+
+
+def trials_of(
+    model: ScalingModel, llms: pd.DataFrame, cells: pd.DataFrame | None
+) -> np.ndarray | None:
+    """Find of how many items new scores are, dims (llm, benchmark); None if nothing is counted.
+
+    As single cells say, else as many as the benchmark has, else the median of the fitted scores.
+    """
+    if not likelihood_of(model.spec.likelihood).uses_counts:
+        return None
+    design, frame = model.design, model.table.benchmarks.set_index("benchmark")
+    median = design.scores.groupby("benchmark")["trials"].median()
+    items = frame.get("n_items", median).reindex(list(design.benchmarks)).fillna(median)
+    found = np.tile(items.to_numpy(dtype=np.int64), (len(llms), 1))
+    if cells is not None and "trials" in cells:
+        told = cells[cells["trials"].notna()]
+        found[_positions(design, llms, told)] = told["trials"]
+    return found
+
+
+def require_conditions(model: ScalingModel, llms: pd.DataFrame, cells: pd.DataFrame) -> None:
+    """Check what is said of how single scores are evaluated.
+
+    Raises
+    ------
+    PredictionError
+        It is no frame of cells, says nothing that the model knows, or is of an LLM or benchmark
+        that is not predicted.
+    """
+    design, known = model.design, _told(model)
+    if not known:
+        raise PredictionError(
+            "conditions= says how scores are evaluated, and this model has no conditions: "
+            "ScalingModel(table, conditions=[...]) learns what they shift. Leave it out."
+        )
+    if not isinstance(cells, pd.DataFrame) or not {*_CELL} < {*cells} or not {*known} & {*cells}:
+        has = (
+            f"columns {first(quoted(map(str, cells)), 9)}"
+            if isinstance(cells, pd.DataFrame)
+            else f"a {type(cells).__name__}"
+        )
+        raise PredictionError(
+            "conditions= must be a DataFrame with the columns 'llm', 'benchmark' and at least one "
+            f"of {first(quoted(known), 9)}, and is {has}."
+        )
+    for column, names in (("llm", list(llms["llm"])), ("benchmark", list(design.benchmarks))):
+        strange = sorted(set(cells[column].astype(str)) - set(names))
+        if strange:
+            raise PredictionError(
+                f"conditions= names {first(with_nearest(strange, names))}, which is no {column} "
+                "that is predicted. Correct the name, or leave these rows out."
+            )
+
+
+def require_counts(model: ScalingModel, scores: pd.DataFrame) -> None:
+    """Check that known scores are counts, if the likelihood counts.
+
+    Raises
+    ------
+    PredictionError
+    """
+    if not likelihood_of(model.spec.likelihood).uses_counts or scores.empty:
+        return
+    counts = scores.reindex(columns=[*_COUNTS])
+    lacking = counts.isna().any(axis=1)
+    if lacking.any():
+        cells = [f"{llm!r} on {name!r}" for llm, name in scores.loc[lacking, [*_CELL]].to_numpy()]
+        raise PredictionError(
+            f"{count(int(lacking.sum()), 'known score')} without successes and trials: "
+            f"{first(cells)}. The likelihood {model.spec.likelihood!r} counts right answers: give "
+            "both columns, such as scores.assign(trials=1000, successes=lambda known: "
+            '(1000 * known["score"]).round()).'
+        )
+
+
+def _positions(
+    design: Design, llms: pd.DataFrame, cells: pd.DataFrame
+) -> tuple[np.ndarray, np.ndarray]:
+    return (
+        pd.Index(llms["llm"]).get_indexer(pd.Index(cells["llm"])),
+        pd.Index(design.benchmarks).get_indexer(pd.Index(cells["benchmark"])),
+    )

@@ -1,0 +1,86 @@
+"""Finished folds of a backtest on disk, where the same backtest finds them again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import xarray as xr
+
+from latentscale.netcdf import temporary_beside
+from latentscale.one_fold import Rival
+from latentscale.splits import Splits
+
+
+@dataclass(frozen=True)
+class FinishedFolds:
+    """Finished folds on disk, one file each.
+
+    Attributes
+    ----------
+    path : pathlib.Path
+    """
+
+    path: Path
+
+    @classmethod
+    def of(
+        cls,
+        model: Rival,
+        splits: Splits,
+        folder: str | Path | None,
+        seed: int,
+        settings: Mapping[str, Any],
+    ) -> FinishedFolds:
+        """Find the folder of this very backtest: other settings, data or code have another."""
+        base = _user_cache() / "backtests" if folder is None else Path(folder)
+        path = base / _fingerprint(model, splits, seed, settings)
+        path.mkdir(parents=True, exist_ok=True)
+        return cls(path)
+
+    def has(self, position: int) -> bool:
+        """Say whether a fold is finished."""
+        return self._file(position).is_file()
+
+    def write(self, position: int, fold: xr.Dataset) -> None:
+        """Write a fold; it appears only once all of it is written."""
+        with temporary_beside(self._file(position)) as temporary:
+            fold.to_netcdf(temporary, engine="h5netcdf")
+            os.replace(temporary, self._file(position))
+
+    def read(self, position: int) -> xr.Dataset:
+        """Read a fold."""
+        with xr.open_dataset(self._file(position), engine="h5netcdf") as fold:
+            return fold.load()
+
+    def _file(self, position: int) -> Path:
+        return self.path / f"fold-{position:04d}.nc"
+
+
+def _user_cache() -> Path:
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "latentscale"
+
+
+def _fingerprint(model: Rival, splits: Splits, seed: int, settings: Mapping[str, Any]) -> str:
+    """Tell a backtest from every other: by model, folds, settings, seed, and the code itself."""
+    told = hashlib.sha256()
+    spec = getattr(model, "spec", None)
+    told.update(f"{type(model).__qualname__} {model!r} {spec!r}".encode())
+    told.update(json.dumps([seed, dict(settings)], sort_keys=True, default=repr).encode())
+    for split in splits:
+        told.update(split.name.encode())
+        told.update(pd.util.hash_pandas_object(split.hidden, index=False).to_numpy().tobytes())
+    tables = {id(split.table): split.table for split in splits}
+    for table in tables.values():
+        for frame in (table.scores, table.llms, table.benchmarks):
+            told.update(frame.to_csv(index=False).encode())
+    for source in sorted(Path(__file__).parent.rglob("*.py")):
+        told.update(source.read_bytes())
+    return told.hexdigest()[:16]
