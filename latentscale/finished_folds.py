@@ -7,6 +7,7 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,9 @@ import xarray as xr
 from latentscale.netcdf import temporary_beside
 from latentscale.one_fold import Rival
 from latentscale.splits import Splits
+
+# Other versions may draw other numbers.
+_DRAWN_BY = ("numpy", "numba", "nutpie")
 
 
 @dataclass(frozen=True)
@@ -78,9 +82,13 @@ def _fingerprint(model: Rival, splits: Splits, seed: int, settings: Mapping[str,
         told.update(split.name.encode())
         told.update(pd.util.hash_pandas_object(split.hidden, index=False).to_numpy().tobytes())
     tables = {id(split.table): split.table for split in splits}
+    if (own := getattr(model, "table", None)) is not None:  # where chains start depends on it
+        tables[id(own)] = own
     for table in tables.values():
         for frame in (table.scores, table.llms, table.benchmarks):
             told.update(frame.to_csv(index=False).encode())
+    for package in _DRAWN_BY:
+        told.update(f"{package} {version(package)}".encode())
     for source in sorted(Path(__file__).parent.rglob("*.py")):
         told.update(source.read_bytes())
     return told.hexdigest()[:16]

@@ -7,6 +7,7 @@ import pytest
 from numba import types
 from numba.core import caching
 
+from latentscale.kernels import on_disk
 from latentscale.kernels.on_disk import Kept, digest
 
 _SIGNATURE = types.float64(types.float64)
@@ -49,6 +50,19 @@ def test_what_is_missing_could_be_kept_by_another_process(folder, monkeypatch):
     assert scaled_by(5.0).is_missing()
     monkeypatch.setattr(caching.CacheImpl, "_locator_classes", [])
     assert not scaled_by(5.0).is_missing()
+
+
+def test_machine_code_of_other_kernels_is_removed(folder, monkeypatch):
+    scaled_by(2.0).compile()
+    scaled_by(5.0).compile()
+    [old] = folder.rglob("*_scaled_2_*.nbc")
+    monkeypatch.setattr(on_disk, "digest", lambda _: "newer")
+    scaled_by(2.0).compile()
+    assert not old.exists()
+    assert [path.name.split("-")[0] for path in folder.rglob("*.nbc") if "_2_" in path.name] == [
+        "test_on_disk._scaled_2_newer"
+    ]
+    assert list(folder.rglob("*_scaled_5_*.nbc"))
 
 
 def test_damaged_machine_code_is_done_without(folder):

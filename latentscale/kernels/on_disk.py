@@ -11,6 +11,7 @@ import hashlib
 import pickle
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import cache, partial
 from pathlib import Path
 from types import FunctionType
@@ -49,7 +50,8 @@ class Kept:
         self._function = FunctionType(
             function.__code__, {**function.__globals__, **constants}, function.__name__
         )
-        self._function.__qualname__ = f"{function.__name__}_{name}_{digest(_KERNELS)}"
+        self._stem = f"{function.__name__}_{name}"
+        self._function.__qualname__ = f"{self._stem}_{digest(_KERNELS)}"
 
     def compile(self) -> CFunc:
         """Compile it, or take its machine code from disk.
@@ -61,9 +63,20 @@ class Kept:
         cpu_target.typing_context.refresh()
         compiling = partial(numba.cfunc, self._signature, error_model="numpy")
         try:
-            return compiling(cache=True)(self._function)
+            found = compiling(cache=True)(self._function)
+            if not found.cache_hits:
+                self._remove_older()
+            return found
         except _NOT_KEPT:
             return compiling()(self._function)
+
+    def _remove_older(self) -> None:
+        """Remove the machine code of other kernels, each of which takes megabytes."""
+        folder = Path(FunctionCache(self._function).cache_path)
+        for path in folder.glob(f"*.{self._stem}_*"):
+            if digest(_KERNELS) not in path.name:
+                with suppress(OSError):  # another process may have been faster
+                    path.unlink()
 
     def is_missing(self) -> bool:
         """Tell whether another process could compile and keep it."""
