@@ -45,7 +45,7 @@ class Rival(Protocol):
         """Give the same model of another table."""
 
     def predictable(self, llms: pd.DataFrame) -> pd.DataFrame:
-        """Keep the LLMs of which all is known that a prediction needs."""
+        """Keep the LLMs of which enough is known to predict them."""
 
     def refit(self, random_seed: int, **settings: Any) -> Fitted:
         """Fit one fold, on one core and without a word."""
