@@ -362,3 +362,37 @@ def test_developer_effects_of_a_model_without_developers():
         "has several families, or they were left out by developers=False. Ask for "
         "family_effects()."
     )
+
+
+def test_a_curve_of_a_family_of_which_a_category_is_unknown():
+    table = ls.load_leaderboard(tuned=False)
+    fit = fake_fit(draws=20, table=table, features="log(params_b) + attention_bias")
+    own = table.llms[table.llms["family"] == "recurrentgemma"]
+    assert own["attention_bias"].isna().all()
+    with pytest.warns(ls.errors.MissingFeatureWarning, match="'attention_bias' is unknown"):
+        found = fit.scaling_curve("recurrentgemma", ["MMLU"], grid=[2.0, 9.0], at={})
+    assert found.at["attention_bias"] is None
+    assert found.summary["params_b"].unique().tolist() == [2.0, 9.0]
+
+
+def test_a_curve_without_a_known_size_needs_a_grid():
+    table = ls.load_leaderboard(tuned=False)
+    llms = table.llms.assign(
+        params_b=table.llms["params_b"].where(table.llms["family"] != "pythia")
+    )
+    unsized = ls.ScoreTable.from_long(table.scores, llms, table.benchmarks, missing="keep")
+    fit = fake_fit(draws=20, table=unsized, features="log(params_b)")
+    with pytest.raises(PredictionError) as error:
+        fit.scaling_curve("pythia")
+    assert str(error.value) == (
+        "No LLM of 'pythia' has a known size, so that no default grid lies about them. Give "
+        "grid=, sizes in 1e9 parameters such as [1, 3, 10, 30]."
+    )
+
+
+def test_no_interval_has_a_probability_above_one(fit):
+    with pytest.raises(PredictionError) as error:
+        fit.coverage(ci_prob=90)
+    assert str(error.value) == (
+        "ci_prob=90 is not a probability between 0 and 1. For a 90 % interval use ci_prob=0.9."
+    )

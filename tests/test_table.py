@@ -176,6 +176,17 @@ def test_categories_and_dates_stay_what_they_are() -> None:
     assert pd.api.types.is_datetime64_any_dtype(table.llms["released"])
 
 
+def test_release_dates_may_be_text() -> None:
+    written = ["2024-06-07", "2023-01", None, "2022-05-03T10:00:00Z"]
+    table = ScoreTable.from_long(make_scores(), make_llms(release_date=written))
+    assert pd.api.types.is_datetime64_any_dtype(table.llms["release_date"])
+    assert table.llms["release_date"].dt.strftime("%Y-%m-%d").tolist() == [
+        "2024-06-07", "2023-01-01", np.nan, "2022-05-03",
+    ]  # fmt: skip
+    years = ScoreTable.from_long(make_scores(), make_llms(release_date=[2021.5, 2022, 2023, 2024]))
+    assert years.llms["release_date"].tolist() == [2021.5, 2022, 2023, 2024]
+
+
 def test_repeated_row_labels_do_no_harm() -> None:
     scores, llms = make_scores().set_axis([0] * 7), make_llms().set_axis([0] * 4)
     assert ScoreTable.from_long(scores, llms).equals(make_table())
