@@ -10,7 +10,7 @@ import pandas as pd
 import xarray as xr
 
 from latentscale.errors import SpecError
-from latentscale.estimates import Estimates, interval_probs, known_labels, summarise
+from latentscale.estimates import Estimates, interval_probs, known_labels, summarise, tails
 
 if TYPE_CHECKING:
     from latentscale.fit import ScalingFit
@@ -119,8 +119,9 @@ def ability_ranking(
     probs = interval_probs(ci_prob)
     frame = summarise(ability, probs)
     frame.insert(0, "rank", frame["mean"].rank(ascending=False, method="first").astype(int))
-    frame.insert(1, "rank_lb", _rank_bound(ability, (1 - probs[1]) / 2))
-    frame.insert(2, "rank_ub", _rank_bound(ability, (1 + probs[1]) / 2))
+    lower, upper = tails(probs[1])
+    frame.insert(1, "rank_lb", _rank_bound(ability, lower))
+    frame.insert(2, "rank_ub", _rank_bound(ability, upper))
     known = fit.model.design.llms.set_index("llm")
     for place, column in enumerate(("family", "recipe", "tuned"), start=4):
         frame.insert(place, column, frame["llm"].map(known[column]))

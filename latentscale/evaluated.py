@@ -12,13 +12,13 @@ from latentscale.design import Design, condition_values
 from latentscale.errors import PredictionError
 from latentscale.forward import Members
 from latentscale.likelihoods import likelihood_of
+from latentscale.table.columns import COUNTS
 from latentscale.wording import count, first, quoted, with_nearest
 
 if TYPE_CHECKING:
     from latentscale.model import ScalingModel
 
 _CELL = ("llm", "benchmark")
-_COUNTS = ("successes", "trials")
 
 
 def conditions_of(model: ScalingModel, scores: pd.DataFrame) -> pd.DataFrame | None:
@@ -63,7 +63,7 @@ def with_conditions(
     said = [name for name in design.conditions if name in cells]
     if not said or members.condition is None:
         return members
-    llm, benchmark = _positions(design, llms, cells)
+    llm, benchmark = positions_of(design, llms, cells)
     condition = members.condition.copy()
     for name in said:
         told = cells[name].notna().to_numpy()
@@ -87,7 +87,7 @@ def trials_of(
     found = np.tile(items.to_numpy(dtype=np.int64), (len(llms), 1))
     if cells is not None and "trials" in cells:
         told = cells[cells["trials"].notna()]
-        found[_positions(design, llms, told)] = told["trials"]
+        found[positions_of(design, llms, told)] = told["trials"]
     return found
 
 
@@ -134,7 +134,7 @@ def require_counts(model: ScalingModel, scores: pd.DataFrame) -> None:
     """
     if not likelihood_of(model.spec.likelihood).uses_counts or scores.empty:
         return
-    counts = scores.reindex(columns=[*_COUNTS])
+    counts = scores.reindex(columns=[*COUNTS])
     lacking = counts.isna().any(axis=1)
     if lacking.any():
         cells = [f"{llm!r} on {name!r}" for llm, name in scores.loc[lacking, [*_CELL]].to_numpy()]
@@ -146,9 +146,10 @@ def require_counts(model: ScalingModel, scores: pd.DataFrame) -> None:
         )
 
 
-def _positions(
+def positions_of(
     design: Design, llms: pd.DataFrame, cells: pd.DataFrame
 ) -> tuple[np.ndarray, np.ndarray]:
+    """Find the LLM and the benchmark of each cell, by position among those asked about."""
     return (
         pd.Index(llms["llm"]).get_indexer(pd.Index(cells["llm"])),
         pd.Index(design.benchmarks).get_indexer(pd.Index(cells["benchmark"])),

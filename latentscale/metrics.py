@@ -9,6 +9,7 @@ import pandas as pd
 from scipy.stats import spearmanr
 
 from latentscale.errors import BacktestError
+from latentscale.estimates import tails
 from latentscale.wording import first, quoted, with_nearest
 
 LEVELS = (50, 80, 90, 95)
@@ -41,9 +42,8 @@ def score_cells(draws: np.ndarray, score: np.ndarray) -> pd.DataFrame:
         "sd": draws.std(axis=0),
     }
     for level in LEVELS:
-        tail = (1 - level / 100) / 2
-        bounds = np.quantile(draws, [tail, 1 - tail], axis=0)
-        columns |= {f"lower{level}": bounds[0], f"upper{level}": bounds[1]}
+        lower, upper = np.quantile(draws, tails(level / 100), axis=0)
+        columns |= {f"lower{level}": lower, f"upper{level}": upper}
     columns["crps"] = _crps(draws, score)
     columns["pit"] = ranks(draws, score)
     return pd.DataFrame(columns)

@@ -16,6 +16,7 @@ from latentscale.priors import Prior, merge_priors
 from latentscale.shrinkage import usually_shrunk
 from latentscale.spec import ModelSpec, choose_anchors
 from latentscale.table import ScoreTable, scored_llms
+from latentscale.table.columns import DATE
 from latentscale.wording import first, quoted
 
 if TYPE_CHECKING:
@@ -42,8 +43,6 @@ if TYPE_CHECKING:
 # tokens too make it worse (3.59, 3.34), and so do the square of tokens (3.30, 3.22), and slopes in
 # size that differ between families (none known 5.21, future 6.58).
 DEFAULT_FEATURES = "log(params_b) * log(tokens_t)"
-# Enters by itself where all LLMs of a table have it, as does progress in how LLMs are trained.
-_DATE = "release_date"
 
 # Evidence for the defaults, on the bundled leaderboard (224 LLMs, 1,959 scores): elpd by PSIS-LOO,
 # which is rough here, as up to a third of the cells have a Pareto k above 0.7, so that only large
@@ -414,9 +413,10 @@ class ScalingModel:
 def _default_features(table: ScoreTable) -> str:
     """Size, tokens and their product, and the release date if it is known and differs."""
     scored = scored_llms(table)
-    dated = _DATE in scored and is_datetime64_any_dtype(scored[_DATE])
-    if dated and scored[_DATE].notna().all() and scored[_DATE].nunique() > 1:
-        return f"{DEFAULT_FEATURES} + {_DATE}"
+    # All that changes in how LLMs are trained goes with the date.
+    dated = DATE in scored and is_datetime64_any_dtype(scored[DATE])
+    if dated and scored[DATE].notna().all() and scored[DATE].nunique() > 1:
+        return f"{DEFAULT_FEATURES} + {DATE}"
     return DEFAULT_FEATURES
 
 

@@ -24,6 +24,7 @@ from latentscale.errors import (
 from latentscale.estimates import require_probability, tails
 from latentscale.evaluated import (
     condition_of_llms,
+    positions_of,
     require_conditions,
     require_counts,
     trials_of,
@@ -417,12 +418,7 @@ def _warn_extrapolation(design: Design, llms: pd.DataFrame, members: Members) ->
 
 
 def _known_cells(design: Design, asked: ScoreTable) -> KnownCells:
-    scores = asked.scores
-    return KnownCells(
-        data=scores,
-        llm=pd.Index(asked.llms["llm"]).get_indexer(pd.Index(scores["llm"])),
-        benchmark=pd.Index(design.benchmarks).get_indexer(pd.Index(scores["benchmark"])),
-    )
+    return KnownCells(asked.scores, *positions_of(design, asked.llms, asked.scores))
 
 
 def prediction_draws(
