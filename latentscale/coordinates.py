@@ -31,7 +31,7 @@ from scipy.linalg import helmert
 
 from latentscale.design import Design, slope_columns
 from latentscale.kernels.arguments import Groups, Shared
-from latentscale.kernels.benchmarks import LEAST, MOST
+from latentscale.kernels.benchmarks import EDGE
 from latentscale.kernels.laws import SUPPORTS
 from latentscale.likelihoods import likelihood_of
 from latentscale.priors import FAMILIES, REAL, UNIT, Prior
@@ -227,7 +227,7 @@ def _suite(design: Design, spec: ModelSpec, priors: Mapping[str, Prior]) -> dict
     of, n = design.benchmark_of_obs, len(design.benchmarks)
     mean = np.bincount(of, design.score, minlength=n) / np.bincount(of, minlength=n)
     height = 1 - design.chance
-    share = np.clip((mean - design.chance) / height, LEAST, MOST)
+    share = np.clip((mean - design.chance) / height, EDGE, 1 - EDGE)
     anchored = [
         spec.anchors.index(name) if name in spec.anchors else -1 for name in design.benchmarks
     ]

@@ -8,11 +8,17 @@ import xarray as xr
 from graph_points import FEATURES, MODE, point, small
 from uncompiled import UncompiledDensity, uncompile
 
-from latentscale.coordinates import first_guess, group_variables, reported_variables
+from latentscale.coordinates import (
+    first_guess,
+    group_variables,
+    order_of_cells,
+    reported_variables,
+)
 from latentscale.graph import REPORTED, kept_variables
 from latentscale.links import rise_and_slope
 from latentscale.priors import Prior
 from latentscale.slope_guess import SlopeGuess, guess_slopes
+from latentscale.transforms import bent_coordinate
 
 SLOPES = ("log(params_b)",)
 VARIANTS = {
@@ -291,6 +297,24 @@ def test_what_is_reported_are_the_variables_of_the_plain_graph(settings, monkeyp
     for name, value in zip(names, expected, strict=True):
         assert variables[name].dims == (plain.named_vars_to_dims.get(name) or ()), name
         np.testing.assert_allclose(reported[name], value, rtol=1e-7, atol=1e-9, err_msg=name)
+
+
+@pytest.mark.parametrize("meets", [0.995, 0.985])
+def test_derivatives_do_not_jump_where_a_ceiling_passes_expectations(meets, monkeypatch):
+    """Second derivatives by steps, which the approximation takes, would be anything there."""
+    model, _ = built({"skills": 1}, monkeypatch)
+    design = model.design
+    guess, is_first, chance = first_guess(design), design.benchmark_of_obs == 0, design.chance[0]
+    highest = 0.7
+    guess[is_first] = np.minimum(guess[is_first], chance + highest * (1 - chance))
+    density = UncompiledDensity(model, guess=guess[order_of_cells(design)])
+    point, slopes = density.somewhere(), []
+    ceiling = density.parts["ceiling_share"].start
+    for share in highest / meets + 2e-5 * np.arange(-10, 10):
+        point[ceiling] = bent_coordinate(share)
+        slopes.append(density.at(point)[1])
+    changes = np.abs(np.diff(slopes, axis=0))
+    assert (changes.max(axis=0) < 1.5 * np.median(changes, axis=0) + 1e-3).all()
 
 
 def test_the_first_guess_is_the_score_where_it_lies_well_within_the_curve():

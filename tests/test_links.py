@@ -78,3 +78,18 @@ def test_the_kernels_compute_the_same_and_its_inverse(monkeypatch):
     at, rate = np.array(reached).T
     np.testing.assert_allclose(at, eta[inside], rtol=1e-6, atol=1e-8)
     np.testing.assert_allclose(rate, slope[inside], rtol=1e-6)
+
+
+def test_a_share_is_kept_off_floor_and_ceiling_without_a_bend(monkeypatch):
+    uncompile(monkeypatch)
+    floor, ceiling, edge, step = 0.2, 0.7, 0.01, 1e-4
+    plain = np.arange(-0.05, 1.05, step)
+    found = [links.way_up(floor + 0.5 * each, floor, ceiling, edge) for each in plain]
+    share, derivative = np.array(found).T
+    assert share.min() == pytest.approx(edge)
+    assert share.max() == pytest.approx(1 - edge)
+    is_free = (plain > 3 * edge) & (plain < 1 - 3 * edge)
+    np.testing.assert_allclose(share[is_free], plain[is_free], rtol=1e-12)
+    np.testing.assert_allclose(np.gradient(share, step), derivative, atol=0.01)
+    # It goes from one to zero on a way of four edges.
+    assert np.abs(np.diff(derivative)).max() == pytest.approx(step / (4 * edge))

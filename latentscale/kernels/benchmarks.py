@@ -26,14 +26,14 @@ import numpy as np
 from latentscale.kernels.arguments import Curve
 from latentscale.kernels.gram import log_gram_and_slope
 from latentscale.kernels.jit import compiled, leaf
-from latentscale.kernels.links import line_at, lines, pull_back_reach, reach
+from latentscale.kernels.links import line_at, lines, pull_back_reach, reach, way_up
 
 # About how large benchmarks' own slopes are: chains start where this is not absurd.
 _SLOPE = 0.1
 _CONSTANT = float(np.log(2 * np.pi) / 2)
 
-# A mean score outside of these shares of the way up says little about where its logit is.
-LEAST, MOST = 0.02, 0.98
+# A mean score nearer to floor or ceiling than this says little about where its logit is.
+EDGE = 0.02
 
 # About how large a loading is: chains start there.
 _LOADING = 1.0
@@ -76,8 +76,7 @@ def middles(suite, curve):
     logit, steepness, share, rate = np.empty(n), np.empty(n), np.empty(n), np.empty(n)
     log_left, power, of_links = np.empty(n), np.empty(n), lines(asymmetry)
     for j in range(n):
-        free = (suite.mean[j] - floor[j]) / (ceiling[j] - floor[j])
-        share[j] = min(max(free, LEAST), MOST)
+        share[j], _ = way_up(suite.mean[j], floor[j], ceiling[j], EDGE)
         logit[j], rate[j], log_left[j], power[j] = reach(share[j], line_at(of_links, j))
         relative = (ceiling[j] - floor[j]) * rate[j] / suite.rough_slope[j]
         steepness[j] = 1.0 if suite.anchored[j] >= 0 else relative
@@ -97,12 +96,11 @@ def pull_back_middles(suite, curve, logit, kept, d_logit, d_steepness, d_curve):
             d_relative * height,
         )  # fmt: skip
         d_curve.asymmetry[j] += d_asymmetry
-        d_height = d_relative * rate[j]
-        if LEAST < share < MOST:
-            d_curve.floor[j] -= d_share / height
-            d_height -= d_share * share / height
+        _, free = way_up(suite.mean[j], floor[j], ceiling[j], EDGE)
+        through = free * d_share / height
+        d_height = d_relative * rate[j] - through * (suite.mean[j] - floor[j]) / height
         d_curve.ceiling[j] += d_height
-        d_curve.floor[j] -= d_height
+        d_curve.floor[j] -= d_height + through
 
 
 @leaf

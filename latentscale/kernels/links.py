@@ -65,6 +65,22 @@ def line_at(lines, j):
 
 
 @unrolled
+def way_up(score, floor, ceiling, edge):
+    """Give how far on the way from floor to ceiling a score is: a share, off both by an edge.
+
+    Parabolas lead to the edges and end two edges from them, so that the derivative does not jump::
+
+        share + low^2 / (8 edge) - high^2 / (8 edge)
+
+    with low and high how far a share, if no further than an edge outside, is beyond their ends.
+    Also gives the derivative by what the share would be if it were not kept off.
+    """
+    share = min(max((score - floor) / (ceiling - floor), -edge), 1 + edge)
+    low, high = max(3 * edge - share, 0.0), max(share - (1 - 3 * edge), 0.0)
+    return share + (low * low - high * high) / (8 * edge), 1 - (low + high) / (4 * edge)
+
+
+@unrolled
 def reach(share, line):
     """Give the logit at which a share is reached, and the slope of the rise there.
 

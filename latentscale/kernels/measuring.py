@@ -10,17 +10,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from latentscale.kernels.jit import merged, merged_sum, unrolled
-from latentscale.kernels.links import line_at, pull_back_reach, reach
+from latentscale.kernels.jit import merged, merged_sum
+from latentscale.kernels.links import line_at, pull_back_reach, reach, way_up
 
 # A rough expectation nearer to floor or ceiling than this says little of its logit.
 _NEAREST = 0.005
-
-
-@unrolled
-def _share_of(guess, floor, ceiling):
-    """Give how far on the way from floor to ceiling a rough expectation is."""
-    return min(max((guess - floor) / (ceiling - floor), _NEAREST), 1 - _NEAREST)
 
 
 @merged
@@ -47,7 +41,7 @@ def _measure_on(likelihood, score, trials, guess, line, floor, ceiling, precisio
     """Write the measured eta of the scores on one benchmark, and the information about it."""
     height = ceiling - floor
     for o in range(score.shape[0]):
-        share = _share_of(guess[o], floor, ceiling)
+        share, _ = way_up(guess[o], floor, ceiling, _NEAREST)
         at, rate, _, _ = reach(share, line)
         expected, slope = floor + height * share, height * rate
         worth = likelihood.information(trials[o], expected, precision, tail)[0]
@@ -83,7 +77,7 @@ def _pull_back_measure_on(likelihood, score, trials, guess, line, floor, ceiling
     height = ceiling - floor
     d_floor, d_height, d_asymmetry, d_precision, d_tail = 0.0, 0.0, 0.0, 0.0, 0.0
     for o in range(score.shape[0]):
-        share = _share_of(guess[o], floor, ceiling)
+        share, free = way_up(guess[o], floor, ceiling, _NEAREST)
         at, rate, log_left, power = reach(share, line)
         expected, slope = floor + height * share, height * rate
         worth, worth_m, worth_p, worth_t = likelihood.information(
@@ -101,9 +95,8 @@ def _pull_back_measure_on(likelihood, score, trials, guess, line, floor, ceiling
         )
         d_asymmetry += d_a
         d_share += d_expected * height
-        # Where the share is held, it does not move with the curve.
-        free = 1.0 if _NEAREST < share < 1 - _NEAREST else 0.0
+        # Where the share is kept off an end, it moves less with the curve, or not at all.
         through = free * d_share / height
         d_floor += d_expected - through
-        d_height += d_slope * rate + d_expected * share - through * share
+        d_height += d_slope * rate + d_expected * share - through * (guess[o] - floor) / height
     return d_floor - d_height, d_height, d_asymmetry, d_precision, d_tail
