@@ -30,6 +30,8 @@ NOTHING: Mapping[str, Any] = MappingProxyType({})
 _LEAST_VARIANCE = 0.02
 # Below this variance a combination of unknown numbers counts as known.
 _KNOWN = 0.05
+# Variances that differ by less are equal but for rounding.
+_EQUAL = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,10 +160,7 @@ class FeaturePopulation:
         across = covariance[np.ix_(has, lacks)]
         pull = np.linalg.solve(covariance[np.ix_(has, has)], across).T
         left = covariance[np.ix_(lacks, lacks)] - pull @ across
-        variances, directions = np.linalg.eigh((left + left.T) / 2)
-        kept = variances > _KNOWN
-        root = directions[:, kept] * np.sqrt(variances[kept])
-        return Conditional(~known, np.tile(self.mean, n)[lacks], pull, root)
+        return Conditional(~known, np.tile(self.mean, n)[lacks], pull, _root(left))
 
     def encode(
         self,
@@ -252,6 +251,24 @@ def _covariance(frame: pd.DataFrame, ddof: int = 1) -> np.ndarray:
     size, directions = np.linalg.eigh(correlation)
     fixed = (directions * np.maximum(size, _LEAST_VARIANCE)) @ directions.T
     return fixed * np.outer(scale, scale)
+
+
+def _root(covariance: np.ndarray) -> np.ndarray:
+    """Factor a covariance as root root', but for combinations that count as known.
+
+    What is left of it without them is factored by Cholesky's method, the number of which most is
+    unknown first. Eigenvectors would do, were they not anything where siblings lack the same, so
+    that variances are equal: here the first of the siblings is taken, whatever rounding says, and
+    the root is the same on every machine.
+    """
+    variances, directions = np.linalg.eigh((covariance + covariance.T) / 2)
+    kept = variances > _KNOWN
+    left, columns = (directions[:, kept] * variances[kept]) @ directions[:, kept].T, []
+    for _ in range(kept.sum()):
+        at = np.flatnonzero(left.diagonal() > left.diagonal().max() - _EQUAL)[0]
+        columns.append(left[:, at] / np.sqrt(left[at, at]))
+        left -= np.outer(columns[-1], columns[-1])
+    return np.array(columns).reshape(len(columns), len(covariance)).T
 
 
 # Of all families together; no family is called so, as names are not empty.
