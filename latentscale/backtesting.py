@@ -29,7 +29,7 @@ from latentscale.errors import (
 from latentscale.finished_folds import FinishedFolds
 from latentscale.joint import score_pairs
 from latentscale.metrics import CELL, score_cells, summarise_cells
-from latentscale.one_fold import Fold, Rival, run_fold
+from latentscale.one_fold import Fold, NothingPredictedError, Rival, run_fold
 from latentscale.paired import paired_difference
 from latentscale.parallel import run_each
 from latentscale.progress import counted
@@ -296,7 +296,12 @@ def _left_out(
     ]
     found = pd.MultiIndex.from_frame(pd.concat(predicted)[CELL])
     rest = hidden[~pd.MultiIndex.from_frame(hidden[CELL]).isin(found)]
-    reasons = {name: f"{type(error).__name__}: {error}" for name, error in failed.items()}
+    reasons = {
+        name: str(error)
+        if isinstance(error, NothingPredictedError)
+        else f"{type(error).__name__}: {error}"
+        for name, error in failed.items()
+    }
     unknown = "nothing is known of its features or the benchmark"
     why = [reasons.get(name, unknown) for name in rest["split"]]
     return rest.assign(why=why)[[*CELL, "score", "why"]].reset_index(drop=True)
@@ -354,7 +359,8 @@ def _require_finished(
 ) -> None:
     """Check that no fold failed, or that those that did would fail again and may be left out."""
     hopeless = all(isinstance(error, LatentScaleError) for error in failed.values())
-    if not failed or (hopeless and on_error == "leave out" and len(failed) < n):
+    harmless = all(isinstance(error, NothingPredictedError) for error in failed.values())
+    if (harmless or (hopeless and on_error == "leave out")) and len(failed) < n:
         return
     name, error = next(iter(failed.items()))
     why = str(error).removesuffix(".")

@@ -246,7 +246,7 @@ def _compare_prediction(predicted: Prediction, observed: pd.DataFrame | None) ->
     summary = predicted.summary.reset_index(names="obs")
     summary = summary[summary["known"].isna()].drop(columns=["family_status", "known"])
     cells = pd.DataFrame(observed)[["llm", "benchmark", "score"]]
-    cells = cells.rename(columns={"score": "observed"})
+    cells = cells.rename(columns={"score": "observed"}).dropna(subset=["observed"])
     joined = summary.merge(cells, on=["llm", "benchmark"])
     if joined.empty:
         raise PredictionError(

@@ -118,6 +118,13 @@ def _predict(arguments: argparse.Namespace) -> None:
         print(f"{len(prediction.summary):,} predictions written to {arguments.output}")
 
 
+def _count(text: str) -> int:
+    """Read a number of things to show."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number of at least 0")
+    return int(text)
+
+
 def _report(arguments: argparse.Namespace) -> None:
     from latentscale.report import coverage_text, family_effects_text
 
@@ -284,7 +291,7 @@ def _add_report(commands: Any) -> None:
     parser.add_argument("fit", metavar="FIT.nc", help="what `latentscale fit` saved")
     parser.add_argument("--out", metavar="FOLDER", help="also draw figures, into this folder")
     parser.add_argument(
-        "--families", type=int, default=5, help="families at either end of a skill (default: 5)"
+        "--families", type=_count, default=5, help="families at either end of a skill (default: 5)"
     )
     _add_ci_prob(parser)
 

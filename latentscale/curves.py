@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 import xarray as xr
-from pandas.api.types import is_bool_dtype, is_numeric_dtype
+from pandas.api.types import is_bool_dtype, is_datetime64_any_dtype, is_numeric_dtype
 
+from latentscale.derived import ACTIVE, of_experts
 from latentscale.design import slope_columns
 from latentscale.errors import ExtrapolationWarning, PredictionError
 from latentscale.estimates import Estimates, interval_probs, known_labels, summarise
@@ -80,7 +81,8 @@ def scaling_curve(
     at : mapping, optional
         Features to hold at other values than the family's own, such as ``{"tokens_t": 15.0}``
         (1e12 tokens). The family's own are medians, or the commonest category, over the LLMs of
-        its base recipe; what is unknown of all of them is drawn.
+        its base recipe; what is unknown of all of them is drawn. Of a mixture of experts the same
+        share of parameters is active at every size.
     ci_prob : float, optional
         Of the outer interval; default: ``arviz.rcParams``.
     random_seed : int, default 1
@@ -110,8 +112,10 @@ def scaling_curve(
     _require_size(fit)
     own = design.llms[design.llms["family"] == family]
     recipe = _base_recipe(own)
-    fixed = _typical(own[own["recipe"] == recipe], design.encoding.columns) | dict(at or {})
-    asked = _along(fit, family, recipe, fixed, _sizes(fit, own, grid))
+    base = own[own["recipe"] == recipe]
+    _require_used(fit, dict(at or {}))
+    fixed = _typical(base, _asked_for(fit)) | dict(at or {})
+    asked = _along(base, fixed, _sizes(fit, own, grid))
     draws = _curve_draws(fit, asked, shown, grid is None and at is None, random_seed)
     return ScalingCurve(
         summary=_curve_summary(draws, probs),
@@ -140,17 +144,17 @@ def _base_recipe(own: pd.DataFrame) -> str:
 
 
 def _typical(llms: pd.DataFrame, columns: Sequence[str]) -> dict[str, Any]:
-    others = [name for name in columns if name != "params_b"]
+    others = [name for name in columns if name != ACTIVE]
     return {name: _middle(llms[name]) for name in ("tuned", *others)}
 
 
 def _middle(column: pd.Series) -> Any:
-    """Give the median or the commonest category; None where all are unknown, which is drawn."""
+    """Give the median, also of dates, or the commonest category; None where all are unknown."""
     if column.isna().all():
         return None
     if is_numeric_dtype(column) and not is_bool_dtype(column):
         return float(column.median())
-    return column.mode().iloc[0]
+    return column.median() if is_datetime64_any_dtype(column) else column.mode().iloc[0]
 
 
 def _sizes(fit: ScalingFit, own: pd.DataFrame, grid: Sequence[float] | None) -> np.ndarray:
@@ -174,20 +178,42 @@ def _sizes(fit: ScalingFit, own: pd.DataFrame, grid: Sequence[float] | None) -> 
     return given
 
 
-def _along(
-    fit: ScalingFit, family: str, recipe: str, fixed: Mapping[str, Any], sizes: np.ndarray
-) -> pd.DataFrame:
+def _along(base: pd.DataFrame, fixed: Mapping[str, Any], sizes: np.ndarray) -> pd.DataFrame:
     """Make up LLMs of one recipe that differ in size only."""
-    names = [f"{recipe} at {size:.4g}e9 parameters" for size in sizes]
-    frame = pd.DataFrame({"llm": names, "family": family, "recipe": recipe, "params_b": sizes})
-    unknown = [name for name in fixed if name not in ("tuned", *fit.model.design.encoding.columns)]
-    if unknown:
-        columns = fit.model.design.encoding.columns
-        raise PredictionError(
-            f"at= names {first(with_nearest(unknown, columns))}, which the formula "
-            f"{fit.spec.features!r} does not use. It uses {first(quoted(columns), 20)}."
-        )
+    recipe = base["recipe"].iloc[0]
+    frame = pd.DataFrame(
+        {
+            "llm": [f"{recipe} at {size:.4g}e9 parameters" for size in sizes],
+            "family": base["family"].iloc[0],
+            "recipe": recipe,
+            "params_b": sizes,
+        }
+    )
+    if ACTIVE in base:
+        frame[ACTIVE] = sizes * (base[ACTIVE] / base["params_b"]).median()
     return frame.assign(**dict(fixed)).astype({"tuned": int})
+
+
+def _asked_for(fit: ScalingFit) -> list[str]:
+    """Name the columns that the formula looks at, but for the size."""
+    encoding, llms = fit.model.design.encoding, fit.model.design.llms
+    experts = [name for name in of_experts(encoding.derived) if name in llms]
+    return [name for name in dict.fromkeys([*encoding.columns, *experts]) if name != "params_b"]
+
+
+def _require_used(fit: ScalingFit, at: Mapping[str, Any]) -> None:
+    if "params_b" in at:
+        raise PredictionError(
+            "at= holds 'params_b', and a curve goes along sizes. Give them as grid=, in 1e9 "
+            "parameters, such as grid=[1, 3, 10, 30]."
+        )
+    used = _asked_for(fit)
+    unknown = [name for name in at if name not in ("tuned", *used)]
+    if unknown:
+        raise PredictionError(
+            f"at= names {first(with_nearest(unknown, used))}, which the formula "
+            f"{fit.spec.features!r} does not use. It uses {first(quoted(used), 20)}."
+        )
 
 
 def _curve_draws(

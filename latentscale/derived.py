@@ -12,7 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from latentscale.errors import FeatureError
 from latentscale.table.plain import to_number
+from latentscale.wording import first, quoted
 
 # Activations whose feed-forward layers have a third matrix, the gate; in any case of letters.
 GATED = ("swiglu", "geglu", "reglu", "glu")
@@ -40,7 +42,9 @@ class Derived:
     of_experts: tuple[str, ...] = ()
 
 
-_EXPERTS, _ACTIVE = "experts_per_token", "active_params_b"
+_EXPERTS, ACTIVE = "experts_per_token", "active_params_b"
+# The only input that holds no numbers.
+_TEXT = "activation"
 
 
 def _number_or(llms: pd.DataFrame, column: str, otherwise: float | pd.Series) -> pd.Series:
@@ -96,8 +100,8 @@ DERIVED: Mapping[str, Derived] = {
         ("params_b", "tokens_t"),
         "training compute in 1e21 FLOP, 6 times parameters times tokens; in a mixture of experts, "
         "of the parameters a token goes through",
-        lambda x: 6 * _number_or(x, _ACTIVE, x["params_b"]) * x["tokens_t"],
-        (_ACTIVE,),
+        lambda x: 6 * _number_or(x, ACTIVE, x["params_b"]) * x["tokens_t"],
+        (ACTIVE,),
     ),
 }
 
@@ -131,10 +135,29 @@ def with_derived(llms: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
     -------
     pandas.DataFrame
 
+    Raises
+    ------
+    FeatureError
+        A column that must hold numbers holds text.
+
     Examples
     --------
     >>> llms = pd.DataFrame({"d_ff": [11008.0, 14336.0], "d_model": [4096.0, 4096.0]})
     >>> with_derived(llms, ["mlp_ratio"])["mlp_ratio"].tolist()
     [2.6875, 3.5]
     """
-    return llms.assign(**{name: DERIVED[name].compute(llms) for name in names})
+    numbers = {name: _numbers(llms[name], name) for name in sorted(inputs_of(names) - {_TEXT})}
+    whole = llms.assign(**numbers)
+    return llms.assign(**{name: DERIVED[name].compute(whole) for name in names})
+
+
+def _numbers(column: pd.Series, name: str) -> pd.Series:
+    found = to_number(column)
+    strange = column[found.isna() & column.notna()]
+    if len(strange):
+        raise FeatureError(
+            f"The column {name!r} must hold numbers, as features follow from it, and holds "
+            f"{first(quoted(map(str, strange.unique())))}. Correct it, or leave it empty where it "
+            "is unknown."
+        )
+    return found

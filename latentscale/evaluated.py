@@ -149,8 +149,12 @@ def require_counts(model: ScalingModel, scores: pd.DataFrame) -> None:
 def positions_of(
     design: Design, llms: pd.DataFrame, cells: pd.DataFrame
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Find the LLM and the benchmark of each cell, by position among those asked about."""
+    """Find the LLM and the benchmark of each cell, by position among those asked about.
+
+    Names may be numbers in a frame of the user's; tables have made them text.
+    """
+    llm, benchmark = (pd.Index(cells[column].astype(str)) for column in _CELL)
     return (
-        pd.Index(llms["llm"]).get_indexer(pd.Index(cells["llm"])),
-        pd.Index(design.benchmarks).get_indexer(pd.Index(cells["benchmark"])),
+        pd.Index(llms["llm"]).get_indexer(llm),
+        pd.Index(design.benchmarks).get_indexer(benchmark),
     )

@@ -275,7 +275,9 @@ def learn_encoding(formula: str, llms: pd.DataFrame) -> FeatureEncoding:
     dates = frozenset(name for name in columns if is_datetime64_any_dtype(llms[name]))
     frame = _variables(llms, columns, dates, derived)
     plain = frame[[name for name in variables if name not in derived]]
-    levels = _levels(plain, read_as_categories(parsed))
+    categories = read_as_categories(parsed)
+    levels = _levels(plain, categories)
+    _require_no_stray_text({name: seen for name, seen in levels.items() if name not in categories})
     whole = _with_placeholders(frame, levels)
     standardised = with_standardised_factors(parsed, whole)
     try:
@@ -411,6 +413,19 @@ def _levels(frame: pd.DataFrame, categories: Set[str]) -> dict[str, tuple[Hashab
         for name, column in frame.items()
         if name in categories or not is_numeric_dtype(column) or is_bool_dtype(column)
     }
+
+
+def _require_no_stray_text(levels: Mapping[str, Sequence[Hashable]]) -> None:
+    """Check that no column of numbers is read as categories for some text among them."""
+    for name, seen in levels.items():
+        is_number = pd.to_numeric(pd.Series(list(map(str, seen))), errors="coerce").notna()
+        text = [str(each) for each, number in zip(seen, is_number, strict=True) if not number]
+        if text and is_number.mean() > 0.5 and not any(isinstance(each, bool) for each in seen):
+            raise FeatureError(
+                f"The feature {name!r} holds numbers, and among them {first(quoted(text))}. "
+                "Correct it, or leave it empty where it is unknown. If all of them are categories, "
+                f"write C({name}) in the formula."
+            )
 
 
 def _place(category: Hashable) -> tuple[float, str]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,10 @@ from latentscale.netcdf import temporary_beside
 from latentscale.one_fold import Rival
 from latentscale.splits import Splits
 
+_OURS = (__package__, "builtins", "abc")
+
 # Other versions may draw other numbers.
-_DRAWN_BY = ("numpy", "numba", "nutpie")
+_DRAWN_BY = ("numpy", "scipy", "pandas", "formulaic", "numba", "nutpie", "scikit-learn")
 
 
 @dataclass(frozen=True)
@@ -74,7 +77,7 @@ def _user_cache() -> Path:
 
 def _fingerprint(model: Rival, splits: Splits, seed: int, settings: Mapping[str, Any]) -> str:
     """Tell a backtest from every other: by model, folds, settings, seed, and the code itself."""
-    told = hashlib.sha256()
+    told = hashlib.sha256(_code_of(type(model)))
     spec = getattr(model, "spec", None)
     told.update(f"{type(model).__qualname__} {model!r} {spec!r}".encode())
     told.update(json.dumps([seed, dict(settings)], sort_keys=True, default=repr).encode())
@@ -88,7 +91,26 @@ def _fingerprint(model: Rival, splits: Splits, seed: int, settings: Mapping[str,
         for frame in (table.scores, table.llms, table.benchmarks):
             told.update(frame.to_csv(index=False).encode())
     for package in _DRAWN_BY:
-        told.update(f"{package} {version(package)}".encode())
+        told.update(f"{package} {_version(package)}".encode())
     for source in sorted(Path(__file__).parent.rglob("*.py")):
         told.update(source.read_bytes())
     return told.hexdigest()[:16]
+
+
+def _code_of(kind: type) -> bytes:
+    """Give the source of a class that is not of this package, and of what it inherits.
+
+    Of a class whose source is nowhere, something that no other backtest has.
+    """
+    own = [each for each in kind.__mro__ if each.__module__.partition(".")[0] not in _OURS]
+    try:
+        return "".join(map(inspect.getsource, own)).encode()
+    except (OSError, TypeError):
+        return os.urandom(16)
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:  # not all of them are needed
+        return "none"

@@ -530,7 +530,7 @@ class ScalingFit:
         Parameters
         ----------
         feature : str
-            A column of numbers or dates that the formula uses.
+            A column of numbers that the formula uses.
         benchmarks : sequence of str, optional
             Default: every fitted benchmark.
         grid : sequence of float, optional

@@ -15,7 +15,7 @@ import xarray as xr
 from latentscale.design import Design, slope_columns
 from latentscale.links import rise
 from latentscale.spec import ModelSpec
-from latentscale.unknown import Unknowns
+from latentscale.unknown import Unknowns, drawn_design
 
 # Group effects: posterior variable, variable of its scale, dims after the group's own.
 _EFFECTS = {
@@ -40,8 +40,8 @@ class Members:
     Attributes
     ----------
     x : numpy.ndarray, dims (llm, feature)
-        Where features are unknown, their means. The draws then have ``x`` too, and for fitted LLMs
-        ``x_by_family``, which moves as their families do: benchmarks' own slopes are in that.
+        Where features are unknown, their means. The draws then have ``x`` too, and what benchmarks'
+        own slopes see of it, ``x_of_benchmarks``.
     slope_columns : numpy.ndarray of int, dims (slope_feature,)
         The columns of ``x`` whose slopes differ between families.
     tuned, developer, family, recipe, llm : numpy.ndarray, dims (llm,)
@@ -144,8 +144,8 @@ def with_design(
     """Add a design of the fitted LLMs to draws, for the configurations that their families have."""
     if not len(unknowns):
         return draws
-    moved, by_family = unknowns.design(x, family_of_llm, draws["configuration"])
-    return draws.with_values(x=moved, x_by_family=by_family)
+    moved, seen = drawn_design(unknowns, x, family_of_llm, draws)
+    return draws.with_values(x=moved, x_of_benchmarks=seen)
 
 
 def add_groups(draws: Draws, members: Members, rng: np.random.Generator) -> Draws:
@@ -197,20 +197,10 @@ def ability_of(draws: Draws, members: Members) -> np.ndarray:
     return ability
 
 
-def _features(draws: Draws, members: Members, *names: str) -> np.ndarray:
-    """Give features, dims ([draw,] llm, feature): the first that were drawn, or the means."""
-    found: np.ndarray = next((draws[name] for name in names if name in draws), members.x)
+def _features(draws: Draws, members: Members, drawn: str) -> np.ndarray:
+    """Give features as they were drawn, or where all are known, dims ([draw,] llm, feature)."""
+    found: np.ndarray = draws.values.get(drawn, members.x)
     return found
-
-
-def _of_benchmarks(draws: Draws, members: Members) -> np.ndarray:
-    """Give the features that benchmarks' own slopes are in.
-
-    What is unknown of fitted LLMs reaches single benchmarks by the deviations of families.
-    """
-    if "x_by_family" in draws and "family_deviation" not in draws:
-        return members.x
-    return _features(draws, members, "x_by_family", "x")
 
 
 def eta_of(draws: Draws, members: Members) -> np.ndarray:
@@ -219,7 +209,8 @@ def eta_of(draws: Draws, members: Members) -> np.ndarray:
         "snk,sjk->snj", ability_of(draws, members), draws["loading"]
     )
     if "benchmark_slope" in draws:
-        eta += _of_benchmarks(draws, members) @ draws["benchmark_slope"].swapaxes(1, 2)
+        x = _features(draws, members, "x_of_benchmarks")
+        eta += x @ draws["benchmark_slope"].swapaxes(1, 2)
         eta += members.tuned[None, :, None] * draws["benchmark_tuning"][:, None]
     if members.condition is not None and "condition_shift" in draws:
         eta += np.einsum("njc,sjc->snj", members.condition, draws["condition_shift"])

@@ -38,7 +38,9 @@ _FORMAT, _SPEC, _PRIORS, _VERSIONS = (
 )
 _TABLE = "score_table"
 _FRAMES = ("scores", "llms", "benchmarks")
-_RECORDED = ("latentscale", "pymc", "nutpie", "arviz", "xarray", "numpy", "scipy", "pandas", "formulaic")
+_RECORDED = (
+    "latentscale", "pymc", "nutpie", "arviz", "xarray", "numpy", "scipy", "pandas", "formulaic",
+)  # fmt: skip
 
 # Draws are nearly incompressible: level 1 saves 8 %, and level 4 would save 1 % more. The checksum
 # finds a damaged posterior that would otherwise load as wrong numbers.

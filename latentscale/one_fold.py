@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from latentscale.errors import BacktestError
 from latentscale.health import quick_look
 from latentscale.splits import Split
 
@@ -62,25 +63,43 @@ class Fold:
     settings: Mapping[str, Any]
 
 
+class NothingPredictedError(BacktestError):
+    """A fold has no hidden score that the model predicts, known once it is fitted."""
+
+
 def run_fold(fold: Fold) -> xr.Dataset:
-    """Fit and predict one fold; runs in the worker."""
+    """Fit and predict one fold; runs in the worker.
+
+    Raises
+    ------
+    NothingPredictedError
+    """
     part = fold.model.with_table(fold.split.known)
     fit, llms = part.refit(fold.seed, **fold.settings), part.predictable(fold.llms)
     hidden = fold.split.hidden_scores
     hidden = hidden[hidden["llm"].isin(llms["llm"])]
     # How the hidden scores were evaluated is known of them.
     more = {"conditions": fit.conditions_of(hidden)} if isinstance(fit, Judging) else {}
+    if hidden.empty:
+        raise NothingPredictedError("of no hidden LLM is enough known to predict it")
     draws = fit.predict(llms, random_seed=fold.seed, **more).draws
     if "sample" not in draws.dims:
         draws = draws.stack(sample=("chain", "draw")).reset_index("sample", drop=True)
     predicted = pd.MultiIndex.from_arrays([draws["llm"].to_numpy(), draws["benchmark"].to_numpy()])
     at = predicted.get_indexer(pd.MultiIndex.from_frame(hidden[["llm", "benchmark"]]))
-    found = draws.isel(obs=at[at >= 0]).rename(obs="cell").drop_vars("cell")
-    found = found[["score", "expected"]].transpose("sample", "cell").astype(np.float32)
-    observed = hidden["score"].to_numpy(dtype=float)[at >= 0]
+    # A rival may expect nothing on a benchmark that no LLM it knows has a score of.
+    expected = draws["expected"].transpose("sample", "obs").to_numpy()
+    told = (at >= 0) & np.isfinite(expected).all(axis=0)[at]
+    if not told.any():
+        raise NothingPredictedError("nothing is expected on the benchmarks of the hidden scores")
+    found = draws.isel(obs=at[told]).rename(obs="cell").drop_vars("cell")
+    found = found[["score", "expected"]].transpose("sample", "cell")
+    # Scores stay as exact as observed ones: those that are counts can be equal.
+    found = found.assign(expected=found["expected"].astype(np.float32))
+    observed = hidden["score"].to_numpy(dtype=float)[told]
     found = found.drop_vars("family_status").assign(observed=("cell", observed))
     if isinstance(fit, Judging):
-        found = found.merge(_judged(fit, llms, hidden[at >= 0], fold.seed))
+        found = found.merge(_judged(fit, llms, hidden[told], fold.seed))
     return found.assign_attrs(split=fold.split.name, **_health(fit))
 
 

@@ -15,7 +15,7 @@ import pandas as pd
 from latentscale.errors import BacktestError
 from latentscale.estimates import require_probability, tails
 from latentscale.metrics import CELL, cell_losses
-from latentscale.wording import count, first, quoted
+from latentscale.wording import count, first, quoted, with_nearest
 
 _RESAMPLES = 4_000
 
@@ -52,7 +52,7 @@ def paired_difference(
     Raises
     ------
     BacktestError
-        They have no cells in common, or fewer than two clusters.
+        They have no cells in common, fewer than two clusters, or ``cluster`` is no column.
     """
     return _resampled(one, other, "difference", cluster, ci_prob, random_seed)
 
@@ -104,7 +104,8 @@ def _resampled(
 ) -> pd.DataFrame:
     """Compute a statistic of the summed losses of two methods, and its bootstrap interval."""
     require_probability(ci_prob, BacktestError)
-    columns = [*CELL, cluster]
+    _require_cluster(cluster, one, other)
+    columns = list(dict.fromkeys([*CELL, cluster]))
     both = _losses(one, columns).merge(_losses(other, columns), on=columns, suffixes=("", "'"))
     groups = both.groupby(cluster)
     _require_clusters(both, groups.ngroups, cluster)
@@ -121,6 +122,15 @@ def _resampled(
         rows.append((name, *(total / size.sum()), found, lower, upper, len(both), len(size)))
     names = ["metric", "one", "other", statistic, "lower", "upper", "n", "clusters"]
     return pd.DataFrame(rows, columns=names).set_index("metric")
+
+
+def _require_cluster(cluster: str, one: pd.DataFrame, other: pd.DataFrame) -> None:
+    known = [str(name) for name in one.columns if name in other]
+    if cluster not in known:
+        raise BacktestError(
+            f"cluster= names {first(with_nearest([str(cluster)], known))}, which is no column of "
+            f"the cells. Resample the values of one of {first(quoted(known), 30)}."
+        )
 
 
 def _require_clusters(both: pd.DataFrame, n_clusters: int, cluster: str) -> None:

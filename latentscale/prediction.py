@@ -218,7 +218,9 @@ def filled_from(llms: pd.DataFrame, fitted: pd.DataFrame) -> pd.DataFrame:
         return llms
     known = fitted.set_index("llm")
     names = llms["llm"].astype(str)
-    filled = llms.copy()
+    # Only some categories can be written into a column of categories.
+    is_category = llms.dtypes == "category"
+    filled = llms.astype(dict.fromkeys(llms.columns[is_category], object))
     for column in known.columns:
         value = names.map(known[column])
         if column not in filled:

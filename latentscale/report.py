@@ -38,7 +38,8 @@ def family_effects_text(fit: ScalingFit, *, shown: int = 5, ci_prob: float = 0.9
     for skill, group in frame.groupby("skill", sort=False):
         rows = [_effect_line(row, bounds) for _, row in group.iterrows()]
         if len(rows) > 2 * shown:
-            rows = [*rows[:shown], f"    ... {len(rows) - 2 * shown} more", *rows[-shown:]]
+            between = f"    ... {len(rows) - 2 * shown} more"
+            rows = [*rows[:shown], between, *rows[len(rows) - shown :]]
         lines += [f"  {skill}", *rows]
     return "\n".join(lines)
 

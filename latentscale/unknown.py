@@ -208,6 +208,22 @@ def _encoded(
     )
 
 
+def drawn_design(
+    unknowns: Unknowns, x: np.ndarray, family_of_llm: np.ndarray, draws: Draws
+) -> tuple[np.ndarray, np.ndarray]:
+    """Give a design of the fitted LLMs for the configurations that their families were drawn.
+
+    Returns
+    -------
+    x, of_benchmarks : numpy.ndarray, dims (draw, llm, feature)
+        The second is what benchmarks' own slopes see: what is unknown reaches single benchmarks by
+        the deviations of families. So it moves as families do, without what single LLMs are off
+        that, and not at all in a model without deviations.
+    """
+    found, by_family = unknowns.design(x, family_of_llm, draws["configuration"])
+    return found, by_family if "family_deviation" in draws else np.broadcast_to(x, found.shape)
+
+
 def design_with(design: Design, given: Mapping[str, Any]) -> tuple[np.ndarray, Unknowns]:
     """Encode the fitted LLMs with some columns or derived features set for all of them.
 
@@ -248,7 +264,7 @@ def asked_features(
     typical : numpy.ndarray, dims (llm, feature)
         Means, where something is unknown.
     draws : Draws
-        With ``x``, dims (draw, llm, feature), where something is unknown.
+        With ``x`` and ``x_of_benchmarks``, dims (draw, llm, feature), where something is unknown.
 
     Raises
     ------
@@ -257,25 +273,50 @@ def asked_features(
     """
     if not unknown_of(design.encoding, llms).to_numpy().any():
         return design.encoding.encode(llms).to_numpy(), draws
-    x = _drawn_design(design, llms, draws, rng)
-    return x.mean(axis=0), draws.with_values(x=x)
+    x = _asked_design(design, llms, draws, rng)
+    seen = _seen_by_benchmarks(design, llms, draws, x)
+    return x.mean(axis=0), draws.with_values(x=x, x_of_benchmarks=seen)
 
 
-def _drawn_design(
+def _seen_by_benchmarks(
+    design: Design, llms: pd.DataFrame, draws: Draws, x: np.ndarray
+) -> np.ndarray:
+    """Give what benchmarks' own slopes see: of fitted LLMs what they saw in the fit, else all."""
+    place = _place_in(design, llms)
+    if not len(design.unknowns) or (place < 0).all():
+        return x
+    fitted, seen = drawn_design(design.unknowns, design.x, design.family_of_llm, draws)
+    # A fitted LLM may be asked about with other features than it has.
+    same = (place >= 0) & np.isclose(fitted[:, place], x).all(axis=(0, 2))
+    return np.where(same[:, None], seen[:, place], x)
+
+
+def _place_in(design: Design, llms: pd.DataFrame) -> np.ndarray:
+    """Find LLMs among the fitted ones, dims (llm,); -1 for new ones."""
+    found: np.ndarray = pd.Index(design.llms["llm"]).get_indexer(pd.Index(llms["llm"]))
+    return found
+
+
+def _asked_design(
     design: Design, llms: pd.DataFrame, draws: Draws, rng: np.random.Generator
 ) -> np.ndarray:
     """Draw what is unknown of LLMs given all that is known and was drawn, (draw, llm, feature)."""
     population, n_draws = design.population, len(draws)
     of_fitted, drawn_uniforms = _of_fitted(design, draws)
     scores = np.tile(population.scores(llms), (n_draws, 1, 1))
-    place = pd.Index(design.llms["llm"]).get_indexer(pd.Index(llms["llm"]))
+    place = _place_in(design, llms)
     is_fitted, place = place >= 0, np.maximum(place, 0)
     scores = np.where(np.isnan(scores) & is_fitted[:, None], of_fitted[:, place], scores)
     uniforms = rng.random((n_draws, len(llms), len(population.chances)))
     family = design.llms["family"].to_numpy()
+    lacks = unknown_of(design.encoding, design.llms)[[*population.chances]].any(axis=1).to_numpy()
     for name, rows in llms.reset_index(drop=True).groupby("family").indices.items():
-        uniforms[:, rows] = uniforms[:, rows[:1]]  # what is unknown of a family is one thing
-        new = rows[~is_fitted[rows]]
+        # What is unknown of a family is one thing, of fitted and of new siblings.
+        first = uniforms[:, rows[0]]
+        for sibling in np.flatnonzero((family == name) & lacks)[:1]:
+            first = drawn_uniforms[:, sibling]
+        uniforms[:, rows] = first[:, None]
+        new = np.asarray(rows)[~is_fitted[rows]]
         if not np.isnan(scores[0, new]).any():
             continue
         together = np.concatenate([of_fitted[:, family == name], scores[:, new]], axis=1)

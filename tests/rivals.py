@@ -61,6 +61,27 @@ class MeanRival:
 
 
 @dataclass(frozen=True)
+class PickyRival(MeanRival):
+    """Finds out that it can predict no pythia, if it knows none."""
+
+    def predictable(self, llms: pd.DataFrame) -> pd.DataFrame:
+        if self.table is None:
+            return llms
+        known = self.table.llms[self.table.llms["llm"].isin(self.table.scores["llm"])]
+        is_known = llms["family"].isin(known["family"])
+        return llms[is_known | (llms["family"] != "pythia")]
+
+
+@dataclass(frozen=True)
+class CountingRival(MeanRival):
+    """Counts right answers of 541 items."""
+
+    def predict(self, llms: pd.DataFrame, *, random_seed: int | None) -> Drawn:
+        draws = super().predict(llms, random_seed=random_seed).draws
+        return Drawn(draws.assign(score=(draws["score"] * 541).round() / 541))
+
+
+@dataclass(frozen=True)
 class ChainedRival(MeanRival):
     """Has chains, which differ where a family is hidden."""
 

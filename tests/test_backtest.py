@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import linecache
 import os
 import signal
+import sys
 import threading
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
+from types import ModuleType
 
 import numpy as np
 import pandas as pd
 import pytest
-from rivals import ChainedRival, DyingRival, MeanRival
+from rivals import ChainedRival, CountingRival, DyingRival, MeanRival, PickyRival
 
 import latentscale as ls
 from latentscale import backtesting as module
@@ -143,6 +146,62 @@ def test_folds_that_cannot_be_fitted_are_left_out_if_asked(splits, tmp_path):
     assert found.left_out["split"].unique().tolist() == [splits[1].name]
     assert len(found.left_out) == len(splits[1].hidden)
     assert found.left_out["why"].unique().tolist() == ["FeatureError: it was to fail"]
+
+
+def test_a_fold_of_which_nothing_is_expected_is_left_out(table, tmp_path):
+    """Only pythia has scores on a benchmark of its own, and nothing else."""
+    is_own = table.scores["llm"].isin(table.llms["llm"][table.llms["family"] == "pythia"])
+    scores = table.scores.assign(
+        benchmark=table.scores["benchmark"].where(~is_own, "own " + table.scores["benchmark"])
+    )
+    own = ls.ScoreTable.from_long(scores, table.llms, missing="keep")
+    splits = ls.splits.leave_family_out(own)
+    for rival in (MeanRival(), ls.baselines.FamilyMean(own)):
+        found = run(splits, tmp_path, rival)
+        assert len(found.folds) == len(splits) - 1
+        assert found.left_out["split"].unique().tolist() == ["pythia"]
+        assert found.left_out["why"].unique().tolist() == [
+            "nothing is expected on the benchmarks of the hidden scores"
+        ]
+        assert np.isfinite(found.cells["mean"]).all()
+    only = ls.splits.Splits("pythia alone", tuple(f for f in splits if f.name == "pythia"))
+    with pytest.raises(BacktestError, match=r"They would fail again: change the model or the"):
+        run(only, tmp_path)
+
+
+def test_nobody_who_can_be_predicted_is_left_out(splits, tmp_path):
+    """What the known scores do not teach is known only once they are fitted."""
+    found = run(splits, tmp_path, PickyRival())
+    assert found.left_out["split"].unique().tolist() == ["pythia"]
+    assert found.left_out["why"].unique().tolist() == [
+        "of no hidden LLM is enough known to predict it"
+    ]
+
+
+def test_draws_that_equal_a_score_do_so_on_disk_too(splits, tmp_path):
+    """Of 541 items no share but the halves is exact in single precision."""
+    found = run(splits[:1], tmp_path, CountingRival())
+    fold = found.folds[0]
+    counts = fold["score"].to_numpy() * 541
+    np.testing.assert_allclose(counts, counts.round(), rtol=1e-12)
+
+
+def test_a_rival_whose_code_changes_is_run_again(splits, tmp_path):
+    """Two classes of one name, as a cell of a notebook that is run again makes them."""
+    code = "class Own(MeanRival):\n    def with_table(self, table):\n        return {}\n"
+    means = []
+    for number, given in enumerate(("Own(table)", "Own(table.where(table.scores['score'] > 0.4))")):
+        name = f"<cell {number}>"
+        text = code.format(given)
+        linecache.cache[name] = (len(text), None, text.splitlines(True), name)
+        space = {"MeanRival": MeanRival, "__name__": "cells"}
+        monkeypatched = ModuleType("cells")
+        monkeypatched.__file__ = name
+        sys.modules["cells"] = monkeypatched
+        exec(compile(text, name, "exec"), space)
+        means.append(run(splits[:1], tmp_path, space["Own"]()).cells["mean"])
+    del sys.modules["cells"]
+    assert (means[0] != means[1]).any()
 
 
 def test_a_backtest_of_which_nothing_is_left_fails_all_the_same(splits, tmp_path):

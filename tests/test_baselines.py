@@ -208,3 +208,33 @@ def test_a_single_llm_tells_nothing_of_errors():
         "NearestSibling needs scores of at least two LLMs of which all that it needs is known "
         "(params_b): from fewer it cannot learn how far off it is."
     )
+
+
+@pytest.mark.parametrize("baseline", BASELINES)
+def test_a_benchmark_without_known_scores_is_not_predicted(leaderboard, baseline):
+    known = leaderboard.where(leaderboard.scores["benchmark"] != "MMLU")
+    fitted = baseline(known).fit()
+    found = fitted.predict(known.llms.dropna(subset=["params_b", "tokens_t"]).head(3))
+    assert "MMLU" not in set(found.summary["benchmark"])
+    assert np.isfinite(found.summary["mean"]).all()
+
+
+def test_a_base_of_unknown_size_is_no_base():
+    found = ls.baselines.BasePlusShift(
+        table_of(
+            [
+                ("a-1", "a", "a", 0, None, 0.30),
+                ("a-7-chat", "a", "a-chat", 1, 7.0, 0.54),
+                ("b-2", "b", "b", 0, 2.0, 0.40),
+                ("b-2-chat", "b", "b-chat", 1, 2.0, 0.42),
+            ]
+        )
+    )
+    # The mean of its family, as nothing else is known.
+    assert expected(found, recipe="a-chat", tuned=1) == pytest.approx((0.30 + 0.54) / 2)
+
+
+def test_a_category_that_one_family_has_is_as_the_mean_when_it_is_left_out():
+    table = ls.load_leaderboard(tuned=False)
+    law = ls.baselines.LogisticLaw(table, features="log(params_b) + positional_embedding")
+    assert law.residuals("family")["residual"].abs().max() < 1

@@ -323,6 +323,17 @@ class TestReport:
         assert lines[2] == "  skill 1 (HellaSwag)"
         assert lines[5] == "    ... 42 more"
         assert len(lines) == 2 + 3 * 6
+        none = report.family_effects_text(fake_fit(draws=50), shown=0).splitlines()
+        assert none[3:5] == ["    ... 46 more", lines[8]]
+
+    def test_a_number_of_families_is_not_below_zero(
+        self, saved: str, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        with pytest.raises(SystemExit):
+            cli.main(["report", saved, "--families=-1"])
+        assert capsys.readouterr().err.endswith(
+            "argument --families: '-1' is no whole number of at least 0\n"
+        )
 
     def test_coverage_is_in_points(self, saved: str) -> None:
         fit = ls.load_fit(saved)

@@ -111,3 +111,26 @@ def test_inputs_that_are_unknown_are_drawn():
     with pytest.warns(UserWarning, match="'d_ff' is unknown for 1 LLM to predict"):
         unsure = fit.predict(new).draws["expected"]
     assert np.isfinite(unsure).all()
+
+
+def test_text_where_numbers_are_needed_is_an_error(llms):
+    strange = llms.astype({"d_model": object})
+    strange.iloc[0, strange.columns.get_loc("d_model")] = "?"
+    with pytest.raises(FeatureError) as caught:
+        learn_encoding("aspect_ratio", strange)
+    assert str(caught.value) == (
+        "The column 'd_model' must hold numbers, as features follow from it, and holds '?'. "
+        "Correct it, or leave it empty where it is unknown."
+    )
+
+
+def test_stray_text_does_not_make_numbers_categories(llms):
+    strange = llms.astype({"code_pct": object})
+    strange.iloc[0, strange.columns.get_loc("code_pct")] = "?"
+    with pytest.raises(FeatureError) as caught:
+        learn_encoding("code_pct", strange)
+    assert str(caught.value) == (
+        "The feature 'code_pct' holds numbers, and among them '?'. Correct it, or leave it empty "
+        "where it is unknown. If all of them are categories, write C(code_pct) in the formula."
+    )
+    assert len(learn_encoding("C(code_pct)", strange).levels["code_pct"]) > 10

@@ -234,9 +234,44 @@ def test_curve_refuses_what_it_cannot_use(fit):
         curves.scaling_curve(fit, "llama-2", at={"token_t": 2})
     assert str(error.value) == (
         "at= names 'token_t' (nearest: 'tokens_t'), which the formula "
-        "'log(params_b) * log(tokens_t) + release_date' does not use. It uses 'params_b', "
-        "'release_date', 'tokens_t'."
+        "'log(params_b) * log(tokens_t) + release_date' does not use. It uses 'release_date', "
+        "'tokens_t'."
     )
+
+
+def test_a_curve_goes_along_sizes_alone(fit):
+    with pytest.raises(PredictionError) as error:
+        curves.scaling_curve(fit, "llama-2", at={"params_b": 70})
+    assert str(error.value) == (
+        "at= holds 'params_b', and a curve goes along sizes. Give them as grid=, in 1e9 "
+        "parameters, such as grid=[1, 3, 10, 30]."
+    )
+
+
+def test_a_curve_is_at_the_median_date(fit):
+    llms = fit.model.design.llms
+    own = llms[(llms["family"] == "qwen") & (llms["tuned"] == 0)]
+    curve = curves.scaling_curve(fit, "qwen", ["MMLU"])
+    assert curve.at["release_date"] == own["release_date"].median()
+    assert curve.at["release_date"] > own["release_date"].min() + pd.Timedelta(days=30)
+
+
+def test_a_mixture_of_experts_stays_one_along_its_curve():
+    fit = fake_fit(draws=5, features="log(compute)")
+    llms = fit.model.design.llms.set_index("llm")
+    own = llms.loc["deepseek-ai/DeepSeek-V2"]
+    settings = {"grid": [own["params_b"]], "benchmarks": ["MMLU"]}
+    at = {"tokens_t": own["tokens_t"]}
+    as_it_is = curves.scaling_curve(fit, "deepseek-v2", at=at, **settings)
+    told = curves.scaling_curve(
+        fit, "deepseek-v2", at=at | {"active_params_b": own["active_params_b"]}, **settings
+    )
+    dense = curves.scaling_curve(
+        fit, "deepseek-v2", at=at | {"active_params_b": own["params_b"]}, **settings
+    )
+    expected = [each.draws["expected"].to_numpy() for each in (as_it_is, told, dense)]
+    np.testing.assert_allclose(expected[0], expected[1])
+    assert np.abs(expected[0] - expected[2]).max() > 0.01
 
 
 def test_curve_needs_size_among_the_features():
@@ -300,6 +335,14 @@ def test_comparison_of_a_prediction_leaves_out_known_scores(fit):
         found.draws["score"].mean([d for d in found.draws["score"].dims if d != "obs"]),
         found.summary["mean"],
     )
+
+
+def test_unknown_scores_are_not_compared(fit):
+    prediction = fit.predict(fit.model.design.llms.iloc[:1].assign(llm="new"))
+    cells = prediction.summary[["llm", "benchmark"]].assign(score=prediction.summary["mean"])
+    whole = checks.agreement(prediction, cells)
+    cells.loc[0, "score"] = np.nan
+    assert len(checks.agreement(prediction, cells).summary) == len(whole.summary) - 1
 
 
 def test_comparison_refuses_what_it_cannot_use(fit):

@@ -52,6 +52,18 @@ def test_only_cells_that_both_predicted_count():
     assert (row["n"], row["difference"]) == (5, 0)
 
 
+def test_any_column_of_labels_may_be_resampled():
+    one, other = cells_of(np.full((3, 2), 0.1)), cells_of(np.full((3, 2), 0.2))
+    by_llm = paired_difference(one, other, cluster="llm").loc["mae"]
+    assert (by_llm["n"], by_llm["clusters"]) == (6, 6)
+    with pytest.raises(BacktestError) as caught:
+        paired_difference(one, other, cluster="famly")
+    assert str(caught.value).startswith(
+        "cluster= names 'famly' (nearest: 'family'), which is no column of the cells. Resample the "
+        "values of one of 'mean', 'median', 'sd'"
+    )
+
+
 def test_nothing_is_said_of_chance_from_a_single_family():
     one = cells_of(np.full((2, 2), 0.1))
     with pytest.raises(BacktestError) as caught:

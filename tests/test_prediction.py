@@ -199,6 +199,14 @@ def test_single_scores_may_be_evaluated_in_their_own_way(conditioned):
     assert of["new 0"] > of["new 1"] + 0.03
 
 
+def test_llms_may_be_named_by_numbers_where_conditions_are_told(conditioned):
+    llms = new(family=["llama", "llama"], recipe=["r", "r"], tuned=1).assign(llm=[7, 8])
+    cells = pd.DataFrame({"llm": [7, 8], "benchmark": "IFEval", "chat_template": [True, False]})
+    found = conditioned.predict(llms, conditions=cells).summary
+    of = found[found["benchmark"] == "IFEval"].set_index("llm")["mean"]
+    assert of["7"] > of["8"] + 0.03
+
+
 def test_backtests_know_how_hidden_scores_were_evaluated(monkeypatch):
     table = ls.load_leaderboard()
     [fold] = [fold for fold in ls.splits.leave_family_out(table) if fold.name == "qwen2"]

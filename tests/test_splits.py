@@ -218,6 +218,16 @@ def test_the_future_is_predicted_from_the_past(table):
     assert hidden(ls.splits.by_date(undated, folds=1)) == {"2024-01-01": ["a-big", "a-chat"]}
 
 
+def test_dates_may_be_years(table):
+    days = RELEASED.day_of_year - 1
+    years = RELEASED.year + days / (365 + RELEASED.is_leap_year)
+    dates = ["2023-01-01", "2024-01-01"]
+    found = ls.splits.by_date(with_llms(table, release_date=years), dates=dates)
+    assert hidden(found) == hidden(
+        ls.splits.by_date(with_llms(table, release_date=RELEASED), dates=dates)
+    )
+
+
 def test_dates_that_split_nothing_are_errors(table):
     dated = with_llms(table, release_date=RELEASED)
     by_date, span = ls.splits.by_date, "The table's dates go from 2022-02-01 to 2024-03-01."

@@ -131,6 +131,24 @@ def test_fitted_llms_keep_what_was_drawn_of_them_in_the_fit(gappy):
         np.testing.assert_allclose(x[name], fitted[:, [15, 2], at])
 
 
+@pytest.mark.parametrize("deviations", [True, False])
+def test_benchmarks_see_of_fitted_llms_what_they_saw_in_the_fit(deviations, llms):
+    frame = llms.assign(tokens_t=llms["tokens_t"].where(llms["family"] != "7"))
+    fit = fit_of(frame, draws=20, deviations=deviations)
+    design, draws = fit.model.design, read_draws(fit.posterior)
+    in_fit = with_features(draws, design)
+    new = design.llms.iloc[[15]].assign(llm="new")
+    changed = design.llms.iloc[[14]].assign(tokens_t=3.0)
+    asked = pd.concat([design.llms.iloc[[15, 2]], new, changed])
+    _, drawn_of = asked_features(design, asked, draws, np.random.default_rng(1))
+    seen, x = drawn_of["x_of_benchmarks"], drawn_of["x"]
+    np.testing.assert_allclose(seen[:, :2], in_fit["x_of_benchmarks"][:, [15, 2]])
+    np.testing.assert_array_equal(seen[:, 2:], x[:, 2:])
+    product = design.encoding.names.index("log(params_b):log(tokens_t)")
+    assert (np.ptp(seen[:, 0, product]) > 0.01) == deviations
+    assert np.abs(seen - x)[:, 0, product].min() > 1e-3
+
+
 def test_new_siblings_follow_what_was_drawn_in_the_fit(gappy):
     asked = pd.DataFrame({"llm": ["new"], "family": "7", "params_b": 3.0})
     own = drawn(gappy, asked)["log(tokens_t)"][:, 0]
@@ -216,6 +234,16 @@ def test_unknown_categories_are_as_often_as_they_are_seen(llms):
     assert set(np.unique(x[:, 6, 1].round(9))) == {round(one, 9), round(other, 9)}
     np.testing.assert_array_equal(x[:, 6, 1], x[:, 7, 1])  # siblings came out together
     assert (np.isclose(x[:, 6, 1], one)).mean() == pytest.approx(15 / 29, abs=0.04)
+
+
+def test_new_siblings_are_of_the_category_that_the_fit_drew(llms):
+    frame = llms.copy()
+    frame.loc[frame["family"] == "3", "kind"] = None
+    fit = fit_of(frame, "log(params_b) + kind", draws=200)
+    asked = pd.DataFrame({"llm": ["llm 6", "new"], "family": "3", "params_b": [1.0, 30.0]})
+    x = drawn(fit, asked)["kind[T.1]"]
+    assert np.unique(x).size == 2
+    np.testing.assert_array_equal(x[:, 0], x[:, 1])
 
 
 def test_a_new_llms_unknown_category_is_drawn(llms):

@@ -5,7 +5,7 @@ the known scores: some are left out in turn, and what they differ by from what i
 residuals of a benchmark. What is left out is what the LLM to predict is like: whole families for
 one of a new family, whole recipes for a new recipe, else LLMs. A new score is an expected one plus
 a residual drawn at random, kept within the scale. So intervals are as wide as errors on LLMs that
-were as little known.
+were as little known; for an LLM with known scores they are as wide as for one without.
 """
 
 from __future__ import annotations
@@ -58,7 +58,8 @@ class PointBaseline(ABC):
         Returns
         -------
         pandas.DataFrame
-            As fractions; the index is the LLM, a column each benchmark of the table.
+            As fractions; the index is the LLM, a column each benchmark of the table that has known
+            scores.
         """
 
     @property
@@ -68,9 +69,10 @@ class PointBaseline(ABC):
 
     @property
     def wide(self) -> pd.DataFrame:
-        """The known scores: the index is the LLM, a column each benchmark of the table."""
+        """The known scores: the index is the LLM, a column each benchmark that has one."""
         found = self.table.scores.pivot(index="llm", columns="benchmark", values="score")
-        return found.reindex(columns=self.table.benchmark_names).astype(float)
+        names = [name for name in self.table.benchmark_names if name in found]
+        return found[names].astype(float)
 
     def with_table(self, table: ScoreTable) -> Self:
         """Give the same baseline of another table."""

@@ -123,13 +123,18 @@ class PcaLaw(PointBaseline):
         by_law = self._rows.of(llms) @ self._law
         position = position.fillna(pd.DataFrame(by_law, index=position.index))
         of_benchmark = self.table.benchmarks.set_index("benchmark")["chance"].astype(float)
-        chance = of_benchmark[self.wide.columns].to_numpy()
+        names = self._scores.columns
+        chance = of_benchmark[names].to_numpy()
         score = chance + (1 - chance) * expit(found.logits(position.to_numpy()))
-        return pd.DataFrame(score, index=pd.Index(llms["llm"]), columns=self.wide.columns)
+        return pd.DataFrame(score, index=pd.Index(llms["llm"]), columns=names)
 
     @cached_property
     def _known(self) -> pd.DataFrame:
         return self.predictable(scored_llms(self.table))
+
+    @cached_property
+    def _scores(self) -> pd.DataFrame:
+        return self.wide.loc[self._known["llm"]].dropna(axis=1, how="all")
 
     @cached_property
     def _rows(self) -> Rows:
@@ -137,8 +142,7 @@ class PcaLaw(PointBaseline):
 
     @cached_property
     def _components(self) -> Components:
-        logits = share_logits(self.table, self.wide.loc[self._known["llm"]])
-        return principal_components(logits, self.components)
+        return principal_components(share_logits(self.table, self._scores), self.components)
 
     @cached_property
     def _law(self) -> np.ndarray:

@@ -103,7 +103,7 @@ def _base_of(llm: dict[Hashable, Any], bases: pd.DataFrame) -> Hashable:
     named: Hashable = llm.get("base_llm")
     if named in set(bases["llm"]):
         return named
-    siblings = bases[bases["family"] == llm["family"]]
+    siblings = bases[(bases["family"] == llm["family"]) & bases["params_b"].notna()]
     if siblings.empty:
         return None
     far = np.abs(np.log(siblings["params_b"].astype(float) / llm["params_b"]))

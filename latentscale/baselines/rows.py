@@ -36,8 +36,9 @@ class Rows:
         return cls(learn_encoding(features, llms), labels)
 
     def of(self, llms: pd.DataFrame) -> np.ndarray:
-        """Give the rows of LLMs, dims (llm, weight)."""
-        x = self.encoding.encode(llms).to_numpy(dtype=float)
+        """Give the rows of LLMs, dims (llm, weight); a category that nobody has is as the mean."""
+        plain = self.encoding.plain(self.encoding.known_categories(llms))
+        x = np.nan_to_num(self.encoding.encode_plain(plain, None).to_numpy(dtype=float))
         in_groups = [
             llms[group].to_numpy(dtype=str)[:, None] == labels
             for group, labels in self.labels.items()

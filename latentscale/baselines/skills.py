@@ -129,7 +129,7 @@ class SkillsLaw(PointBaseline):
 
     def expected(self, llms: pd.DataFrame) -> pd.DataFrame:
         """Say what LLMs are expected to score."""
-        weights, names = self._weights, self.wide.columns
+        weights, names = self._weights, self._scores.columns
         skill = self._rows.of(llms)[:, 1:] @ weights.skill
         every = np.arange(len(names))
         eta = weights.bias + skill @ weights.loading.T
@@ -141,11 +141,15 @@ class SkillsLaw(PointBaseline):
     @cached_property
     def _chance(self) -> np.ndarray:
         chance = self.table.benchmarks.set_index("benchmark")["chance"].astype(float)
-        return chance[self.wide.columns].to_numpy()
+        return chance[self._scores.columns].to_numpy()
 
     @cached_property
     def _known(self) -> pd.DataFrame:
         return self.predictable(scored_llms(self.table))
+
+    @cached_property
+    def _scores(self) -> pd.DataFrame:
+        return self.wide.loc[self._known["llm"]].dropna(axis=1, how="all")
 
     @cached_property
     def _rows(self) -> Rows:
@@ -153,7 +157,7 @@ class SkillsLaw(PointBaseline):
 
     @cached_property
     def _weights(self) -> Weights:
-        wide = self.wide.loc[self._known["llm"]]
+        wide = self._scores
         # The bias of each benchmark takes the place of the one in the rows.
         rows = self._rows.of(self._known)[:, 1:]
         llm, benchmark = np.nonzero(wide.notna().to_numpy())

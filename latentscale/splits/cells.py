@@ -18,8 +18,9 @@ def mask_suite(table: ScoreTable, share: float = 0.25, random_seed: int = 1) -> 
     table : ScoreTable
         With a column ``suite`` of its benchmarks.
     share : float, default 0.25
-        Of the LLMs with scores both on a suite and on others, the share whose scores on it are
-        hidden in a fold.
+        Of the LLMs with scores both on a suite and on others, about the share whose scores on it
+        are hidden in a fold: they are dealt to as many folds as shares make up a whole, to the
+        nearest number.
     random_seed : int, default 1
         The same seed deals LLMs to folds in the same way.
 
@@ -72,7 +73,8 @@ def random_cells(table: ScoreTable, share: float = 0.1, random_seed: int = 1) ->
     ----------
     table : ScoreTable
     share : float, default 0.1
-        Of the scores, the share that is hidden in a fold.
+        Of the scores, about the share that is hidden in a fold: they are dealt to as many folds as
+        shares make up a whole, to the nearest number.
     random_seed : int, default 1
         The same seed deals scores to folds in the same way.
 

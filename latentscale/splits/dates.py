@@ -28,7 +28,7 @@ def by_date(
     Parameters
     ----------
     table : ScoreTable
-        With ``release_date``; LLMs without it are left out.
+        With ``release_date``, dates or years; LLMs without it are left out.
     folds : int, default 4
         How many dates to choose, so that half of the LLMs came before the first and the others are
         shared evenly among the spans between them.
@@ -56,7 +56,7 @@ def by_date(
     llms = scored_llms(table)
     known = llms[llms["release_date"].notna()] if "release_date" in llms else llms
     require_column(known, "release_date", "so that before and after are not known")
-    released = known.set_index("llm")["release_date"].astype("datetime64[ns]")
+    released = _dates(known.set_index("llm")["release_date"])
     starts = _chosen(released, folds) if dates is None else _read(dates)
     of_score = table.scores["llm"].map(released)
     made = []
@@ -70,6 +70,15 @@ def by_date(
             raise _nothing(f"from {start.date()} on{before}", "predict", released)
         made.append(fold_of(str(start.date()), until, later))
     return Splits("by date", tuple(made))
+
+
+def _dates(released: pd.Series) -> pd.Series:
+    """Give dates, where a table may have years: 2023.5 is the middle of that year."""
+    if pd.api.types.is_numeric_dtype(released):
+        first = pd.to_datetime(released.astype(int).astype(str), format="%Y")
+        days = 365 + first.dt.is_leap_year
+        released = first + pd.to_timedelta(released % 1 * days, unit="D")
+    return released.astype("datetime64[ns]")
 
 
 def _nothing(when: str, what: str, released: pd.Series) -> SplitError:
