@@ -85,10 +85,13 @@ class FeatureCurve(Associations):
     feature : str
     points : pandas.DataFrame
         ``llm``, ``family`` and ``value``: where the fitted LLMs are.
+    logarithmic : bool
+        Whether the formula takes the logarithm of the feature.
     """
 
     feature: str
     points: pd.DataFrame
+    logarithmic: bool
 
 
 def skill_effects(
@@ -269,7 +272,8 @@ def feature_curve(
     points = design.llms[["llm", "family"]].assign(value=values).dropna(subset=["value"])
     frame = summarise(draws, probs).assign(between=share_between(design, feature))
     caveats = {feature: caveat(design, feature)}
-    return FeatureCurve(frame, draws.to_dataset(), probs, caveats, feature, points)
+    logarithmic = design.encoding.takes_logarithm(feature)
+    return FeatureCurve(frame, draws.to_dataset(), probs, caveats, feature, points, logarithmic)
 
 
 def _compared(

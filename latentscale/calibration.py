@@ -17,6 +17,8 @@ from latentscale.wording import first, quoted, with_nearest
 _GRID = np.linspace(0, 1, 101)
 _RESAMPLES = 1_000
 _INNER = 0.5
+# Fewer families than these tell nothing of how others vary.
+FEWEST = 5
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -26,13 +28,15 @@ class Calibration:
     Attributes
     ----------
     summary : pandas.DataFrame
-        One row a group: ``n``, and ``coverage50``, ``coverage80``, ``coverage90``, ``coverage95``,
-        the shares of scores whose rank lies within the middle 50 % of the draws, and so on.
+        One row a group: ``n``, how many ``families`` they are of, and ``coverage50``,
+        ``coverage80``, ``coverage90``, ``coverage95``, the shares of scores whose rank lies within
+        the middle 50 % of the draws, and so on.
     draws : xarray.Dataset
         Dims (group, at): ``gap``, the share of scores whose rank among the draws (``pit``) is at
         most the ``grid``, less the grid; it is zero where predictions are calibrated, above it on
         the left and below it on the right where they are too sure. And ``inner`` and ``outer``,
-        dims (group, at, bound), intervals of it from resampling families.
+        dims (group, at, bound), intervals of it from resampling families; NaN where there are
+        fewer than five, which tell nothing of others.
     by : str
         What the groups are.
     ci_prob : float
@@ -87,16 +91,16 @@ def calibration(
     gaps = [_gap(members, ci_prob, rng) for members in groups.values()]
     draws = xr.concat(gaps, pd.Index(list(groups), name=by))
     summary = pd.DataFrame.from_dict(
-        {name: _coverage(members["pit"]) for name, members in groups.items()}, orient="index"
+        {name: _coverage(members) for name, members in groups.items()}, orient="index"
     )
     return Calibration(summary.rename_axis(by), draws, by, ci_prob)
 
 
-def _coverage(pit: pd.Series) -> dict[str, float]:
-    """Count scores, and give the share of them in the middle of their draws."""
-    off = (pit - 0.5).abs()
+def _coverage(cells: pd.DataFrame) -> dict[str, float]:
+    """Count scores and families, and give the share of scores in the middle of their draws."""
+    off = (cells["pit"] - 0.5).abs()
     inside = {f"coverage{level}": float((off <= level / 200).mean()) for level in LEVELS}
-    return {"n": len(pit), **inside}
+    return {"n": len(cells), "families": cells["family"].nunique(), **inside}
 
 
 def _require_columns(cells: pd.DataFrame, by: str) -> None:
@@ -124,5 +128,7 @@ def _gap(cells: pd.DataFrame, ci_prob: float, rng: np.random.Generator) -> xr.Da
     }
     for name, prob in (("inner", _INNER), ("outer", ci_prob)):
         bounds = np.quantile(resampled, tails(prob), axis=0)
+        if len(families) < FEWEST:
+            bounds[:] = np.nan
         variables[name] = (("at", "bound"), bounds.T)
     return xr.Dataset(variables, coords={"grid": ("at", _GRID)})

@@ -12,7 +12,7 @@ import pandas as pd
 import xarray as xr
 from pandas.api.types import is_bool_dtype, is_datetime64_any_dtype, is_numeric_dtype
 
-from latentscale.derived import ACTIVE, of_experts
+from latentscale.derived import ACTIVE, EXPERTS, of_experts
 from latentscale.design import slope_columns
 from latentscale.errors import ExtrapolationWarning, PredictionError
 from latentscale.estimates import Estimates, interval_probs, known_labels, summarise
@@ -145,7 +145,8 @@ def _base_recipe(own: pd.DataFrame) -> str:
 
 def _typical(llms: pd.DataFrame, columns: Sequence[str]) -> dict[str, Any]:
     others = [name for name in columns if name != ACTIVE]
-    return {name: _middle(llms[name]) for name in ("tuned", *others)}
+    whole = llms.assign(**{EXPERTS: llms[EXPERTS].fillna(1)}) if EXPERTS in llms else llms
+    return {name: _middle(whole[name]) for name in ("tuned", *others)}
 
 
 def _middle(column: pd.Series) -> Any:
@@ -189,8 +190,8 @@ def _along(base: pd.DataFrame, fixed: Mapping[str, Any], sizes: np.ndarray) -> p
             "params_b": sizes,
         }
     )
-    if ACTIVE in base:
-        frame[ACTIVE] = sizes * (base[ACTIVE] / base["params_b"]).median()
+    if ACTIVE in base:  # where it is unknown, an LLM is dense
+        frame[ACTIVE] = sizes * (base[ACTIVE] / base["params_b"]).fillna(1).median()
     return frame.assign(**dict(fixed)).astype({"tuned": int})
 
 

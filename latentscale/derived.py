@@ -42,7 +42,7 @@ class Derived:
     of_experts: tuple[str, ...] = ()
 
 
-_EXPERTS, ACTIVE = "experts_per_token", "active_params_b"
+EXPERTS, ACTIVE = "experts_per_token", "active_params_b"
 # The only input that holds no numbers.
 _TEXT = "activation"
 
@@ -54,7 +54,7 @@ def _number_or(llms: pd.DataFrame, column: str, otherwise: float | pd.Series) ->
 
 def _width(llms: pd.DataFrame) -> pd.Series:
     """Feed-forward width that a token goes through: in a mixture, of its experts together."""
-    return llms["d_ff"] * _number_or(llms, _EXPERTS, 1.0)
+    return llms["d_ff"] * _number_or(llms, EXPERTS, 1.0)
 
 
 def _mlp_attention_ratio(llms: pd.DataFrame) -> pd.Series:
@@ -76,7 +76,7 @@ DERIVED: Mapping[str, Derived] = {
         ("d_ff", "d_model"),
         "feed-forward width over width; in a mixture of experts, of those a token goes through",
         lambda x: _width(x) / x["d_model"],
-        (_EXPERTS,),
+        (EXPERTS,),
     ),
     "mlp_attention_ratio": Derived(
         ("d_ff", "activation", "head_dim", "n_heads", "n_kv_heads"),
@@ -84,7 +84,7 @@ DERIVED: Mapping[str, Derived] = {
         f"matrices with the activations {', '.join(GATED)}, else two; in a mixture of experts, of "
         "those a token goes through",
         _mlp_attention_ratio,
-        (_EXPERTS,),
+        (EXPERTS,),
     ),
     "kv_head_ratio": Derived(
         ("n_kv_heads", "n_heads"),

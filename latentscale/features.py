@@ -9,6 +9,7 @@ is known; where a value is unknown, so are the columns that need it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Hashable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import Any
@@ -108,7 +109,8 @@ class FeatureEncoding:
 
     def takes_logarithm(self, feature: str) -> bool:
         """Say whether the formula takes the logarithm of a feature."""
-        return any(f"log({feature})" in name for name in self.names)
+        pattern = re.compile(rf"\blog(2|10)?\({re.escape(feature)}\)")
+        return any(pattern.search(name) for name in self.names)
 
     def encode(self, llms: pd.DataFrame) -> pd.DataFrame:
         """Encode LLMs as the fitted ones were.

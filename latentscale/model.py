@@ -14,7 +14,7 @@ from latentscale.errors import ConvergenceWarning, SpecError
 from latentscale.likelihoods import likelihood_of
 from latentscale.priors import Prior, merge_priors
 from latentscale.shrinkage import usually_shrunk
-from latentscale.spec import ModelSpec, choose_anchors
+from latentscale.spec import ModelSpec, choose_anchors, listed
 from latentscale.table import ScoreTable, scored_llms
 from latentscale.table.columns import DATE
 from latentscale.wording import first, quoted
@@ -171,6 +171,11 @@ class ScalingModel:
     ) -> None:
         _require_table(table)
         features = _default_features(table) if features is None else features
+        family_slopes, conditions = listed(family_slopes), listed(conditions)
+        squares, tuning_slopes, shrunk, anchors = (
+            None if given is None else listed(given)
+            for given in (squares, tuning_slopes, shrunk, anchors)
+        )
         design = make_design(
             table,
             features,
@@ -178,7 +183,7 @@ class ScalingModel:
             tuning_slopes=tuning_slopes,
             shrunk=shrunk,
             developers=developers,
-            conditions=[conditions] if isinstance(conditions, str) else conditions,
+            conditions=conditions,
         )
         asked = ModelSpec(
             skills=skills,
@@ -189,7 +194,7 @@ class ScalingModel:
             ceiling=ceiling,
             deviations=deviations,
             benchmark_slopes=benchmark_slopes,
-            family_slopes=tuple(family_slopes),
+            family_slopes=family_slopes,
             squares=design.encoding.squares.columns,
             tuning_slopes=design.encoding.tuning_slopes,
             shrunk=design.shrunk,

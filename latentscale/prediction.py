@@ -228,12 +228,25 @@ def filled_from(llms: pd.DataFrame, fitted: pd.DataFrame) -> pd.DataFrame:
                 filled[column] = value
         elif value.notna().any():
             filled[column] = filled[column].where(filled[column].notna(), value)
+    _fill_tuned(filled, fitted)
     # What new LLMs beside fitted ones have by default; a column of the user's own stays as it is.
     if "tuned" in filled and "tuned" not in llms:
         filled["tuned"] = filled["tuned"].fillna(0)
     if "recipe" in filled and "recipe" not in llms and "family" in filled:
         filled["recipe"] = filled["recipe"].fillna(filled["family"])
     return filled
+
+
+def _fill_tuned(filled: pd.DataFrame, fitted: pd.DataFrame) -> None:
+    """Take from a fitted recipe whether it is tuned, where nothing is said of it."""
+    if "recipe" not in filled:
+        return
+    of_recipe = fitted.drop_duplicates("recipe").set_index("recipe")["tuned"]
+    value = filled["recipe"].astype(str).map(of_recipe)
+    if "tuned" in filled:
+        value = filled["tuned"].where(filled["tuned"].notna(), value)
+    if value.notna().any():
+        filled["tuned"] = value
 
 
 def _require_unseen_cells(design: Design, scores: pd.DataFrame) -> None:
@@ -308,6 +321,7 @@ def _members(
         )
     )
     _require_recipe_in_family(design, llms, family, recipe)
+    _require_recipe_as_tuned(design, llms)
     developer = _developers(design, llms, family)
     new_family, new_recipe = family >= len(design.families), recipe >= len(design.recipes)
     status = np.where(new_family, "new family", np.where(new_recipe, "new recipe", "fitted"))
@@ -398,6 +412,19 @@ def _require_recipe_in_family(
             f"The recipe {first(quoted(llms['recipe'][astray].unique()))} was fitted in another "
             f"family than the one given for {first(quoted(llms['llm'][astray]))}. A recipe belongs "
             "to one family. Give the recipe another name, or correct the family."
+        )
+
+
+def _require_recipe_as_tuned(design: Design, llms: pd.DataFrame) -> None:
+    of_recipe = design.llms.drop_duplicates("recipe").set_index("recipe")["tuned"]
+    fitted = llms["recipe"].map(of_recipe)
+    other = fitted.notna() & (fitted != llms["tuned"])
+    if other.any():
+        kind = "tuned" if fitted[other].iloc[0] == 1 else "not tuned"
+        raise PredictionError(
+            f"The recipe {first(quoted(llms['recipe'][other].unique()))} was fitted as {kind}, and "
+            f"{first(quoted(llms['llm'][other]))} is given otherwise. Leave the column 'tuned' out "
+            "for fitted recipes, or give the recipe another name."
         )
 
 

@@ -68,11 +68,15 @@ def shrinkage_of(encoding: FeatureEncoding, shrunk: Sequence[str]) -> Shrinkage:
 
 
 def usually_shrunk(encoding: FeatureEncoding) -> tuple[str, ...]:
-    """Name the design columns that are shrunk by default: all that scale and date do not make."""
+    """Name the design columns that are shrunk by default.
+
+    All that scale and date do not make, and those that must be.
+    """
     scale = _SCALE | encoding.dates
     variables = {*encoding.levels, *encoding.inputs} - scale
     pattern = re.compile("|".join(rf"(?<!\w){re.escape(name)}(?!\w)" for name in variables))
-    return tuple(name for name in encoding.names if variables and pattern.search(name))
+    must = always_shrunk(encoding)
+    return tuple(n for n in encoding.names if n in must or (variables and pattern.search(n)))
 
 
 def always_shrunk(encoding: FeatureEncoding) -> tuple[str, ...]:

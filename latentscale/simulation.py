@@ -16,7 +16,7 @@ from latentscale.errors import SpecError
 from latentscale.estimates import require_probability, tails
 from latentscale.likelihoods import likelihood_of
 from latentscale.model import ScalingModel
-from latentscale.spec import ModelSpec
+from latentscale.spec import ModelSpec, listed
 from latentscale.story import DRAWN, draw_parameters, tell
 from latentscale.table import ScoreTable
 from latentscale.wording import count
@@ -185,7 +185,7 @@ def simulate(
         cells = draw_cells(llms, info, missing, missing_by, for_cells)
     else:
         llms, info = like.llms, like.benchmarks
-        wanted = ("llm", "benchmark", "trials", *settings.get("conditions", ()))
+        wanted = ("llm", "benchmark", "trials", *listed(settings.get("conditions", ())))
         cells = like.scores[[column for column in wanted if column in like.scores]]
     _require_items(n_items)
     settings = {"skills": skills, **settings}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
+from numbers import Integral
 from typing import Any
 
 from latentscale.errors import SpecError
@@ -80,6 +81,8 @@ class ModelSpec:
 
     def __post_init__(self) -> None:
         """Check every setting that needs no table."""
+        if isinstance(self.skills, Integral):  # such as numpy's
+            object.__setattr__(self, "skills", int(self.skills))
         if not isinstance(self.skills, int) or not 1 <= self.skills <= MAX_SKILLS:
             raise SpecError(
                 f"skills={self.skills!r} is not a number of skills from 1 to {MAX_SKILLS}. More "
@@ -126,6 +129,11 @@ class ModelSpec:
         known: dict[str, Any] = {field.name: read[field.name] for field in fields(cls)}
         known |= {name: tuple(known[name]) for name in _TUPLES}
         return cls(**known)
+
+
+def listed(names: str | Sequence[str]) -> tuple[str, ...]:
+    """Give names as a tuple; a single one may be given alone."""
+    return (names,) if isinstance(names, str) else tuple(names)
 
 
 def choose_anchors(

@@ -58,6 +58,16 @@ def test_whole_families_are_resampled():
     assert widths[0] > 2 * widths[1]
 
 
+def test_few_families_say_nothing_of_others():
+    cells = cells_of(0.1, families=4)
+    found = calibration(cells)
+    assert found.summary["families"].tolist() == [4, 4]
+    assert found.draws[["inner", "outer"]].isnull().all().to_array().all()
+    assert found.draws["gap"].notnull().all()
+    targets = plots.calibration(found).viz["plot"].to_numpy()
+    assert all("inside, 4 families" in target.texts[0].get_text() for target in targets)
+
+
 def test_cells_without_ranks():
     with pytest.raises(BacktestError) as caught:
         calibration(pd.DataFrame({"family": ["a"], "suite": ["x"]}), "suit")

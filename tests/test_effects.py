@@ -274,6 +274,20 @@ def test_a_mixture_of_experts_stays_one_along_its_curve():
     assert np.abs(expected[0] - expected[2]).max() > 0.01
 
 
+def test_a_dense_family_with_one_mixture_stays_dense_along_its_curve():
+    fit = fake_fit(draws=5, features="log(compute) + log(mlp_ratio)")
+    llms = fit.model.design.llms
+    own = llms[(llms["family"] == "qwen2") & (llms["tuned"] == 0)]
+    assert own["active_params_b"].notna().sum() == 1 < len(own)
+    settings = {"grid": [7.6], "benchmarks": ["MMLU"]}
+    dense = {"active_params_b": 7.6, "experts_per_token": 1.0}
+    found, told = (
+        curves.scaling_curve(fit, "qwen2", at=at, **settings).draws["expected"].to_numpy()
+        for at in ({}, dense)
+    )
+    np.testing.assert_allclose(found, told)
+
+
 def test_curve_needs_size_among_the_features():
     fit = fake_fit(draws=5, features="log(tokens_t)")
     with pytest.raises(PredictionError) as error:

@@ -630,13 +630,27 @@ CASES = [
             "1 value of 'tokens_t' beyond any LLM: 'b' = 2000. tokens_t is in 1e12 tokens; numbers "
             "like these are 1e9 tokens. Divide by 1e3:\n"
             '      tokens_t = llms["tokens_t"]\n'
-            '      llms["tokens_t"] = tokens_t.where(tokens_t <= 1e3, tokens_t / 1e3)',
+            '      llms["tokens_t"] = tokens_t.where(tokens_t <= 1e2, tokens_t / 1e3)',
         ],
         [
             ("tokens_t in another unit", "llms", 2, "c", None, 2e12),
             ("tokens_t in another unit", "llms", 1, "b", None, 2e3),
         ],
         llms=make_llms(tokens_t=[1.5, 2000, 2e12]),
+    ),
+    Case(
+        "all tokens in other units",
+        [
+            "2 values of 'tokens_t' beyond any LLM: 'b' = 300, 'c' = 2000. tokens_t is in 1e12 "
+            "tokens; numbers like these are 1e9 tokens. Divide by 1e3:\n"
+            '      tokens_t = llms["tokens_t"]\n'
+            '      llms["tokens_t"] = tokens_t / 1e3',
+        ],
+        [
+            ("tokens_t in another unit", "llms", 1, "b", None, 300.0),
+            ("tokens_t in another unit", "llms", 2, "c", None, 2e3),
+        ],
+        llms=make_llms(tokens_t=[40.0, 300.0, 2000.0]),
     ),
     Case(
         "unknown features",

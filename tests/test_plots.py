@@ -297,3 +297,95 @@ def test_a_feature_curve_without_a_feature(small):
     assert str(error.value) == (
         "A curve needs a feature. Name one, as in plots.feature_curve(fit, 'params_b')."
     )
+
+
+def test_a_curve_is_on_a_scale_of_logarithms_where_the_formula_takes_them():
+    fit = fake_fit(draws=5, features="log(params_b) + log10(context_length) + code_pct")
+    for feature, grid, scale in (
+        ("code_pct", [0, 1, 5, 20, 80], "linear"),
+        ("context_length", [1024, 2048, 131072], "log"),
+    ):
+        curve = fit.curve(feature, grid=grid)
+        assert curve.logarithmic == (scale == "log")
+        (target, *_) = style.axes_of(plots.feature_curve(curve)).values()
+        assert target.get_xscale() == scale
+
+
+@pytest.mark.parametrize("bounds", [(6.5, 8.9), (3.2, 9.5), (0.07, 180), (7.01, 7.02), (1, 4)])
+def test_axes_of_sizes_have_ticks(bounds):
+    _, target = plt.subplots()
+    target.plot(bounds, bounds)
+    target.set_xlim(*bounds)
+    style.size_axis(target)
+    ticks = [tick for tick in target.get_xticks() if bounds[0] <= tick <= bounds[1]]
+    assert 2 <= len(ticks) <= 6
+
+
+def test_labels_are_cut_by_names_that_there_are(fit):
+    skill = fit.spec.skill_names[1]
+    pc = plots.family_effects(fit, coords={"skill": skill}, sort_by="HellaSwag", top=3)
+    assert list(style.axes_of(pc)) == [skill]
+    means = effects.family_effects(fit).summary.pivot(index="family", columns="skill")["mean"]
+    largest = means[skill].abs().nlargest(3).index
+    expected = means.loc[largest, fit.spec.skill_names[0]].sort_values(ascending=False).index
+    assert [row.rpartition(" ")[0] for row in _rows(style.axes_of(pc)[skill])] == list(expected)
+    for draw in (plots.family_effects, plots.loadings, plots.feature_effects):
+        with pytest.raises(PredictionError, match=r"^coords of 'skill' names 'skill 9', which the"):
+            draw(fit, coords={"skill": "skill 9"})
+    with pytest.raises(PredictionError) as error:
+        plots.predictive_check(fit, coords={"benchmark": ["mmlu"]})
+    assert str(error.value).startswith(
+        "coords of 'benchmark' names 'mmlu' (nearest: 'MMLU'), which the fit does not have. Its "
+        "labels there are 'MMLU', "
+    )
+    with pytest.raises(PredictionError) as error:
+        plots.loadings(fit, coords={"benchmrk": "MMLU"})
+    assert str(error.value).startswith(
+        "coords names 'benchmrk' (nearest: 'benchmark'), by which this picture cannot be cut."
+    )
+    with pytest.raises(PredictionError) as error:
+        plots.family_effects(fit, top=0)
+    assert str(error.value) == "top=0 must be at least 1: how many families to show."
+    with pytest.raises(PredictionError, match=r"^These are no effects of families"):
+        plots.family_effects(fit.developer_effects())
+
+
+def test_a_ranking_shows_what_is_asked_of_it(fit):
+    found = fit.ability_ranking("GSM8K")
+    llms = ["openai-community/gpt2", "EleutherAI/pythia-70m"]
+    pc = plots.ability_ranking(found, llms=llms, skill="GSM8K")
+    (target,) = style.axes_of(pc).values()
+    assert sorted(row.rpartition("  ")[0] for row in _rows(target)) == sorted(llms)
+    assert style.figure_of(pc).get_suptitle().startswith("Ability of chosen LLMs in skill 2")
+    with pytest.raises(PredictionError, match=r"^skills names 'MMLU'"):
+        plots.ability_ranking(found, skill="MMLU")
+    with pytest.raises(PredictionError, match=r"^llms names 'gpt-5'"):
+        plots.ability_ranking(found, llms=["gpt-5"])
+    with pytest.raises(PredictionError, match=r"^This is no ranking"):
+        plots.ability_ranking(fit.family_effects())
+
+
+def test_long_names_stay_in_their_panels():
+    table = ls.load_leaderboard().select(families=["opt", "pythia", "llama"])
+    names = {
+        name: f"{name}_tracking_shuffled_objects_three_objects" for name in table.benchmark_names
+    }
+    scores = table.scores.assign(benchmark=table.scores["benchmark"].map(names))
+    llms = table.llms.assign(family=table.llms["family"].replace({"opt": "o" * 70}))
+    long = fake_fit(draws=5, skills=2, table=ls.ScoreTable.from_long(scores, llms, missing="keep"))
+    for draw in (plots.family_effects, plots.loadings, plots.predictive_check):
+        figure = style.figure_of(draw(long))
+        figure.canvas.draw()
+        renderer = figure.canvas.get_renderer()
+        titles = [target.title for target in figure.axes] + [
+            target._left_title for target in figure.axes
+        ]
+        boxes = [t.get_window_extent(renderer) for t in titles if t.get_text()]
+        assert not any(a.overlaps(b) for a, b in itertools.combinations(boxes, 2)), draw
+
+
+def test_what_is_unknown_is_not_said_to_be_held(fit):
+    family = "gpt-2"
+    with pytest.warns(ls.errors.MissingFeatureWarning):
+        pc = plots.scaling_curves(fit, family, benchmarks=["MMLU"])
+    assert "None" not in style.figure_of(pc).get_suptitle()

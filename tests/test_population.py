@@ -74,6 +74,19 @@ def test_families_that_are_alike_in_what_is_known_are_alike_in_what_is_not(popul
         assert np.linalg.eigvalsh(covariance).min() > 0
 
 
+@pytest.mark.parametrize("size", [2, 5])
+def test_variances_are_not_biased_by_small_families(size):
+    """Of LLMs about their families 0.4, of families 0.6, however many LLMs tell of a family."""
+    rng = np.random.default_rng(3)
+    family = np.arange(600).repeat(size)
+    value = np.sqrt(0.6) * rng.normal(size=600).repeat(size)
+    value += np.sqrt(0.4) * rng.normal(size=len(family))
+    frame = pd.DataFrame({"llm": family.astype(str), "family": family.astype(str), "code": value})
+    population = FeaturePopulation.learn(learn_encoding("code", frame), frame)
+    assert population.within.item() == pytest.approx(0.4, abs=0.04)
+    assert population.between.item() == pytest.approx(0.6, abs=0.06)
+
+
 def test_what_is_unknown_is_normal_given_what_is_known(population):
     known = np.array([[True, False, True], [True, True, False], [False, False, True]])
     given = population.conditional(known)

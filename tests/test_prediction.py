@@ -135,6 +135,21 @@ def test_what_is_drawn_anew(fit):
     )
 
 
+def test_a_new_llm_of_a_tuned_recipe_is_tuned(fit):
+    frame = new(family=["qwen2"], recipe=["qwen2-instruct"])
+    untold = fit.predict(frame, random_seed=1).summary
+    told = fit.predict(frame.assign(tuned=1), random_seed=1).summary
+    pd.testing.assert_frame_equal(untold, told)
+    assert message_of(fit, frame.assign(tuned=0)) == (
+        "The recipe 'qwen2-instruct' was fitted as tuned, and 'new 0' is given otherwise. Leave "
+        "the column 'tuned' out for fitted recipes, or give the recipe another name."
+    )
+    partly = new(family=["qwen2", "qwen2"], recipe=["qwen2-instruct", "other"]).assign(
+        tuned=[None, 1]
+    )
+    assert fit.predict(partly).summary["llm"].nunique() == 2
+
+
 def test_replicates_are_wider_the_more_is_drawn_anew(fit):
     levels = ("score", "llm", "recipe", "family", "developer")
     widths = [

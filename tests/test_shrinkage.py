@@ -37,6 +37,16 @@ def test_all_is_shrunk_but_what_scale_and_date_make():
     assert usually_shrunk(learn_encoding("params_b_share", llms)) == ("params_b_share",)
 
 
+def test_steps_of_size_tokens_and_date_are_shrunk_too():
+    """They are declared so: without it, ability could fall along a monotone term."""
+    table = ls.load_leaderboard(tuned=False)
+    model = ls.ScalingModel(table, features="log(params_b) + increasing(tokens_t)")
+    steps = [name for name in model.design.encoding.names if "step" in name]
+    assert len(steps) > 2
+    assert set(model.spec.shrunk) == set(steps)
+    assert model.with_table(table).spec.shrunk == model.spec.shrunk
+
+
 def test_columns_of_a_category_are_shrunk_together_and_bends_apart_from_their_line():
     encoding = learn_encoding("log(params_b) + s(code_pct) + norm", LLMS)
     found = shrinkage_of(encoding, usually_shrunk(encoding))

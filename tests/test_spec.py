@@ -5,8 +5,10 @@ from __future__ import annotations
 import dataclasses
 import json
 
+import numpy as np
 import pytest
 
+import latentscale as ls
 from latentscale.errors import SpecError
 from latentscale.spec import DEFAULT_ANCHORS, LIKELIHOODS, ModelSpec, choose_anchors
 
@@ -74,6 +76,19 @@ def test_numbers_of_skills_that_are_none(skills):
         f"skills={skills!r} is not a number of skills from 1 to 6. More skills than that cannot be "
         "told apart on a leaderboard; 1 to 3 usually predict as well as more. Use skills=2."
     )
+
+
+def test_a_single_name_may_be_given_alone_and_numbers_of_any_kind():
+    table = ls.load_leaderboard(benchmarks=["HellaSwag", "MMLU"])
+    table = table.select(families=["pythia", "opt"])
+    model = ls.ScalingModel(
+        table, skills=np.int64(1), features="log(params_b)", anchors="MMLU",
+        family_slopes="log(params_b)", squares="log(params_b)", shrunk="log(params_b)",
+    )  # fmt: skip
+    assert model.spec.skills == 1
+    assert model.spec.anchors == ("MMLU",)
+    assert model.spec.family_slopes == model.spec.squares == model.spec.shrunk
+    assert ModelSpec.from_json(model.spec.to_json()) == model.spec
 
 
 def test_an_unknown_likelihood():

@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 from matplotlib.lines import Line2D
 
 from latentscale import effects
-from latentscale.estimates import Estimates
+from latentscale.errors import PredictionError
+from latentscale.estimates import Estimates, known_labels
 from latentscale.plots import style
 from latentscale.plots.style import Visuals
 
@@ -69,20 +71,39 @@ def ability_ranking(
     found = (
         data if isinstance(data, Estimates) else effects.ability_ranking(data, skill, llms, ci_prob)
     )
-    limit = len(found.summary) if top is None or llms is not None else top
-    frame = found.summary.head(limit)
+    frame = _kept(found, skill, llms, top)
     names = frame["llm"].tolist()
     dataset = style.to_panels(frame, "skill", [frame["skill"].iloc[0]], "llm", names)
     pc = style.panels(
         dataset,
         "skill",
         panel=(4.2, style.ROW_HEIGHT * len(names)),
-        margin=(2.8, 1.15),
+        margin=(style.room_for([f"{name} 100" for name in names], 1.6), 1.15),
         pc_kwargs=pc_kwargs,
     )
     _draw_rows(pc, dataset, frame["tuned"].to_numpy() == 1, visuals)
-    _label(pc, found, [f"{row.llm}  {row.rank}" for row in frame.itertuples()])
+    _label(pc, found, [f"{style.short(str(row.llm))}  {row.rank}" for row in frame.itertuples()],
+           chosen=llms is not None)  # fmt: skip
     return pc
+
+
+def _kept(
+    found: Estimates, skill: str | None, llms: Sequence[str] | None, top: int | None
+) -> pd.DataFrame:
+    """Keep the LLMs to show, of the skill that the ranking is of."""
+    if "rank" not in found.summary:
+        raise PredictionError(
+            "This is no ranking. Give a fit, or what fit.ability_ranking() gives."
+        )
+    name = str(found.summary["skill"].iloc[0])
+    effects.resolve_skills([name], [name.partition("(")[2].removesuffix(")")],
+                           None if skill is None else [skill])  # fmt: skip
+    if llms is not None:
+        shown = known_labels(llms, found.summary["llm"].tolist(), "llms", "LLMs")
+        return found.summary[found.summary["llm"].isin(shown)]
+    if top is not None and top < 1:
+        raise PredictionError(f"top={top!r} must be at least 1: how many LLMs to show.")
+    return found.summary.head(len(found.summary) if top is None else top)
 
 
 def _draw_rows(
@@ -120,7 +141,7 @@ def _draw_rows(
     )
 
 
-def _label(pc: PlotCollection, found: Estimates, rows: Sequence[str]) -> None:
+def _label(pc: PlotCollection, found: Estimates, rows: Sequence[str], *, chosen: bool) -> None:
     ((name, target),) = style.axes_of(pc).items()
     style.label_rows(target, rows)
     target.set_xlabel("ability (logits of the anchor)")
@@ -130,7 +151,8 @@ def _label(pc: PlotCollection, found: Estimates, rows: Sequence[str]) -> None:
     if tall:
         target.tick_params(axis="x", top=True, labeltop=True)
     n, of = len(rows), found.draws.sizes["llm"]
-    style.title(pc, f"The most able LLMs in {name}" + ("" if n == of else f": {n} of {of}"))
+    what = "Ability of chosen LLMs" if chosen else "The most able LLMs"
+    style.title(pc, f"{what} in {name}" + ("" if n == of else f": {n} of {of}"))
     inner, outer = (style.percent_text(prob) for prob in found.ci_probs)
     dot: dict[str, Any] = {"marker": "o", "markersize": 4, "lw": 2}
     handles = [

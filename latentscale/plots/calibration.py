@@ -12,10 +12,11 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter
 
-from latentscale.calibration import Calibration
+from latentscale.calibration import FEWEST, Calibration
 from latentscale.calibration import calibration as calibrate
 from latentscale.plots import style
 from latentscale.plots.style import Visuals
+from latentscale.wording import count
 
 if TYPE_CHECKING:
     from arviz_plots import PlotCollection
@@ -41,8 +42,8 @@ def calibration(
 
     A calibrated model keeps to zero. A line above zero on the left and below it on the right says
     that it is too sure; the other way round, that its intervals are too wide; above zero
-    throughout, that it expects too much. Bands come from resampling families. Panels say what share
-    of the scores lie in their 90 % interval.
+    throughout, that it expects too much. Bands come from resampling families; groups of fewer than
+    five have none. Panels say what share of the scores lie in their 90 % interval.
 
     Parameters
     ----------
@@ -106,11 +107,14 @@ def _draw_all(pc: PlotCollection, dataset: xr.Dataset, visuals: Visuals | None) 
 
 
 def _label(pc: PlotCollection, found: Calibration) -> None:
-    shares = dict(zip(found.summary.index.astype(str), found.summary["coverage90"], strict=True))
+    told = {str(name): row for name, row in found.summary.iterrows()}
     for name, target in style.axes_of(pc).items():
-        target.set_title(name)
+        style.name_panel(pc, target, name)
+        inside = f"{style.share_text(told[name]['coverage90'])} inside"
+        n = int(told[name]["families"])
+        few = f", {count(n, 'family', 'families')}" if n < FEWEST else ""
         target.annotate(
-            f"{style.share_text(shares[name])} inside", (0.03, 0.05), xycoords="axes fraction",
+            inside + few, (0.03, 0.05), xycoords="axes fraction",
             color=style.INK, fontsize=style.SMALL,
         )  # fmt: skip
         target.set_xlabel("rank among the draws (%)")

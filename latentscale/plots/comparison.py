@@ -163,9 +163,8 @@ def _label(
     inside = frame.groupby("benchmark")["inside"]
     for name, target in style.axes_of(pc).items():
         hits, n = int(inside.sum()[name]), int(inside.size()[name])
-        target.set_title(
-            f"{name}   " + (f"{hits} of {n}" if n < 20 else style.share_text(hits / n))
-        )
+        told = f"{hits} of {n}" if n < 20 else style.share_text(hits / n)
+        style.name_panel(pc, target, f"{name}   {told}")
         target.set_xlabel("observed score (%)")
         target.set_ylabel("predicted score (%)")
         target.set_aspect("equal")

@@ -16,6 +16,7 @@ from latentscale.curves import ScalingCurve
 from latentscale.errors import PredictionError
 from latentscale.plots import style
 from latentscale.plots.style import Visuals
+from latentscale.wording import first
 
 if TYPE_CHECKING:
     from arviz_plots import PlotCollection
@@ -179,7 +180,9 @@ def _scores(da: xr.DataArray, target: Axes, **kwargs: Any) -> Any:
 
 def _label(pc: PlotCollection, curve: ScalingCurve) -> None:
     for name, target in style.axes_of(pc).items():
-        target.set_title(name)
+        style.name_panel(pc, target, name)
+        if "\n" in target.get_title("left"):  # no room beside it
+            target.set_title("", loc="right")
         target.set_xlabel("parameters (1e9)")
         target.set_ylabel("score (%)")
         style.size_axis(target)
@@ -191,9 +194,10 @@ def _label(pc: PlotCollection, curve: ScalingCurve) -> None:
 
 
 def _held(curve: ScalingCurve) -> str:
-    """Say what is held fixed: ``recipe llama-2, tokens_t = 2``."""
-    others = [f"{name} = {_written(value)}" for name, value in curve.at.items() if name != "tuned"]
-    return ", ".join([f"recipe {curve.recipe}", *others])
+    """Say what is held fixed, as far as it is known: ``recipe llama-2, tokens_t = 2``."""
+    known = {name: value for name, value in curve.at.items() if value is not None}
+    others = [f"{name} = {_written(value)}" for name, value in known.items() if name != "tuned"]
+    return f"recipe {curve.recipe}" + (f", {first(others)}" if others else "")
 
 
 def _written(value: Any) -> str:

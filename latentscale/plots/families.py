@@ -10,9 +10,11 @@ import pandas as pd
 from matplotlib.lines import Line2D
 
 from latentscale import effects
+from latentscale.errors import PredictionError
 from latentscale.estimates import Estimates
 from latentscale.plots import style
 from latentscale.plots.style import Visuals
+from latentscale.wording import first, quoted
 
 if TYPE_CHECKING:
     from arviz_plots import PlotCollection
@@ -68,21 +70,32 @@ def family_effects(
     Raises
     ------
     PredictionError
-        A skill is not known.
+        A skill or a label is not known, or nothing is left to show.
     """
     style.require_visuals(visuals, _ELEMENTS)
     found = data if isinstance(data, Estimates) else effects.family_effects(data, ci_prob)
+    _require_families(found, top)
     names = [str(name) for name in found.draws["skill"].values]
-    shown = effects.resolve_skills(names, _anchors(names), skills)
-    frame = _kept(found.summary, shown, coords)
-    families = _order(frame, shown, top, sort_by)
+    kept = style.keep_rows(found.summary, coords)
+    shown = [
+        name
+        for name in effects.resolve_skills(names, _anchors(names), skills)
+        if name in set(kept["skill"])
+    ]
+    if not shown:
+        raise PredictionError(
+            f"skills= and coords= leave no skill to show. The skills are {first(quoted(names), 9)}."
+        )
+    frame = kept[kept["skill"].isin(shown)]
+    everywhere = found.summary[found.summary["family"].isin(kept["family"])]
+    families = _order(frame, everywhere, shown, top, sort_by)
     dataset = style.to_panels(frame, "skill", shown, "family", families)
     pc = style.panels(
         dataset,
         "skill",
         panel=(max(2.35, 4.2 / len(shown)), style.ROW_HEIGHT * len(families)),
         col_wrap=len(shown),
-        margin=(1.6, 1.25),
+        margin=(style.room_for(families, 1.6), 1.25),
         pc_kwargs=pc_kwargs,
         sharey=True,
         sharex=True,
@@ -97,19 +110,27 @@ def _anchors(names: Sequence[str]) -> list[str]:
     return [name.partition("(")[2].removesuffix(")") for name in names]
 
 
-def _kept(
-    frame: pd.DataFrame, skills: Sequence[str], coords: Mapping[str, Any] | None
-) -> pd.DataFrame:
-    kept = style.keep_rows(frame, coords)
-    return kept[kept["skill"].isin(skills)]
+def _require_families(found: Estimates, top: int | None) -> None:
+    if "family" not in found.summary or "skill" not in found.summary:
+        raise PredictionError(
+            "These are no effects of families. Give a fit, or what fit.family_effects() gives."
+        )
+    if top is not None and top < 1:
+        raise PredictionError(f"top={top!r} must be at least 1: how many families to show.")
 
 
 def _order(
-    frame: pd.DataFrame, skills: Sequence[str], top: int | None, sort_by: str | None
+    frame: pd.DataFrame,
+    everywhere: pd.DataFrame,
+    skills: Sequence[str],
+    top: int | None,
+    sort_by: str | None,
 ) -> list[str]:
-    means = frame.pivot(index="family", columns="skill", values="mean")
+    """Sort families; they may be sorted by a skill that is not shown."""
+    means = everywhere.pivot(index="family", columns="skill", values="mean")
     if top is not None:
-        means = means.loc[means.abs().max(axis=1).nlargest(top).index]
+        largest = frame["mean"].abs().groupby(frame["family"]).max().nlargest(top)
+        means = means.loc[largest.index]
     if sort_by == "family":
         return sorted(means.index, key=str.casefold)
     names = list(means.columns)
@@ -152,7 +173,7 @@ def _coloured(da: Any, target: Axes, *, y: Any, outer: Any, **kwargs: Any) -> An
 
 def _label(pc: PlotCollection, rows: Sequence[str], probs: tuple[float, float]) -> None:
     for name, target in style.axes_of(pc).items():
-        target.set_title(name)
+        style.name_panel(pc, target, name)
         style.label_rows(target, rows)
         target.set_xlabel("family effect (logits of the anchor)")
         target.tick_params(axis="y", labelsize=style.SMALL)

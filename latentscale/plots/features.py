@@ -73,7 +73,7 @@ def feature_effects(
         dataset,
         panel,
         panel=(max(2.35, 4.2 / len(panels)), max(0.27 * len(rows), 1.0)),
-        margin=(1.4, 1.2),
+        margin=(style.room_for(rows, 1.4), 1.2),
         pc_kwargs=pc_kwargs,
         sharex=panel == "skill",
         sharey=True,
@@ -112,7 +112,7 @@ def _marks(da: xr.DataArray, target: Axes, *, y: Any, sure: Any, **kwargs: Any) 
 def _label_rows(pc: PlotCollection, found: Associations, panel: str, rows: Sequence[str]) -> None:
     on_skills = panel == "skill"
     for name, target in style.axes_of(pc).items():
-        target.set_title(name.replace(": ", "\n", 1))
+        style.name_panel(pc, target, name.replace(": ", "\n", 1))
         style.label_rows(target, rows)
         target.set_xlabel("logits of the anchor a sd" if on_skills else "expected score (points)")
         if not on_skills:
@@ -218,10 +218,9 @@ def _ticks(da: xr.DataArray, target: Axes, **kwargs: Any) -> Any:
 
 
 def _label_curve(pc: PlotCollection, curve: FeatureCurve) -> None:
-    steps = np.diff(np.unique(curve.summary["value"]))
-    is_log = len(steps) > 1 and steps[-1] > 3 * steps[0]
+    is_log = curve.logarithmic and curve.summary["value"].min() > 0
     for name, target in style.axes_of(pc).items():
-        target.set_title(name)
+        style.name_panel(pc, target, name)
         target.set_xlabel(curve.feature)
         target.set_ylabel("expected score (%)")
         if is_log:

@@ -82,7 +82,7 @@ def feature_heatmap(
         wide,
         "what",
         panel=(0.42 * len(columns), 0.24 * len(rows)),
-        margin=(2.6, 1.5),
+        margin=(style.room_for(rows, 2.6), max(1.5, 0.9 + 0.7 * style.room_for(columns, 0.5))),
         pc_kwargs=pc_kwargs,
     )
     (target,) = style.axes_of(pc).values()
@@ -140,8 +140,9 @@ def _groups(da: xr.DataArray, target: Axes, *, groups: Mapping[str, str], **kwar
 
 
 def _label(target: Axes, rows: list[str], columns: list[str]) -> None:
-    target.set_xticks(range(len(columns)), columns, rotation=45, ha="right")
-    target.set_yticks(range(len(rows)), rows)
+    below = [style.short(name) for name in columns]
+    target.set_xticks(range(len(columns)), below, rotation=45, ha="right")
+    target.set_yticks(range(len(rows)), [style.short(name) for name in rows])
     target.set_xlim(-0.5, len(columns) - 0.5)
     target.set_ylim(len(rows) - 0.5, -0.5)
     target.tick_params(length=0)

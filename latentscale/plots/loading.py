@@ -68,7 +68,7 @@ def loadings(
         dataset,
         "skill",
         panel=(max(2.35, 4.2 / len(skills)), max(0.27 * len(benchmarks), 1.0)),
-        margin=(1.0, 1.2),
+        margin=(style.room_for(benchmarks, 1.0), 1.2),
         pc_kwargs=pc_kwargs,
         sharex=True,
         sharey=True,
@@ -137,7 +137,7 @@ def _marks(da: Any, target: Axes, *, y: Any, role: Any, **kwargs: Any) -> Any:
 
 def _label(pc: PlotCollection, benchmarks: Sequence[str], probs: tuple[float, float]) -> None:
     for name, target in style.axes_of(pc).items():
-        target.set_title(name)
+        style.name_panel(pc, target, name)
         style.label_rows(target, benchmarks)
         target.set_xlabel("loading (logits per logit of the anchor)")
     style.title(pc, "What benchmarks measure")

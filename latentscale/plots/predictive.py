@@ -112,7 +112,7 @@ def _label(pc: PlotCollection, check: PredictiveCheck) -> None:
     for name, target in style.axes_of(pc).items():
         share, off = check.summary["coverage"][name], check.summary["off"][name]
         colour = style.ORANGE if off else style.INK
-        target.set_title(f"{name}   {style.share_text(share)}", color=colour)
+        style.name_panel(pc, target, f"{name}   {style.share_text(share)}", color=colour)
         target.set_xlabel("score (%)")
         target.set_ylabel("LLMs at or below (%)")
         target.set_ylim(-0.02, 1.02)

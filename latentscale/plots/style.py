@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import textwrap
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
@@ -18,6 +18,7 @@ import xarray as xr
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 
 from latentscale.errors import PredictionError
+from latentscale.estimates import known_labels
 from latentscale.wording import first, quoted, with_nearest
 
 if TYPE_CHECKING:
@@ -34,6 +35,13 @@ INK, MUTED, FAINT, STRIPE = "#22262B", "#7A828C", "#C9CED6", "#F3F5F8"
 
 # Sizes in points; none below 7, at the size that the figure is saved.
 SMALL, TEXT, TITLE = 7.5, 8.5, 11.0
+
+# Row labels of more letters are shortened.
+_LONGEST = 52
+# No picture is smaller, in inches: title and legend need room.
+_LEAST = (5.2, 2.6)
+# Digits that sizes are marked at, the fewest first.
+_STEPS = ([1, 3], [1, 2, 3, 5, 7], range(1, 10))
 
 # A family in a forest, an LLM in a ranking: inches of height.
 ROW_HEIGHT = 0.165
@@ -126,7 +134,10 @@ def panels(
     n = data.sizes[dim]
     columns, rows = min(n, col_wrap), -(-n // col_wrap)
     made = {
-        "figsize": (margin[0] + columns * panel[0], margin[1] + rows * panel[1]),
+        "figsize": (
+            max(_LEAST[0], margin[0] + columns * panel[0]),
+            max(_LEAST[1], margin[1] + rows * panel[1]),
+        ),
         "layout": "constrained",
         **figure_kwargs,
         **pc_kwargs.get("figure_kwargs", {}),
@@ -135,6 +146,7 @@ def panels(
     pc: PlotCollection = PlotCollection.wrap(
         data, cols=[dim], col_wrap=col_wrap, backend="matplotlib", figure_kwargs=made, **others
     )
+    pc.viz.attrs["panel_width"] = (figure_of(pc).get_figwidth() - margin[0]) / columns
     for target in axes_of(pc).values():
         # Ticks are made when the figure is drawn, by then with the user's settings again.
         target.tick_params(color=MUTED, labelcolor=INK, labelsize=SMALL, length=2.5)
@@ -200,16 +212,50 @@ def require_visuals(visuals: Visuals | None, known: Sequence[str]) -> None:
 
 
 def keep_rows(frame: pd.DataFrame, coords: Mapping[str, Any] | None) -> pd.DataFrame:
-    """Keep the rows of the labels asked for."""
+    """Keep the rows of the labels asked for.
+
+    Raises
+    ------
+    PredictionError
+        A column or a label is not in the picture.
+    """
     for column, labels in (coords or {}).items():
-        frame = frame[frame[column].isin([labels] if isinstance(labels, str) else list(labels))]
+        _require_dim(column, [str(name) for name in frame])
+        kept = known_labels(_labels(labels), frame[column].unique().tolist(), *_named(column))
+        frame = frame[frame[column].isin(kept)]
     return frame
 
 
 def select(data: xr.Dataset, coords: Mapping[str, Any] | None) -> xr.Dataset:
-    """Keep the labels asked for; a single label keeps its dim."""
-    kept = {dim: [v] if np.ndim(v) == 0 else list(v) for dim, v in (coords or {}).items()}
+    """Keep the labels asked for; a single label keeps its dim.
+
+    Raises
+    ------
+    PredictionError
+        A dim or a label is not in the picture.
+    """
+    kept = {}
+    for dim, labels in (coords or {}).items():
+        _require_dim(dim, [str(name) for name in data.dims if name in data.coords])
+        kept[dim] = known_labels(_labels(labels), data[dim].values.tolist(), *_named(dim))
     return data.sel(kept)
+
+
+def _labels(given: Any) -> list[str]:
+    return [str(label) for label in np.atleast_1d(np.asarray(given, dtype=object))]
+
+
+def _named(dim: str) -> tuple[str, str]:
+    """Give what messages call the labels of a dim."""
+    return f"coords of {dim!r}", "labels there"
+
+
+def _require_dim(dim: str, known: Sequence[str]) -> None:
+    if dim not in known:
+        raise PredictionError(
+            f"coords names {first(with_nearest([str(dim)], known))}, by which this picture cannot "
+            f"be cut. It has {first(quoted(known), 20)}."
+        )
 
 
 def bounds_of(frame: pd.DataFrame) -> list[tuple[str, str]]:
@@ -272,7 +318,7 @@ def stripes(target: Axes, n_rows: int) -> None:
 
 def label_rows(target: Axes, labels: Sequence[str]) -> None:
     """Write a label at each row, the first on top."""
-    target.set_yticks(np.arange(len(labels)), labels)
+    target.set_yticks(np.arange(len(labels)), [short(label) for label in labels])
     target.tick_params(axis="y", length=0)
     target.set_ylim(len(labels) - 0.5, -0.5)
     target.spines["left"].set_visible(False)
@@ -288,12 +334,54 @@ def size_axis(target: Axes) -> None:
     """Make a logarithmic axis of sizes, with plain numbers at 1, 3, 10 and so on."""
     target.set_xscale("log")
     low, high = target.get_xlim()
-    decades = np.arange(np.floor(np.log10(low)), np.ceil(np.log10(high)) + 1)
-    wide = np.log10(high / low) > 2.6
-    ticks = np.concatenate([[10**d] if wide else [10**d, 3 * 10**d] for d in decades])
-    target.set_xticks(ticks[(ticks >= low) & (ticks <= high)])
+    target.set_xticks(_size_ticks(low, high))
     target.xaxis.set_minor_locator(NullLocator())
     target.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+
+
+def _size_ticks(low: float, high: float) -> np.ndarray:
+    """Give round numbers within bounds: few, but two at least, where sizes are much alike too."""
+    decades = 10 ** np.arange(np.floor(np.log10(low)), np.ceil(np.log10(high)) + 1)
+    wide = np.log10(high / low) > 2.6
+    found = np.empty(0)
+    for steps in ([1], *_STEPS) if wide else _STEPS:
+        ticks = np.outer(decades, steps).ravel()
+        found = ticks[(ticks >= low) & (ticks <= high)]
+        if len(found) > 1:
+            return found
+    return np.unique(np.append(MaxNLocator(3).tick_values(low, high), found))
+
+
+def short(label: str) -> str:
+    """Shorten a label in its middle: names of one kind often differ at their ends."""
+    if len(label) <= _LONGEST:
+        return label
+    end = _LONGEST // 3
+    return f"{label[: _LONGEST - end - 1]}\u2026{label[-end:]}"
+
+
+def room_for(labels: Iterable[str], least: float) -> float:
+    """Give the inches that row labels take, at least so many."""
+    longest = max((len(short(label)) for label in labels), default=0)
+    return max(least, 0.6 + 0.06 * longest)
+
+
+def name_panel(pc: PlotCollection, target: Axes, name: str, **look: Any) -> None:
+    """Write a panel's title, broken to its width."""
+    width = int(pc.viz.attrs["panel_width"] / 0.082)
+    lines = [line for part in short(name).split("\n") for line in _broken(part, width)]
+    target.set_title("\n".join(lines), **look)
+
+
+def _broken(text: str, width: int) -> list[str]:
+    """Break a text into lines, at blanks where there are any; names may have none."""
+    lines = []
+    while len(text) > width:
+        blank = text.rfind(" ", width // 2, width + 1)
+        end = width if blank < 0 else blank
+        lines.append(text[:end].strip())
+        text = text[end:].strip()
+    return [*lines, text]
 
 
 def hide_inner_labels(pc: PlotCollection) -> None:

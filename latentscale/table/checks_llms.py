@@ -13,6 +13,9 @@ from latentscale.table.intake import Draft
 from latentscale.table.plain import to_date, to_number
 from latentscale.wording import count, first, quoted, with_values
 
+# No LLM has fewer parameters than 1e6 (1e-3), or saw fewer tokens than 1e9 (1e-3).
+_SMALLEST = 1e-3
+
 
 def blank_llms(draft: Draft) -> Iterator[Finding]:
     """Find rows that do not say which LLM they describe."""
@@ -205,6 +208,10 @@ def _other_unit(
     value = to_number(draft.llms[column])
     off = value.between(low, high, inclusive="right") & np.isfinite(value)
     rows = draft.llms[off]
+    # If what is left would do in that unit too, the whole column is in it.
+    of_all = value.between(low, high, inclusive="right").sum() > value.notna().sum() / 2
+    of_all &= value.min() / float(divisor) >= _SMALLEST
+    kept = "" if of_all else f".where({column} <= {_plain(low)}, {column} / {divisor})"
     if len(rows):
         text = bullet(
             f"{count(len(rows), 'value')} of {column!r} beyond any LLM: "
@@ -212,8 +219,7 @@ def _other_unit(
             f"{column} is in {_unit(column)}; numbers like these are {unit}.",
             f"Divide by {divisor}:",
             f'{column} = {draft.llms_name}["{column}"]',
-            f'{draft.llms_name}["{column}"] = {column}.where({column} <= {_plain(low)}, '
-            f"{column} / {divisor})",
+            f'{draft.llms_name}["{column}"] = {column}' + (kept or f" / {divisor}"),
         )
         yield Finding(text, offending(f"{column} in another unit", "llms", rows, value[off]))
 

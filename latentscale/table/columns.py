@@ -58,9 +58,9 @@ RESERVED: Mapping[str, frozenset[str]] = MappingProxyType(
 
 # No LLM comes near 1e14 parameters, while every raw count of parameters exceeds 1e5.
 RAW_PARAMS = 1e5
-# All text ever written is below 1e15 tokens (1e3), while the largest corpora of today hold some
-# 4e13 (40): a number above 1e3 is in 1e9 tokens, and one above 1e6 is a raw count.
-MANY_TOKENS = 1e3
+# The largest corpora of today hold some 4e13 tokens (40), and the smallest of note 1e10 (10, if in
+# 1e9 tokens): a number above 100 is in 1e9 tokens, and one above 1e6 is a raw count.
+MANY_TOKENS = 1e2
 RAW_TOKENS = 1e6
 
 # A score may be rounded to two decimals and still agree with its counts.
