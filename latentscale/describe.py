@@ -363,7 +363,7 @@ def _quick_health(fit: ScalingFit) -> str:
     worst, which, divergences = quick_look(fit.posterior, fit.sample_stats)
     parts = [f"R-hat at most {worst:.3f} ({which})"] if which else []
     parts.append(count(divergences, "divergence"))
-    return ", ".join(parts) + "; fit.diagnose() looks at everything"
+    return ", ".join(parts) + "; fit.diagnose() looks closer"
 
 
 def _aligned(rows: Iterable[Sequence[str]]) -> list[str]:

@@ -203,7 +203,7 @@ class TestFitText:
             "  model    1 skill (GSM8K), normal likelihood, log(params_b)\n"
             "  data     5 LLMs (1 developer, 2 families, 3 recipes), 4 benchmarks, 19 scores\n"
             "  sampler  none, 1 chain of 20 draws\n"
-            "  health   0 divergences; fit.diagnose() looks at everything\n"
+            "  health   0 divergences; fit.diagnose() looks closer\n"
             "  groups   posterior, sampled, sample_stats, observed_data, constant_data"
         )
 
@@ -213,7 +213,7 @@ class TestFitText:
         apart["ceiling"][1] += 5
         text = fit_text(_with_groups(fit, posterior=apart))
         assert "R-hat at most" in text
-        assert "(ceiling), 0 divergences; fit.diagnose() looks at everything" in text
+        assert "(ceiling), 0 divergences; fit.diagnose() looks closer" in text
 
     def test_divergences_and_seed_are_told(self) -> None:
         fit = fake_fit(skills=1, chains=1, draws=20, table=table(), features="log(params_b)")
