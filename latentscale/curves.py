@@ -113,8 +113,9 @@ def scaling_curve(
     own = design.llms[design.llms["family"] == family]
     recipe = _base_recipe(own)
     base = own[own["recipe"] == recipe]
-    _require_used(fit, dict(at or {}))
-    fixed = _typical(base, _asked_for(fit)) | dict(at or {})
+    held = dict(at or {})
+    _require_used(fit, held)
+    fixed = _typical(base, _asked_for(fit)) | held
     asked = _along(base, fixed, _sizes(fit, own, grid))
     draws = _curve_draws(fit, asked, shown, grid is None and at is None, random_seed)
     return ScalingCurve(

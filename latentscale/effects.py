@@ -199,6 +199,11 @@ def skill_names_of(fit: ScalingFit, skills: Sequence[str] | None) -> list[str]:
     return resolve_skills(names, fit.spec.anchors, skills)
 
 
+def anchors_of(names: Sequence[str]) -> list[str]:
+    """Read the anchors off the names of skills, ``skill 1 (HellaSwag)``."""
+    return [name.partition("(")[2].removesuffix(")") for name in names]
+
+
 def resolve_skills(
     names: Sequence[str], anchors: Sequence[str], skills: Sequence[str] | None
 ) -> list[str]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import xarray as xr
 
@@ -132,7 +133,7 @@ def known_labels(asked: Sequence[str], known: Sequence[str], argument: str, noun
     PredictionError
         A label is not known, or there is none.
     """
-    labels = [asked] if isinstance(asked, str) else [str(label) for label in asked]
+    labels = [str(label) for label in ([asked] if np.isscalar(asked) else asked)]
     unknown = [label for label in labels if label not in known]
     if unknown or not labels:
         named = first(with_nearest(unknown, known)) or "nothing"

@@ -241,12 +241,16 @@ def _fill_tuned(filled: pd.DataFrame, fitted: pd.DataFrame) -> None:
     """Take from a fitted recipe whether it is tuned, where nothing is said of it."""
     if "recipe" not in filled:
         return
-    of_recipe = fitted.drop_duplicates("recipe").set_index("recipe")["tuned"]
-    value = filled["recipe"].astype(str).map(of_recipe)
+    value = _tuned_by_recipe(filled["recipe"].astype(str), fitted)
     if "tuned" in filled:
         value = filled["tuned"].where(filled["tuned"].notna(), value)
     if value.notna().any():
         filled["tuned"] = value
+
+
+def _tuned_by_recipe(recipe: pd.Series, fitted: pd.DataFrame) -> pd.Series:
+    """Say whether recipes were fitted as tuned; NaN for new ones."""
+    return recipe.map(fitted.drop_duplicates("recipe").set_index("recipe")["tuned"])
 
 
 def _require_unseen_cells(design: Design, scores: pd.DataFrame) -> None:
@@ -416,8 +420,7 @@ def _require_recipe_in_family(
 
 
 def _require_recipe_as_tuned(design: Design, llms: pd.DataFrame) -> None:
-    of_recipe = design.llms.drop_duplicates("recipe").set_index("recipe")["tuned"]
-    fitted = llms["recipe"].map(of_recipe)
+    fitted = _tuned_by_recipe(llms["recipe"], design.llms)
     other = fitted.notna() & (fitted != llms["tuned"])
     if other.any():
         kind = "tuned" if fitted[other].iloc[0] == 1 else "not tuned"

@@ -312,10 +312,9 @@ def _asked_design(
     lacks = unknown_of(design.encoding, design.llms)[[*population.chances]].any(axis=1).to_numpy()
     for name, rows in llms.reset_index(drop=True).groupby("family").indices.items():
         # What is unknown of a family is one thing, of fitted and of new siblings.
-        first = uniforms[:, rows[0]]
-        for sibling in np.flatnonzero((family == name) & lacks)[:1]:
-            first = drawn_uniforms[:, sibling]
-        uniforms[:, rows] = first[:, None]
+        siblings = np.flatnonzero((family == name) & lacks)
+        one = drawn_uniforms[:, siblings[0]] if len(siblings) else uniforms[:, rows[0]]
+        uniforms[:, rows] = one[:, None]
         new = np.asarray(rows)[~is_fitted[rows]]
         if not np.isnan(scores[0, new]).any():
             continue

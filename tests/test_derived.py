@@ -113,11 +113,15 @@ def test_inputs_that_are_unknown_are_drawn():
     assert np.isfinite(unsure).all()
 
 
+def with_stray_text(llms, column):
+    strange = llms.astype({column: object})
+    strange.iloc[0, strange.columns.get_loc(column)] = "?"
+    return strange
+
+
 def test_text_where_numbers_are_needed_is_an_error(llms):
-    strange = llms.astype({"d_model": object})
-    strange.iloc[0, strange.columns.get_loc("d_model")] = "?"
     with pytest.raises(FeatureError) as caught:
-        learn_encoding("aspect_ratio", strange)
+        learn_encoding("aspect_ratio", with_stray_text(llms, "d_model"))
     assert str(caught.value) == (
         "The column 'd_model' must hold numbers, as features follow from it, and holds '?'. "
         "Correct it, or leave it empty where it is unknown."
@@ -125,8 +129,7 @@ def test_text_where_numbers_are_needed_is_an_error(llms):
 
 
 def test_stray_text_does_not_make_numbers_categories(llms):
-    strange = llms.astype({"code_pct": object})
-    strange.iloc[0, strange.columns.get_loc("code_pct")] = "?"
+    strange = with_stray_text(llms, "code_pct")
     with pytest.raises(FeatureError) as caught:
         learn_encoding("code_pct", strange)
     assert str(caught.value) == (

@@ -13,7 +13,6 @@ from scipy.special import expit, logit
 from latentscale.baselines.point import PointBaseline
 from latentscale.baselines.rows import Rows
 from latentscale.formulas import required_columns
-from latentscale.table import scored_llms
 
 # Families' intercepts are drawn to their mean by this much of a squared error of one: enough to
 # settle those of families without scores, and of those at the floor.
@@ -72,16 +71,12 @@ class LogisticLaw(PointBaseline):
         return self.table.benchmarks.set_index("benchmark")["chance"].astype(float)
 
     @cached_property
-    def _known(self) -> pd.DataFrame:
-        return self.predictable(scored_llms(self.table))
-
-    @cached_property
     def _rows(self) -> Rows:
-        return Rows.learn(self.features, self._known, ["family"] if self.families else [])
+        return Rows.learn(self.features, self.known, ["family"] if self.families else [])
 
     @cached_property
     def _weights(self) -> dict[str, np.ndarray]:
-        rows = pd.DataFrame(self._rows.of(self._known), index=pd.Index(self._known["llm"]))
+        rows = pd.DataFrame(self._rows.of(self.known), index=pd.Index(self.known["llm"]))
         scores = self.table.scores[self.table.scores["llm"].isin(rows.index)]
         return {
             str(name): _fitted(

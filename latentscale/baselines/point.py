@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
@@ -74,6 +75,16 @@ class PointBaseline(ABC):
         names = [name for name in self.table.benchmark_names if name in found]
         return found[names].astype(float)
 
+    @cached_property
+    def known(self) -> pd.DataFrame:
+        """The LLMs with scores of which all is known that a prediction needs."""
+        return self.predictable(scored_llms(self.table))
+
+    @cached_property
+    def known_scores(self) -> pd.DataFrame:
+        """Their scores: the index is the LLM, a column each benchmark that one of them has."""
+        return self.wide.loc[self.known["llm"]].dropna(axis=1, how="all")
+
     def with_table(self, table: ScoreTable) -> Self:
         """Give the same baseline of another table."""
         return replace(self, table=table)
@@ -87,8 +98,7 @@ class PointBaseline(ABC):
 
         Settings of a sampler, which :meth:`latentscale.ScalingModel.fit` takes, make no difference.
         """
-        scored = self.predictable(scored_llms(self.table))
-        if len(scored) < 2:
+        if len(self.known) < 2:
             raise PredictionError(
                 f"{type(self).__name__} needs scores of at least two LLMs of which all that it "
                 f"needs is known{_listed(self.required)}: from fewer it cannot learn how far off "
@@ -114,7 +124,7 @@ class PointBaseline(ABC):
         pandas.DataFrame
             Columns ``benchmark`` and ``residual``.
         """
-        scored = self.predictable(scored_llms(self.table))
+        scored = self.known
         together = scored[of] if scored[of].nunique() > 1 else scored["llm"]
         group, names = pd.factorize(together)
         hands = np.random.default_rng(0).permutation(len(names)) % min(_HANDS, len(names))

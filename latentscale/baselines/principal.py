@@ -13,7 +13,7 @@ from scipy.special import expit, logit
 from latentscale.baselines.point import PointBaseline
 from latentscale.baselines.rows import Rows
 from latentscale.formulas import required_columns
-from latentscale.table import ScoreTable, scored_llms
+from latentscale.table import ScoreTable
 
 # Shares of the way up nearer to the ends than this say little of their logit.
 _NEAREST = 0.02
@@ -118,35 +118,27 @@ class PcaLaw(PointBaseline):
     def expected(self, llms: pd.DataFrame) -> pd.DataFrame:
         """Say what LLMs are expected to score."""
         found = self._components
-        index = pd.Index(self._known["llm"])
+        index = pd.Index(self.known["llm"])
         position = pd.DataFrame(found.position, index=index).reindex(llms["llm"])
         by_law = self._rows.of(llms) @ self._law
         position = position.fillna(pd.DataFrame(by_law, index=position.index))
         of_benchmark = self.table.benchmarks.set_index("benchmark")["chance"].astype(float)
-        names = self._scores.columns
+        names = self.known_scores.columns
         chance = of_benchmark[names].to_numpy()
         score = chance + (1 - chance) * expit(found.logits(position.to_numpy()))
         return pd.DataFrame(score, index=pd.Index(llms["llm"]), columns=names)
 
     @cached_property
-    def _known(self) -> pd.DataFrame:
-        return self.predictable(scored_llms(self.table))
-
-    @cached_property
-    def _scores(self) -> pd.DataFrame:
-        return self.wide.loc[self._known["llm"]].dropna(axis=1, how="all")
-
-    @cached_property
     def _rows(self) -> Rows:
-        return Rows.learn(self.features, self._known, ["family"] if self.families else [])
+        return Rows.learn(self.features, self.known, ["family"] if self.families else [])
 
     @cached_property
     def _components(self) -> Components:
-        return principal_components(share_logits(self.table, self._scores), self.components)
+        return principal_components(share_logits(self.table, self.known_scores), self.components)
 
     @cached_property
     def _law(self) -> np.ndarray:
         """Weights of the law, dims (weight, component), by least squares with a little ridge."""
-        rows = self._rows.of(self._known)
+        rows = self._rows.of(self.known)
         squares = rows.T @ rows + np.diag(self._rows.ridge(*[_RIDGE] * self.families))
         return np.linalg.solve(squares, rows.T @ self._components.position)

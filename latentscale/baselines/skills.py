@@ -17,7 +17,6 @@ from latentscale.baselines.principal import principal_components, share_logits
 from latentscale.baselines.rows import Rows
 from latentscale.errors import SpecError
 from latentscale.formulas import required_columns
-from latentscale.table import scored_llms
 from latentscale.wording import first, with_nearest
 
 LINKS = ("sigmoid", "monotone")
@@ -129,7 +128,7 @@ class SkillsLaw(PointBaseline):
 
     def expected(self, llms: pd.DataFrame) -> pd.DataFrame:
         """Say what LLMs are expected to score."""
-        weights, names = self._weights, self._scores.columns
+        weights, names = self._weights, self.known_scores.columns
         skill = self._rows.of(llms)[:, 1:] @ weights.skill
         every = np.arange(len(names))
         eta = weights.bias + skill @ weights.loading.T
@@ -141,25 +140,17 @@ class SkillsLaw(PointBaseline):
     @cached_property
     def _chance(self) -> np.ndarray:
         chance = self.table.benchmarks.set_index("benchmark")["chance"].astype(float)
-        return chance[self._scores.columns].to_numpy()
-
-    @cached_property
-    def _known(self) -> pd.DataFrame:
-        return self.predictable(scored_llms(self.table))
-
-    @cached_property
-    def _scores(self) -> pd.DataFrame:
-        return self.wide.loc[self._known["llm"]].dropna(axis=1, how="all")
+        return chance[self.known_scores.columns].to_numpy()
 
     @cached_property
     def _rows(self) -> Rows:
-        return Rows.learn(self.features, self._known, ["family", "recipe"])
+        return Rows.learn(self.features, self.known, ["family", "recipe"])
 
     @cached_property
     def _weights(self) -> Weights:
-        wide = self._scores
+        wide = self.known_scores
         # The bias of each benchmark takes the place of the one in the rows.
-        rows = self._rows.of(self._known)[:, 1:]
+        rows = self._rows.of(self.known)[:, 1:]
         llm, benchmark = np.nonzero(wide.notna().to_numpy())
         score = wide.to_numpy()[llm, benchmark]
         cells = Cells(rows, llm, benchmark, score, self._chance[benchmark])

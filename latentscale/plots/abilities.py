@@ -96,13 +96,12 @@ def _kept(
             "This is no ranking. Give a fit, or what fit.ability_ranking() gives."
         )
     name = str(found.summary["skill"].iloc[0])
-    effects.resolve_skills([name], [name.partition("(")[2].removesuffix(")")],
-                           None if skill is None else [skill])  # fmt: skip
+    asked = None if skill is None else [skill]
+    effects.resolve_skills([name], effects.anchors_of([name]), asked)
     if llms is not None:
         shown = known_labels(llms, found.summary["llm"].tolist(), "llms", "LLMs")
         return found.summary[found.summary["llm"].isin(shown)]
-    if top is not None and top < 1:
-        raise PredictionError(f"top={top!r} must be at least 1: how many LLMs to show.")
+    style.require_top(top, "LLMs")
     return found.summary.head(len(found.summary) if top is None else top)
 
 

@@ -79,7 +79,7 @@ def family_effects(
     kept = style.keep_rows(found.summary, coords)
     shown = [
         name
-        for name in effects.resolve_skills(names, _anchors(names), skills)
+        for name in effects.resolve_skills(names, effects.anchors_of(names), skills)
         if name in set(kept["skill"])
     ]
     if not shown:
@@ -106,17 +106,12 @@ def family_effects(
     return pc
 
 
-def _anchors(names: Sequence[str]) -> list[str]:
-    return [name.partition("(")[2].removesuffix(")") for name in names]
-
-
 def _require_families(found: Estimates, top: int | None) -> None:
     if "family" not in found.summary or "skill" not in found.summary:
         raise PredictionError(
             "These are no effects of families. Give a fit, or what fit.family_effects() gives."
         )
-    if top is not None and top < 1:
-        raise PredictionError(f"top={top!r} must be at least 1: how many families to show.")
+    style.require_top(top, "families")
 
 
 def _order(
@@ -134,7 +129,11 @@ def _order(
     if sort_by == "family":
         return sorted(means.index, key=str.casefold)
     names = list(means.columns)
-    skill = effects.resolve_skills(names, _anchors(names), [sort_by])[0] if sort_by else skills[0]
+    skill = (
+        effects.resolve_skills(names, effects.anchors_of(names), [sort_by])[0]
+        if sort_by
+        else skills[0]
+    )
     return [str(name) for name in means[skill].sort_values(ascending=False).index]
 
 

@@ -221,7 +221,7 @@ def keep_rows(frame: pd.DataFrame, coords: Mapping[str, Any] | None) -> pd.DataF
     """
     for column, labels in (coords or {}).items():
         _require_dim(column, [str(name) for name in frame])
-        kept = known_labels(_labels(labels), frame[column].unique().tolist(), *_named(column))
+        kept = known_labels(labels, frame[column].unique().tolist(), *_named(column))
         frame = frame[frame[column].isin(kept)]
     return frame
 
@@ -237,12 +237,8 @@ def select(data: xr.Dataset, coords: Mapping[str, Any] | None) -> xr.Dataset:
     kept = {}
     for dim, labels in (coords or {}).items():
         _require_dim(dim, [str(name) for name in data.dims if name in data.coords])
-        kept[dim] = known_labels(_labels(labels), data[dim].values.tolist(), *_named(dim))
+        kept[dim] = known_labels(labels, data[dim].values.tolist(), *_named(dim))
     return data.sel(kept)
-
-
-def _labels(given: Any) -> list[str]:
-    return [str(label) for label in np.atleast_1d(np.asarray(given, dtype=object))]
 
 
 def _named(dim: str) -> tuple[str, str]:
@@ -350,6 +346,12 @@ def _size_ticks(low: float, high: float) -> np.ndarray:
         if len(found) > 1:
             return found
     return np.unique(np.append(MaxNLocator(3).tick_values(low, high), found))
+
+
+def require_top(top: int | None, what: str) -> None:
+    """Refuse to show less than one row."""
+    if top is not None and top < 1:
+        raise PredictionError(f"top={top!r} must be at least 1: how many {what} to show.")
 
 
 def short(label: str) -> str:

@@ -208,18 +208,20 @@ def _other_unit(
     value = to_number(draft.llms[column])
     off = value.between(low, high, inclusive="right") & np.isfinite(value)
     rows = draft.llms[off]
-    # If what is left would do in that unit too, the whole column is in it.
-    of_all = value.between(low, high, inclusive="right").sum() > value.notna().sum() / 2
-    of_all &= value.min() / float(divisor) >= _SMALLEST
-    kept = "" if of_all else f".where({column} <= {_plain(low)}, {column} / {divisor})"
     if len(rows):
+        # If what is left would do in that unit too, the whole column is in it.
+        is_most = off.sum() > value.notna().sum() / 2
+        of_all = is_most and value.min() / float(divisor) >= _SMALLEST
+        divided = f"{column} / {divisor}"
+        if not of_all:
+            divided = f"{column}.where({column} <= {_plain(low)}, {divided})"
         text = bullet(
             f"{count(len(rows), 'value')} of {column!r} beyond any LLM: "
             f"{first(with_values(_names(rows), value[off]))}",
             f"{column} is in {_unit(column)}; numbers like these are {unit}.",
             f"Divide by {divisor}:",
             f'{column} = {draft.llms_name}["{column}"]',
-            f'{draft.llms_name}["{column}"] = {column}' + (kept or f" / {divisor}"),
+            f'{draft.llms_name}["{column}"] = {divided}',
         )
         yield Finding(text, offending(f"{column} in another unit", "llms", rows, value[off]))
 
