@@ -39,7 +39,10 @@ def direct_model(model: ScalingModel) -> pm.Model:
         developer = developer_scale * pm.Normal("developer_z", dims=("developer", "skill"))
         family = family_scale * pm.Normal("family_z", dims=("family", "skill"))
         family = family + developer[design.developer_of_family]
-        recipe = recipe_scale * pm.Normal("recipe_z", dims=("recipe", "skill"))
+        middle, apart = np.zeros(spec.skills), np.eye(spec.skills)
+        recipe = recipe_scale * pm.MvStudentT(
+            "recipe_z", nu=spec.recipe_tail, mu=middle, scale=apart, dims=("recipe", "skill")
+        )
         llm = llm_scale * pm.Normal("llm_z", dims=("llm", "skill"))
         ability = (
             pt.dot(design.x, slope)

@@ -40,6 +40,7 @@ class Table(NamedTuple):
     chance: Any
     anchored: Any
     weights: Any
+    recipe_tail: float
 
 
 def table_of(model: ScalingModel) -> Table:
@@ -53,6 +54,7 @@ def table_of(model: ScalingModel) -> Table:
         design.developer_of_family[design.family_of_llm], design.family_of_llm,
         design.recipe_of_llm, len(design.developers), len(design.families), len(design.recipes),
         design.chance, np.array(anchored), helmert(spec.skills),
+        spec.recipe_tail,
     )  # fmt: skip
 
 
@@ -127,6 +129,22 @@ def _normal(x, d, mean, sd):
             z = (x[i, k] - mean) / sd
             total -= z * z / 2 + np.log(sd) + _HALF_LOG_2_PI
             d[i, k] -= z / sd
+    return total
+
+
+@numba.njit(error_model="numpy")
+def _student_t(x, d, tail):
+    """Give the log density of rows that are multivariate t's; adds to the derivatives."""
+    n, m = x.shape
+    of_whole, of_tail = log_gamma_and_slope((tail + m) / 2)[0], log_gamma_and_slope(tail / 2)[0]
+    total = n * (of_whole - of_tail - m / 2 * np.log(np.pi * tail))
+    for i in range(n):
+        square = 0.0
+        for k in range(m):
+            square += x[i, k] ** 2
+        total -= (tail + m) / 2 * np.log1p(square / tail)
+        for k in range(m):
+            d[i, k] -= (tail + m) / (tail + square) * x[i, k]
     return total
 
 
@@ -253,7 +271,8 @@ def hand_written(likelihood: str) -> Any:
         value += _normal(scales[1:2], d_scales[1:2], 0, 0.5)
         value += _normal(scales[2:], d_scales[2:], -1, 0.5)
         value += _normal(zd, d_zd, 0, 1) + _normal(dev_d, d_dev_d, 0, 1)
-        value += _normal(zf, d_zf, 0, 1) + _normal(zr, d_zr, 0, 1) + _normal(zi, d_zi, 0, 1)
+        value += _normal(zf, d_zf, 0, 1) + _normal(zi, d_zi, 0, 1)
+        value += _student_t(zr, d_zr, t.recipe_tail)
         value += _normal(total, d_total, 1, 0.7) + _normal(contrast, d_contrast, 0, 0.5)
         value += _normal(difficulty, d_difficulty, -0.5, 1.5)
         n_own = own_scale.shape[1] - 1

@@ -48,7 +48,10 @@ def numpyro_model(model: ScalingModel) -> Callable[[], None]:
         family = family_scale * normal("family_z", (len(design.families), n_skills))
         developer = developer_scale * normal("developer_z", (len(design.developers), n_skills))
         family = family + developer[design.developer_of_family]
-        recipe = recipe_scale * normal("recipe_z", (len(design.recipes), n_skills))
+        tailed = dist.MultivariateStudentT(
+            spec.recipe_tail, jnp.zeros(n_skills), jnp.eye(n_skills)
+        ).expand((len(design.recipes),))
+        recipe = recipe_scale * numpyro.sample("recipe_z", tailed.to_event(1))
         llm = llm_scale * normal("llm_z", (len(design.llms), n_skills))
         ability = (
             x @ jnp.vstack([slope, shift])

@@ -15,6 +15,9 @@ by draw:
    turn the stand-in into the likelihood. Their mean over proposals estimates p(scores | draw): the
    draws themselves are resampled by it, since known scores also tell which draws are right.
 
+Recipes' effects on skills are Gaussian given how much wider than usual each is spread; this is
+drawn with the population, and the weights of draws tell what the scores say of it.
+
 Proposals whose variances D are widened have bounded weights. New families are independent given a
 draw, unless they are of one new developer; so they are treated one by one, or by developer, and
 their weights multiplied.
@@ -187,9 +190,10 @@ def _condition_block(
 class _Structure:
     """Which new effects known cells depend on, and how.
 
-    Every effect is a block of independent Gaussians; a cell depends on one element or vector of a
-    block: ``rows`` says which new group, ``pattern`` (draw, cell, element) with what weight. Those
-    of families are what they have beyond their developers; ``members`` says who these are.
+    Every effect is a block of independent Gaussians with ``scales`` (draw, group, element); a cell
+    depends on one element or vector of a block: ``rows`` says which new group, ``pattern``
+    (draw, cell, element) with what weight. Those of families are what they have beyond their
+    developers; ``members`` says who these are.
     """
 
     members: Members
@@ -232,8 +236,11 @@ class _Structure:
             kept[effect] = pattern * is_new[None, :, None]
             groups[effect], rows[effect] = new_groups, full_row
             scale_name = f"{effect}_scale" if effect.endswith(("deviation", "slope")) else None
-            scale = draws[scale_name or f"{kind}_scale"]
-            scales[effect] = scale.reshape(len(draws), -1)
+            scale = draws[scale_name or f"{kind}_scale"].reshape(len(draws), 1, -1)
+            if effect == "recipe_effect" and "recipe_spread" in draws:
+                spread = draws["recipe_spread"][:, new_groups - draws.n_fitted[kind]]
+                scale = scale * spread[:, :, None]
+            scales[effect] = scale.repeat(len(new_groups) // scale.shape[1], axis=1)
         return cls(members, scales, groups, rows, kept)
 
     def covariance(self) -> np.ndarray:
@@ -241,17 +248,16 @@ class _Structure:
         total = 0.0
         for effect, pattern in self.patterns.items():
             same = self.rows[effect][:, None] == self.rows[effect][None, :]
-            scaled = pattern * self.scales[effect][:, None, :]
+            scaled = pattern * self.scales[effect][:, self.rows[effect]]
             total = total + same * (scaled @ scaled.transpose(0, 2, 1))
         return np.asarray(total)
 
     def redraw(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
         """Draw the effects from their populations, dims (draw, group, element)."""
-        drawn = {}
-        for effect, scale in self.scales.items():
-            shape = (len(scale), len(self.groups[effect]), scale.shape[1])
-            drawn[effect] = rng.standard_normal(shape) * scale[:, None, :]
-        return drawn
+        return {
+            effect: rng.standard_normal(scale.shape) * scale
+            for effect, scale in self.scales.items()
+        }
 
     def eta_of(self, effects: dict[str, np.ndarray]) -> np.ndarray:
         """Give what effects add to the logits of the cells, A u, dims (draw, cell)."""
@@ -267,7 +273,7 @@ class _Structure:
         for name, pattern in self.patterns.items():
             membership = np.eye(len(self.groups[name]))[self.rows[name]]
             gradient = np.einsum("sce,sc,cg->sge", pattern, pull, membership)
-            moved[name] = effects[name] + self.scales[name][:, None, :] ** 2 * gradient
+            moved[name] = effects[name] + self.scales[name] ** 2 * gradient
         return moved
 
     def written(self, draws: Draws, effects: dict[str, np.ndarray]) -> Draws:

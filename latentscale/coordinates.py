@@ -220,6 +220,7 @@ def _llms(design: Design, spec: ModelSpec) -> dict[str, np.ndarray]:
         "recipe": design.recipe_of_llm,
         "family_of_recipe": family_of_recipe,
         "developer_of_family": design.developer_of_family,
+        "recipe_tail": np.array([np.inf if spec.recipe_tail is None else spec.recipe_tail]),
     }
 
 

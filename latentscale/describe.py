@@ -86,6 +86,8 @@ def equations(spec: ModelSpec) -> tuple[str, ...]:
     successes_ij ~ Binomial(trials_ij, expected_ij)
     """
     own = []
+    if spec.recipe_tail is not None:
+        own.append(f"recipe_effect_r ~ {_law_of_recipes(spec)}, of all skills together")
     if spec.shrunk:
         own += [
             "feature_slope_pk ~ relevance_t(p) times its prior, for columns that are shrunk",
@@ -187,6 +189,12 @@ def _equation(left: str, terms: Sequence[str]) -> list[str]:
     return [f"{left:<11} = {head}", *(f"{'':<14}{line}" for line in rest)]
 
 
+def _law_of_recipes(spec: ModelSpec) -> str:
+    if spec.recipe_tail is None:
+        return "Normal(0, recipe_scale)"
+    return f"StudentT({spec.recipe_tail:g}, 0, recipe_scale)"
+
+
 def _ability_symbols(spec: ModelSpec) -> list[Symbol]:
     about, effect, scale = "0", [], []
     if spec.developers:
@@ -200,7 +208,7 @@ def _ability_symbols(spec: ModelSpec) -> list[Symbol]:
         Symbol("tuning_shift", ("skill",), "{}", "tuning_shift"),
         *effect,
         Symbol("family_effect", ("family", "skill"), f"Normal({about}, family_scale)"),
-        Symbol("recipe_effect", ("recipe", "skill"), "Normal(0, recipe_scale)"),
+        Symbol("recipe_effect", ("recipe", "skill"), _law_of_recipes(spec)),
         Symbol("llm_effect", ("llm", "skill"), "Normal(0, llm_scale)"),
         Symbol("family_scale", ("skill",), "{}", "family_scale"),
         *scale,

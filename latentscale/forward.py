@@ -148,7 +148,9 @@ def with_design(
     return draws.with_values(x=moved, x_of_benchmarks=seen)
 
 
-def add_groups(draws: Draws, members: Members, rng: np.random.Generator) -> Draws:
+def add_groups(
+    draws: Draws, members: Members, rng: np.random.Generator, recipe_tail: float | None = None
+) -> Draws:
     """Draw the effects of new developers, families, recipes and LLMs from their populations.
 
     Parameters
@@ -157,12 +159,16 @@ def add_groups(draws: Draws, members: Members, rng: np.random.Generator) -> Draw
     members : Members
         Whose positions say how many new groups there are.
     rng : numpy.random.Generator
+    recipe_tail : float, optional
+        Degrees of freedom of recipes' effects on skills; default: they are Normal.
 
     Returns
     -------
     Draws
         With new groups behind the fitted ones; two LLMs of one new family share its draw, and two
-        families of one new developer that of the developer.
+        families of one new developer that of the developer. Where recipes have tails, also with the
+        ``recipe_spread`` of the new ones, dims (draw, new recipe): given it, effects are Normal
+        with so many times the scale.
     """
     grown: dict[str, np.ndarray] = {}
     for effect, scale in _EFFECTS.items():
@@ -172,6 +178,9 @@ def add_groups(draws: Draws, members: Members, rng: np.random.Generator) -> Draw
         n_fitted = draws.n_fitted[group]
         n_new = max(int(getattr(members, group).max()) + 1 - n_fitted, 0)
         spread = draws[scale][:, None]
+        if effect == "recipe_effect" and recipe_tail is not None:
+            wider = np.sqrt(recipe_tail / rng.chisquare(recipe_tail, (len(draws), n_new)))
+            grown["recipe_spread"], spread = wider, spread * wider[:, :, None]
         fresh = rng.standard_normal((len(draws), n_new, *spread.shape[2:])) * spread
         if group == "family" and f"developer_{kind}" in grown:
             developers = members.developers_of(n_fitted, n_fitted + n_new)

@@ -5,6 +5,7 @@ It reads like the Model section of the README, from top to bottom and with the s
     ability_i   = x_i feature_slope + tuned_i tuning_shift + family_effect[f(i)]
                   + recipe_effect[r(i)] + llm_effect_i (+ x_i family_slope[f(i)])
     family_effect_f ~ Normal(developer_effect[d(f)], family_scale)
+    recipe_effect_r ~ StudentT(recipe_tail, 0, recipe_scale)
     eta_ij      = difficulty_j + loading_j . ability_i + x_i benchmark_slope_j
                   + tuned_i benchmark_tuning_j + family_deviation[f(i), j]
                   + recipe_deviation[r(i), j] (+ condition_ij condition_shift_j)
@@ -18,6 +19,10 @@ Identification. A skill has no scale, origin, sign or direction of its own:
 * origin: effects of developers, recipes and LLMs have mean zero in their populations, and so have
   those of families where a model has no developers;
 * slopes: benchmarks' own slopes are orthogonal to the loadings.
+
+Of recipes, few do to skills what the many do not: so their effects are those of a multivariate
+Student t (a Normal, if the settings say so), where one that is outlying in one skill may be so in
+all.
 
 ``rise`` is the link (:mod:`latentscale.links`): a sigmoid, more or less asymmetric.
 
@@ -132,7 +137,7 @@ def build_graph(design: Design, spec: ModelSpec, priors: Mapping[str, Prior]) ->
         explained = _explained_ability(data, design, priors, relevance)
         own_slopes = _benchmark_slopes(data, design, spec, priors, loading)
         scales = _scales(spec, priors)
-        effects = _effects(data, scales)
+        effects = _effects(data, scales, spec.recipe_tail)
         _sum_out_unknown(design, effects, scales)
         columns = slope_columns(design.encoding, spec.family_slopes)
         ability = explained + _ability_effects(data, effects, columns)
@@ -250,19 +255,28 @@ _MEAN_OF_FAMILIES = {
 }
 
 
-def _effects(data: Mapping[str, Any], scales: Mapping[str, Any]) -> dict[str, Any]:
+def _effects(
+    data: Mapping[str, Any], scales: Mapping[str, Any], recipe_tail: float | None
+) -> dict[str, Any]:
     """Declare the effects of all groups, developers first."""
     effects: dict[str, Any] = {}
     for name in sorted(scales, key=list(_EFFECT_DIMS).index):
         of_developers = effects.get(_MEAN_OF_FAMILIES.get(name, ""))
         mean = 0.0 if of_developers is None else of_developers[data["developer_of_family"]]
-        effects[name] = _effect(name, mean, scales[name])
+        tail = recipe_tail if name == "recipe_effect" else None
+        effects[name] = _effect(name, mean, scales[name], tail)
     return effects
 
 
-def _effect(name: str, mean: Any, scale: Any) -> Any:
-    """Declare an effect as mean + scale * z, with z standard Normal."""
-    z = pm.Normal(f"{name.removesuffix('_effect')}_z", 0, 1, dims=_EFFECT_DIMS[name])
+def _effect(name: str, mean: Any, scale: Any, tail: float | None) -> Any:
+    """Declare an effect as mean + scale * z, with z standard Normal, or a Student t of its tail."""
+    name_of_z, dims = f"{name.removesuffix('_effect')}_z", _EFFECT_DIMS[name]
+    if tail is None:
+        z = pm.Normal(name_of_z, 0, 1, dims=dims)
+    else:
+        n_columns = len(pm.modelcontext(None).coords[dims[-1]])
+        independent = {"mu": np.zeros(n_columns), "scale": np.eye(n_columns)}
+        z = pm.MvStudentT(name_of_z, nu=tail, **independent, dims=dims)
     return pm.Deterministic(name, mean + scale * z, dims=_EFFECT_DIMS[name])
 
 

@@ -185,7 +185,8 @@ def replicate(
     }
     members = dataclasses.replace(fitted, **anew)
     rng = np.random.default_rng(random_seed)
-    draws = add_groups(with_features(read_draws(posterior), design), members, rng)
+    draws = with_features(read_draws(posterior), design)
+    draws = add_groups(draws, members, rng, model.spec.recipe_tail)
     expected = expected_of_cells(draws, members, design.llm_of_obs, design.benchmark_of_obs)
     scatter = scatter_of(draws, design.benchmark_of_obs)
     likelihood = likelihood_of(model.spec.likelihood)
@@ -292,7 +293,7 @@ def _placed(
     typical, draws = asked_features(design, llms, read_draws(posterior), rng)
     columns = slope_columns(design.encoding, spec.family_slopes)
     members, status = _members(design, llms, typical, columns)
-    return members, status, add_groups(draws, members, rng)
+    return members, status, add_groups(draws, members, rng, spec.recipe_tail)
 
 
 def _warn_unknown(llms: pd.DataFrame, unknown: pd.DataFrame) -> None:

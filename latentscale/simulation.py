@@ -150,7 +150,7 @@ def simulate(
         The other arguments of :class:`latentscale.ScalingModel`: ``features`` (over ``params_b``
         and ``tokens_t``), ``likelihood``, ``priors``, ``anchors``, ``link``, ``ceiling``,
         ``deviations``, ``benchmark_slopes``, ``family_slopes``, ``squares``, ``tuning_slopes``,
-        ``developers``, ``conditions`` (where ``like`` has them).
+        ``developers``, ``recipe_tail``, ``conditions`` (where ``like`` has them).
 
     Returns
     -------

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any
 
 from latentscale.errors import SpecError
@@ -60,6 +60,9 @@ class ModelSpec:
         Design columns whose slopes are shrunk towards none together.
     developers : bool
         Let families of one developer be alike.
+    recipe_tail : float or None
+        Degrees of freedom of the Student t that recipes' effects on skills are drawn from; None for
+        a Normal.
     conditions : tuple of str
         Columns of the scores that say how they were evaluated; each shifts every benchmark.
     """
@@ -77,6 +80,7 @@ class ModelSpec:
     tuning_slopes: tuple[str, ...] = ()
     shrunk: tuple[str, ...] = ()
     developers: bool = False
+    recipe_tail: float | None = None
     conditions: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -96,6 +100,9 @@ class ModelSpec:
                     f"{setting}={first(with_nearest([str(asked)], choices))} is not known. Use "
                     f"one of {first(quoted(choices), 9)}."
                 )
+        if self.recipe_tail is not None:
+            _require_tail(self.recipe_tail)
+            object.__setattr__(self, "recipe_tail", float(self.recipe_tail))
 
     @property
     def levels(self) -> tuple[str, ...]:
@@ -126,9 +133,21 @@ class ModelSpec:
     def from_json(cls, text: str) -> ModelSpec:
         """Read settings that :meth:`to_json` wrote."""
         read = json.loads(text)
-        known: dict[str, Any] = {field.name: read[field.name] for field in fields(cls)}
-        known |= {name: tuple(known[name]) for name in _TUPLES}
+        # What a file of before a setting lacks is as its default says.
+        known: dict[str, Any] = {
+            field.name: read[field.name] for field in fields(cls) if field.name in read
+        }
+        known |= {name: tuple(known[name]) for name in _TUPLES if name in known}
         return cls(**known)
+
+
+def _require_tail(tail: Any) -> None:
+    is_number = isinstance(tail, Real) and not isinstance(tail, bool)
+    if not is_number or not 0 < tail < float("inf"):
+        raise SpecError(
+            f"recipe_tail={tail!r} is not a number of degrees of freedom: a positive number, 4 for "
+            "heavy tails and 30 for hardly any, or None for a Normal."
+        )
 
 
 def listed(names: str | Sequence[str]) -> tuple[str, ...]:

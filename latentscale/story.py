@@ -22,7 +22,7 @@ from latentscale.spec import ModelSpec
 from latentscale.unknown import N_CONFIGURATIONS
 from latentscale.wording import first, quoted, with_nearest
 
-# The law of what has no prior of its own.
+# The law of what has no prior of its own, but for recipes with tails.
 STANDARD = Prior("Normal", mu=0, sigma=1)
 
 # Dims of everything that is drawn, in the order of the story.
@@ -90,9 +90,16 @@ def draw_parameters(
         if name == "configuration":
             law = stats.randint(0, N_CONFIGURATIONS)
         values = np.asarray(law.rvs(size=shape, random_state=generators[plain]))
+        if name == "recipe_z" and spec.recipe_tail is not None:
+            values = values / _root_of_gamma(spec.recipe_tail, shape[0], generators[plain])
         drawn[name] = (dims, _given(name, truth[name], shape) if name in truth else values)
     used = {dim for dims in wanted.values() for dim in dims}
     return xr.Dataset(drawn, coords={dim: coords[dim] for dim in coords if dim in used})
+
+
+def _root_of_gamma(tail: float, n: int, rng: np.random.Generator) -> np.ndarray:
+    """Draw what Normals are divided by to be multivariate Student t's, dims (recipe, 1)."""
+    return np.sqrt(stats.gamma(tail / 2, scale=2 / tail).rvs(size=(n, 1), random_state=rng))
 
 
 def _drawn_as(name: str, spec: ModelSpec) -> str:

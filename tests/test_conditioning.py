@@ -5,6 +5,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from latentscale.conditioning import KnownCells, condition
 from latentscale.errors import PredictionWarning
@@ -77,10 +78,11 @@ def plausible(llm: list[int], benchmark: list[int]) -> KnownCells:
 
 
 def by_brute_force(
-    draws: Draws, cells: KnownCells, likelihood: str, members: Members = MEMBERS
-) -> tuple:
+    draws: Draws, cells: KnownCells, likelihood: str, members: Members = MEMBERS,
+    recipe_tail: float | None = None,
+) -> tuple:  # fmt: skip
     """Mean and sd of the expected scores by weighting draws from the population."""
-    grown = add_groups(draws, members, np.random.default_rng(1))
+    grown = add_groups(draws, members, np.random.default_rng(1), recipe_tail)
     expected = expected_of(grown, eta_of(grown, members))
     density = likelihood_of(likelihood).log_density(
         cells.data, expected[:, cells.llm, cells.benchmark], scatter_of(grown, cells.benchmark)
@@ -163,6 +165,34 @@ def test_families_of_one_new_developer_share_its_draw():
         np.testing.assert_allclose(found, expected, atol=0.03)
     fitted = grown["developer_effect"][0, 0]
     np.testing.assert_allclose(of_new[:, 2].mean(axis=0), fitted, atol=0.03)
+
+
+def test_new_recipes_are_outlying_in_all_skills_together():
+    draws = one_posterior_draw(40_000)
+    grown = add_groups(draws, MEMBERS, np.random.default_rng(5), recipe_tail=3.0)
+    new = grown["recipe_effect"][:, 2:] / grown["recipe_scale"][:, None]
+    law = stats.f(N_SKILLS, 3.0)  # of the squared length over their number
+    for of_recipe in new.swapaxes(0, 1):
+        assert stats.kstest((of_recipe**2).sum(axis=1) / N_SKILLS, law.cdf).pvalue > 0.01
+    np.testing.assert_array_equal(grown["recipe_effect"][:, :2], draws["recipe_effect"])
+    assert abs(np.corrcoef(*np.abs(new[:, :, 0].T))[0, 1]) < 0.02  # one recipe and another
+
+
+def test_agrees_with_weighting_the_population_whose_recipes_have_tails():
+    """With a score that only an outlying recipe of a fitted family explains, and one of a new."""
+    cells = known([0.88, 0.75, 0.4], llm=[2, 2, 0], benchmark=[0, 1, 1])
+    many = one_posterior_draw(400_000)
+    mean, sd, weight = by_brute_force(many, cells, "normal", recipe_tail=2.5)
+    assert 1 / np.sum(weight**2) > 500
+    without = by_brute_force(many, cells, "normal")[0]
+    assert np.abs((without - mean) / sd).max() > 0.3
+
+    rng = np.random.default_rng(6)
+    grown = add_groups(one_posterior_draw(20_000), MEMBERS, rng, recipe_tail=2.5)
+    answer = condition(grown, MEMBERS, cells, ["new", "new", "old"], likelihood_of("normal"), rng)
+    expected = expected_of(answer, eta_of(answer, MEMBERS))
+    assert np.abs((expected.mean(0) - mean) / sd).max() < 0.12
+    assert np.abs(expected.std(0) / sd - 1).max() < 0.1
 
 
 def test_known_scores_choose_among_posterior_draws():

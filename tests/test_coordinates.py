@@ -42,6 +42,8 @@ VARIANTS = {
         "shrunk": (), "deviations": False,
     },
     "nobody tuned": {"skills": 2, "tuned_share": 0.0},
+    "recipes without tails": {"skills": 2, "recipe_tail": None, "deviations": False},
+    "recipes with heavy tails": {"skills": 2, "recipe_tail": 1.5, "deviations": False},
     "three skills": {"skills": 3, "benchmarks": 6},
     "no deviations": {"skills": 2, "deviations": False, "likelihood": "beta"},
     "the barest": {

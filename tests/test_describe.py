@@ -34,6 +34,7 @@ SPECS: list[dict[str, Any]] = [
     {"skills": 2, "developers": True},
     {"developers": True, "deviations": False},
     {"conditions": ("shots",)},
+    {"recipe_tail": None},
 ]
 
 
@@ -115,6 +116,7 @@ class TestEquations:
             "eta_ij      = difficulty_j + loading_j . ability_i\n"
             "              + x_i benchmark_slope_j + tuned_i benchmark_tuning_j\n"
             "              + family_deviation[f(i), j] + recipe_deviation[r(i), j]\n"
+            "recipe_effect_r ~ StudentT(4, 0, recipe_scale), of all skills together\n"
             "expected_ij = floor_j + (ceiling_j - floor_j) rise(eta_ij, asymmetry_j)\n"
             "score_ij    ~ Normal(expected_ij, sd_ij), censored to [0, 1]\n"
             "sd_ij^2     = expected_ij (1 - expected_ij) / (1 + precision_j)"
@@ -127,6 +129,7 @@ class TestEquations:
             ceiling=False,
             deviations=False,
             benchmark_slopes=False,
+            recipe_tail=None,
         ).spec
         assert equations(spec)[2:] == (
             "eta_ij      = difficulty_j + loading_j . ability_i",
@@ -172,6 +175,7 @@ ScalingModel
   ability_i   = x_i feature_slope + tuned_i tuning_shift + family_effect[f(i)]
                 + recipe_effect[r(i)] + llm_effect_i
   eta_ij      = difficulty_j + loading_j . ability_i
+  recipe_effect_r ~ StudentT(4, 0, recipe_scale), of all skills together
   expected_ij = floor_j + (ceiling_j - floor_j) rise(eta_ij, asymmetry_j)
   score_ij    ~ Normal(expected_ij, sd_ij), censored to [0, 1]
   sd_ij^2     = expected_ij (1 - expected_ij) / (1 + precision_j)
@@ -180,7 +184,7 @@ ScalingModel
   feature_slope      feature, skill  Normal(mu=0, sigma=1)
   tuning_shift       skill           Normal(mu=0, sigma=1)
   family_effect      family, skill   Normal(0, family_scale)
-  recipe_effect      recipe, skill   Normal(0, recipe_scale)
+  recipe_effect      recipe, skill   StudentT(4, 0, recipe_scale)
   llm_effect         llm, skill      Normal(0, llm_scale)
   family_scale       skill           LogNormal(mu=-0.5, sigma=0.7)
   recipe_scale       skill           family_scale * LogNormal(mu=-1, sigma=0.5)

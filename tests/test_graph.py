@@ -61,7 +61,8 @@ def total(simulation, graph):
             "families_per_developer": 2.0, "conditions": ("shots", "template"),
         },
         {"skills": 1, "ceiling": False, "deviations": False, "features": FEATURES},
-        {"skills": 2, "priors": {"recipe_ratio": Prior("HalfNormal", sigma=0.3)}},
+        {"skills": 2, "priors": {"recipe_ratio": Prior("HalfNormal", sigma=0.3)},
+         "recipe_tail": None},
     ],
     ids=["everything", "little", "another prior"],
 )  # fmt: skip
@@ -72,11 +73,22 @@ def test_every_random_variable_has_its_prior(settings):
     densities.pop("score")
     assert set(densities) == set(sampled)
     for name, density in densities.items():
+        if name == "recipe_z" and simulation.model.spec.recipe_tail is not None:
+            continue
         prior = simulation.model.priors.get("feature_slope" if name == "feature_slope_z" else name)
         law = stats.norm() if prior is None else scipy_of(prior)
         expected = law.logpdf(sampled[name].to_numpy())
         # PyMC keeps some constants, such as the logarithm of 2 pi, in single precision.
         np.testing.assert_allclose(density, expected, rtol=1e-6, atol=1e-6, err_msg=name)
+
+
+@pytest.mark.parametrize("skills", [1, 3])
+def test_recipes_are_outlying_in_all_skills_together(skills):
+    simulation = small(skills=skills, recipe_tail=3.0)
+    density = log_densities(simulation.model.to_pymc(), simulation.sampled)["recipe_z"]
+    law = stats.multivariate_t(df=3.0, shape=np.eye(skills))
+    of_recipes = law.logpdf(simulation.sampled["recipe_z"].transpose("recipe", "skill").to_numpy())
+    np.testing.assert_allclose(density.sum(), of_recipes.sum(), rtol=1e-6)
 
 
 def test_effects_that_have_no_prior_of_their_own_are_standard_normal(graph):

@@ -49,6 +49,7 @@ log_cdf_and_slope = callable_from_python(scatter.log_cdf_and_slope)
 RECIPE_OF = np.array([0, 0, 1, 1, 1, 2, 3, 4, 4])
 FAMILY_OF = np.array([0, 0, 1, 2, 2])
 DEVELOPER_OF = np.array([0, 1, 0])
+NORMAL = np.array([np.inf])  # how heavy the tails of recipes are
 LEVELS = ("developer", "family", "recipe", "llm")
 SIZES = {"developer": 2, "family": 3, "recipe": 5, "llm": 9}
 WITHOUT_DEVELOPERS = SIZES | {"developer": 0}
@@ -85,7 +86,7 @@ def cells_at(llm, benchmark, score=None, guess=None, n_benchmarks=N_BENCHMARKS):
 def tree():
     """Give LLMs of which only the groups matter."""
     n, none = SIZES["llm"], np.zeros(0, dtype=int)
-    return Llms(np.zeros((n, 0)), none, np.zeros(n), RECIPE_OF, FAMILY_OF, DEVELOPER_OF)
+    return Llms(np.zeros((n, 0)), none, np.zeros(n), RECIPE_OF, FAMILY_OF, DEVELOPER_OF, NORMAL)
 
 
 def smoothed(values, llm=LLM_OF_OBS, benchmark=BENCHMARK_OF_OBS):
@@ -235,7 +236,7 @@ def posterior_inputs(n_skills, has_deviations, sizes):
     tuned = (rng.uniform(size=SIZES["llm"]) < 0.5).astype(float)
     x = rng.normal(size=(SIZES["llm"], 2))
     none = np.zeros(0, dtype=int)
-    llms = Llms(x, none, tuned, RECIPE_OF, FAMILY_OF, DEVELOPER_OF)
+    llms = Llms(x, none, tuned, RECIPE_OF, FAMILY_OF, DEVELOPER_OF, NORMAL)
     levels = {group: rng.normal(size=(sizes[group], skill)) for group in OfSkills._fields}
     of_deviations = [
         rng.normal(size=(sizes[group] if has_deviations else 0, m))
@@ -297,12 +298,14 @@ def density_of_all(n_skills, likelihood, cells, llms, unknown, parameters):
     return posterior_density(n_skills, likelihood, cells, llms, unknown, parameters)
 
 
-def test_derivatives_of_the_density():
+@pytest.mark.parametrize("tail", [np.inf, 3.0])
+def test_derivatives_of_the_density(tail):
     n_skills, functions = (0, 0, 0), scatter.LIKELIHOODS["student_t"]
     for has_deviations, sizes in (
         (True, SIZES), (False, SIZES), (True, WITHOUT_DEVELOPERS), (False, WITHOUT_DEVELOPERS),
     ):  # fmt: skip
         cells, llms, parameters = posterior_inputs(len(n_skills), has_deviations, sizes)
+        llms = llms._replace(recipe_tail=np.array([tail]))
 
         def value_and_derivatives(at, cells=cells, llms=llms):
             inputs = n_skills, functions, cells, llms, what_is_unknown()

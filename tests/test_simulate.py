@@ -17,6 +17,7 @@ from graph_points import (
     point,
     small,
 )
+from scipy import stats
 
 import latentscale as ls
 from latentscale.errors import SpecError
@@ -223,6 +224,16 @@ def test_a_scalar_truth_holds_for_every_element():
     truth = simulation.truth
     np.testing.assert_allclose(truth["recipe_scale"] / truth["family_scale"], 0.25)
     assert not truth["llm_effect"].any()
+
+
+def test_recipes_have_tails():
+    truth = {"recipe_ratio": 1.0, "family_scale": 1.0}
+    sizes = {"n_families": 400, "recipes_per_family": 3.0, "benchmarks": 4, "random_seed": 6}
+    heavy = simulate(**sizes, truth=truth, recipe_tail=3.0).truth["recipe_effect"]
+    square = (heavy**2).sum("skill") / heavy.sizes["skill"]
+    assert stats.kstest(square, stats.f(heavy.sizes["skill"], 3.0).cdf).pvalue > 0.01
+    light = simulate(**sizes, truth=truth, recipe_tail=None).truth["recipe_effect"]
+    assert stats.kstest(light.to_numpy().ravel(), stats.norm().cdf).pvalue > 0.01
 
 
 def test_scores_scatter_around_their_expectation_as_the_precision_says():

@@ -49,8 +49,29 @@ def test_json_gives_the_same_settings_back():
         "tuning_slopes": [],
         "shrunk": [],
         "developers": False,
+        "recipe_tail": None,
         "conditions": [],
     }
+
+
+def test_json_of_before_recipes_had_tails_is_of_normal_ones():
+    before = json.loads(SPEC.to_json())
+    del before["recipe_tail"]
+    assert ModelSpec.from_json(json.dumps(before)) == SPEC
+
+
+@pytest.mark.parametrize("tail", [0, -1.0, np.inf, np.nan, True, "heavy"])
+def test_a_tail_is_a_positive_number(tail):
+    assert message_of(dataclasses.replace, SPEC, recipe_tail=tail) == (
+        f"recipe_tail={tail!r} is not a number of degrees of freedom: a positive number, 4 for "
+        "heavy tails and 30 for hardly any, or None for a Normal."
+    )
+
+
+def test_a_tail_of_numpy_is_written_as_json():
+    assert (
+        json.loads(dataclasses.replace(SPEC, recipe_tail=np.int64(5)).to_json())["recipe_tail"] == 5
+    )
 
 
 def test_settings_are_frozen():

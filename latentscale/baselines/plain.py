@@ -12,9 +12,9 @@ def plain_latent_model(table: ScoreTable, **settings: Any) -> ScalingModel:
     """Make a model in which all that LLMs score goes through their skills.
 
     Nothing deviates from the skills on a single benchmark, benchmarks have no slopes of their own
-    and families no developers,
-    their ceiling is one and the link a sigmoid: the latent-variable framework of arXiv 2512.06553
-    in this package's terms, sampled rather than estimated.
+    and families no developers, recipes have no tails, the ceiling is one and the link a sigmoid:
+    the latent-variable framework of arXiv 2512.06553 in this package's terms, sampled rather than
+    estimated.
 
     Parameters
     ----------
@@ -40,4 +40,5 @@ def plain_latent_model(table: ScoreTable, **settings: Any) -> ScalingModel:
     """
     absent = ("deviations", "ceiling", "benchmark_slopes", "developers")
     plain: dict[str, Any] = dict.fromkeys(absent, False)
-    return ScalingModel(table, **plain | {"link": "logistic"} | settings)
+    plain |= {"link": "logistic", "recipe_tail": None}
+    return ScalingModel(table, **plain | settings)

@@ -53,6 +53,8 @@ class Llms(NamedTuple):
     recipe : int, dims (llm,)
     family_of_recipe : int, dims (recipe,)
     developer_of_family : int, dims (family,)
+    recipe_tail : dims (one,)
+        Degrees of freedom of the effects of recipes on skills; infinity for a Normal.
     """
 
     x: Any
@@ -61,6 +63,7 @@ class Llms(NamedTuple):
     recipe: Any
     family_of_recipe: Any
     developer_of_family: Any
+    recipe_tail: Any
 
 
 class Unknown(NamedTuple):

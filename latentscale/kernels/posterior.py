@@ -27,6 +27,7 @@ from latentscale.kernels.scoring import (
     pull_back_own_part,
     pull_back_products,
     score,
+    tailed_density,
 )
 
 _smooth_skills, _pull_back_skills = skills.smooth, skills.pull_back
@@ -100,8 +101,9 @@ def _of_skills(values, llms, parameters, d_values, d):
     of_developer = llms.developer_of_family
     return (
         effect_density(llm, recipe, llms.recipe, precisions.llm, d_llm, d_recipe, d.precisions.llm)
-        + effect_density(
-            recipe, family, parent, precisions.recipe, d_recipe, d_family, d.precisions.recipe
+        + tailed_density(
+            llms.recipe_tail[0], recipe, family, parent, precisions.recipe, d_recipe, d_family,
+            d.precisions.recipe,
         )
         + effect_density(
             family, developer, of_developer, precisions.family, d_family, d_developer,

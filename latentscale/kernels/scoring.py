@@ -6,6 +6,7 @@ import numpy as np
 
 from latentscale.kernels.jit import compiled, leaf, merged, merged_sum, summed, vector
 from latentscale.kernels.links import left_of_the_way, line_at
+from latentscale.kernels.scatter import log_gamma_and_slope
 
 
 @compiled
@@ -212,5 +213,41 @@ def effect_density(effects, parents, parent, precision, d_effects, d_parents, d_
             d_precision[k] -= effect * effect / 2
     for k in range(m):
         total += n * (np.log(precision[k]) - np.log(2 * np.pi)) / 2
+        d_precision[k] += n / (2 * precision[k])
+    return total
+
+
+@compiled
+def tailed_density(
+    tail, effects, parents, parent, precision, d_effects, d_parents, d_precision
+):  # fmt: skip
+    """Give :func:`effect_density` of a level whose groups are as outlying in all columns.
+
+    Their density is that of a multivariate Student t with so many degrees of freedom; with
+    infinitely many it is the Normal.
+    """
+    if np.isinf(tail):
+        return effect_density(
+            effects, parents, parent, precision, d_effects, d_parents, d_precision
+        )
+    n, m = effects.shape
+    whole = tail + m
+    total = 0.0
+    for i in range(n):
+        square = 0.0
+        for k in range(m):
+            off = effects[i, k] - parents[parent[i], k]
+            square += precision[k] * off * off
+        total -= whole / 2 * np.log1p(square / tail)
+        for k in range(m):
+            off = effects[i, k] - parents[parent[i], k]
+            weighed = whole / (tail + square) * off
+            d_effects[i, k] -= precision[k] * weighed
+            d_parents[parent[i], k] += precision[k] * weighed
+            d_precision[k] -= weighed * off / 2
+    constant = log_gamma_and_slope(whole / 2)[0] - log_gamma_and_slope(tail / 2)[0]
+    total += n * (constant - m / 2 * np.log(np.pi * tail))
+    for k in range(m):
+        total += n * np.log(precision[k]) / 2
         d_precision[k] += n / (2 * precision[k])
     return total
