@@ -38,7 +38,7 @@ from latentscale.priors import FAMILIES, REAL, UNIT, Prior
 from latentscale.slope_guess import no_guess
 from latentscale.spec import ModelSpec
 from latentscale.story import DRAWN, STANDARD, is_in, scipy_of
-from latentscale.transforms import bent_coordinate
+from latentscale.transforms import bent_coordinate, ceiling_coordinate, top_of
 
 # Dims of the variables that have coordinates; those of groups are dims of the effect.
 _SHARED_DIMS: Mapping[str, tuple[str, ...]] = {
@@ -236,6 +236,7 @@ def _suite(design: Design, spec: ModelSpec, priors: Mapping[str, Prior]) -> dict
     return {
         "chance": design.chance,
         "mean": mean,
+        "top": _tops(design),
         "rough_slope": height * share * (1 - share),
         "weights": weights,  # orthonormal, each row sums to zero
         "anchored": np.array(anchored),
@@ -244,6 +245,13 @@ def _suite(design: Design, spec: ModelSpec, priors: Mapping[str, Prior]) -> dict
         "is_step": design.encoding.is_step,
         "own": design.shrinkage.own,
     }
+
+
+def _tops(design: Design) -> np.ndarray:
+    """Say where the best score on each benchmark is, dims (benchmark,)."""
+    best = np.zeros(len(design.benchmarks))
+    np.maximum.at(best, design.benchmark_of_obs, design.score)
+    return np.asarray(top_of((best - design.chance) / (1 - design.chance)))
 
 
 def _unknown(design: Design) -> dict[str, np.ndarray]:
@@ -293,15 +301,22 @@ def middle_of_prior(design: Design, spec: ModelSpec, priors: Mapping[str, Prior]
     """
     parts = []
     for variable in shared_variables(design, spec):
-        name = variable.name
-        at = 0.0 if name not in priors or _is_placed(name, priors) else _coordinate(priors[name])
-        parts.append(np.full(variable.size, at))
+        name, at = variable.name, np.zeros(variable.size)
+        if name == "ceiling_share" and variable.size:
+            at = ceiling_coordinate(_median(priors[name]), _tops(design))
+        elif name in priors and not _is_placed(name, priors):
+            at = np.full(variable.size, _coordinate(priors[name]))
+        parts.append(at)
     return np.concatenate(parts)
+
+
+def _median(prior: Prior) -> float:
+    return float(scipy_of(prior).median())
 
 
 def _coordinate(prior: Prior) -> float:
     """Give the coordinate of the median of a prior."""
-    median = float(scipy_of(prior).median())
+    median = _median(prior)
     if prior.support == REAL:
         return median
     if prior.support == UNIT:

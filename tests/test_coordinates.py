@@ -18,7 +18,7 @@ from latentscale.graph import REPORTED, kept_variables
 from latentscale.links import rise_and_slope
 from latentscale.priors import Prior
 from latentscale.slope_guess import SlopeGuess, guess_slopes
-from latentscale.transforms import bent_coordinate
+from latentscale.transforms import bent_coordinate, ceiling_coordinate
 
 SLOPES = ("log(params_b)",)
 VARIANTS = {
@@ -144,6 +144,14 @@ def log_volume(values_at, start, part, names):
     return np.linalg.slogdet(matrix @ matrix.T)[1] / 2
 
 
+def log_volume_of_ceilings(values_at, start, part, step=1e-6):
+    """Give log |db / dt|: b, of the graph, is no linear function of t, but each of its own."""
+    move = np.zeros_like(start)
+    move[part] = step
+    ahead, behind = (bent_coordinate(values_at(start + s * move)["ceiling_share"]) for s in (1, -1))
+    return np.log((ahead - behind) / (2 * step)).sum()
+
+
 def log_volumes(density, plain, values_at, at, model):
     """Add up what the plain density lacks: the volumes, and what the plain graph has too much."""
     parts, spec, total = density.parts, model.spec, 0.0
@@ -153,6 +161,8 @@ def log_volumes(density, plain, values_at, at, model):
     for name in ("total_loading", "loading_contrast"):
         if name in plain.named_vars and model.priors[name].support == "a real number":
             total += log_volume(values_at, at, parts[name], [name])
+    if spec.ceiling:
+        total += log_volume_of_ceilings(values_at, at, parts["ceiling_share"])
     if spec.shrunk:
         total += log_volume(values_at, at, parts["feature_slope"], ["feature_slope_z"])
     if spec.benchmark_slopes:
@@ -311,9 +321,9 @@ def test_derivatives_do_not_jump_where_a_ceiling_passes_expectations(meets, monk
     guess[is_first] = np.minimum(guess[is_first], chance + highest * (1 - chance))
     density = UncompiledDensity(model, guess=guess[order_of_cells(design)])
     point, slopes = density.somewhere(), []
-    ceiling = density.parts["ceiling_share"].start
+    ceiling, top = density.parts["ceiling_share"].start, density.known.suite.top[0]
     for share in highest / meets + 2e-5 * np.arange(-10, 10):
-        point[ceiling] = bent_coordinate(share)
+        point[ceiling] = ceiling_coordinate(share, top)
         slopes.append(density.at(point)[1])
     changes = np.abs(np.diff(slopes, axis=0))
     assert (changes.max(axis=0) < 1.5 * np.median(changes, axis=0) + 1e-3).all()

@@ -11,6 +11,7 @@ import pytest
 from scipy import special, stats
 from uncompiled import uncompile
 
+from latentscale import transforms
 from latentscale.kernels import deviations, elementary, gram, laws, posterior, scatter, skills
 from latentscale.kernels.arguments import (
     Benchmarks,
@@ -448,3 +449,25 @@ def test_coordinates_of_a_prior_are_those_of_the_plain_graph(prior, monkeypatch)
         np.testing.assert_allclose([np.log(slope), log_jacobian], log_slope, rtol=1e-9, atol=1e-12)
         ahead, behind = (laws.value_at(support, x + s)[2] for s in (1e-6, -1e-6))
         np.testing.assert_allclose(d_log_jacobian, (ahead - behind) / 2e-6, rtol=1e-6, atol=1e-7)
+
+
+@pytest.mark.parametrize("best", [0.0, 0.2, 0.9, 1.0])
+def test_the_coordinate_of_a_ceiling(best, monkeypatch):
+    uncompile(monkeypatch)
+    top = transforms.top_of(best)
+    shares = []
+    for x in (-8.0, -1.0, 0.0, 1.0, 4.0):
+        value, slope, log_jacobian, d_log_jacobian = laws.ceiling_at(x, top)
+        if value < 0.999:  # nearer to one, a share says little of its coordinate
+            np.testing.assert_allclose(
+                transforms.ceiling_coordinate(value, top), x, rtol=1e-6, atol=1e-12
+            )
+        np.testing.assert_allclose(np.log(slope), log_jacobian, rtol=1e-9)
+        ahead, behind = (laws.ceiling_at(x + s, top) for s in (1e-6, -1e-6))
+        np.testing.assert_allclose(slope, (ahead[0] - behind[0]) / 2e-6, rtol=1e-4, atol=1e-9)
+        np.testing.assert_allclose(d_log_jacobian, (ahead[2] - behind[2]) / 2e-6, rtol=1e-6)
+        shares.append(value)
+    assert 0 < min(shares) < max(shares) < 1
+    assert abs(laws.ceiling_at(0.0, top)[0] - np.clip(best, 0.02, 0.98)) < 0.04
+    # Far out, where nothing is known, a density stays one.
+    assert laws.ceiling_at(9.0, top)[0] < 1

@@ -108,6 +108,9 @@ class Suite(NamedTuple):
     chance
     mean
         The mean score.
+    top
+        Where the best score is: what the coordinate of a ceiling starts from
+        (:func:`latentscale.transforms.ceiling_coordinate`).
     rough_slope
         The slope, at the mean score, of a sigmoid from chance to one.
     weights : dims (contrast, skill)
@@ -128,6 +131,7 @@ class Suite(NamedTuple):
 
     chance: Any
     mean: Any
+    top: Any
     rough_slope: Any
     weights: Any
     anchored: Any

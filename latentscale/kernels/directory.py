@@ -24,8 +24,8 @@ from latentscale.unknown import N_CONFIGURATIONS
 ARRAYS = (
     "score", "trials", "guess", "llm", "recipe_of_cell", "first", "ends", "condition", "x",
     "slope_columns", "tuned", "recipe", "family_of_recipe", "developer_of_family",
-    "recipe_tail", "chance", "mean", "rough_slope", "weights", "anchored", "placed", "term",
-    "is_step", "own", "unknown_family", "unknown_begin", "unknown_columns", "unknown_shift",
+    "recipe_tail", "chance", "mean", "top", "rough_slope", "weights", "anchored", "placed",
+    "term", "is_step", "own", "unknown_family", "unknown_begin", "unknown_columns", "unknown_shift",
     "unknown_first_llm", "unknown_llm", "unknown_first_off", "unknown_off", "slope_axes",
     "slope_information", "slope_pull", "start", "law", "support", "numbers", "shapes", "centre",
     "root",
@@ -87,8 +87,8 @@ def _integer_matrix(directory, i):
 @compiled
 def known_of(
     score, trials, guess, llm, recipe_of_cell, first, ends, condition, x, slope_columns, tuned,
-    recipe, family_of_recipe, developer_of_family, recipe_tail, chance, mean, rough_slope, weights,
-    anchored, placed, term, is_step, own, unknown_family, unknown_begin, unknown_columns,
+    recipe, family_of_recipe, developer_of_family, recipe_tail, chance, mean, top, rough_slope,
+    weights, anchored, placed, term, is_step, own, unknown_family, unknown_begin, unknown_columns,
     unknown_shift, unknown_first_llm, unknown_llm, unknown_first_off, unknown_off, slope_axes,
     slope_information, slope_pull, start, law, support, numbers, shapes,
 ):  # fmt: skip
@@ -97,7 +97,17 @@ def known_of(
         Cells(score, trials, guess, llm, recipe_of_cell, first, ends, condition),
         Llms(x, slope_columns, tuned, recipe, family_of_recipe, developer_of_family, recipe_tail),
         Suite(
-            chance, mean, rough_slope, weights, anchored, placed, term, is_step, own, tuned.sum()
+            chance,
+            mean,
+            top,
+            rough_slope,
+            weights,
+            anchored,
+            placed,
+            term,
+            is_step,
+            own,
+            tuned.sum(),
         ),
         Unknown(
             unknown_family,
@@ -137,10 +147,11 @@ def known(d):
         _integers(d, i + 4), _integers(d, i + 5), _integers(d, i + 6), _matrix(d, i + 7),
         _matrix(d, i + 8), _integers(d, i + 9), _numbers(d, i + 10), _integers(d, i + 11),
         _integers(d, i + 12), _integers(d, i + 13), _numbers(d, i + 14), _numbers(d, i + 15),
-        _numbers(d, i + 16), _numbers(d, i + 17), _matrix(d, i + 18), _integers(d, i + 19),
+        _numbers(d, i + 16), _numbers(d, i + 17), _numbers(d, i + 18), _matrix(d, i + 19),
         _integers(d, i + 20), _integers(d, i + 21), _integers(d, i + 22), _integers(d, i + 23),
-        _integers(d, i + 24), _integers(d, i + 25), _integers(d, i + 26), _numbers(d, i + 27),
-        _integers(d, i + 28), _integers(d, i + 29), _integers(d, i + 30), _numbers(d, i + 31),
-        _matrix(d, i + 32), _matrix(d, i + 33), _matrix(d, i + 34), _integers(d, i + 35),
-        _integers(d, i + 36), _integers(d, i + 37), _matrix(d, i + 38), _integer_matrix(d, i + 39),
+        _integers(d, i + 24), _integers(d, i + 25), _integers(d, i + 26), _integers(d, i + 27),
+        _numbers(d, i + 28), _integers(d, i + 29), _integers(d, i + 30), _integers(d, i + 31),
+        _numbers(d, i + 32), _matrix(d, i + 33), _matrix(d, i + 34), _matrix(d, i + 35),
+        _integers(d, i + 36), _integers(d, i + 37), _integers(d, i + 38), _matrix(d, i + 39),
+        _integer_matrix(d, i + 40),
     )  # fmt: skip

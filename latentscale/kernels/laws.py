@@ -11,7 +11,7 @@ import math
 from latentscale.kernels.jit import leaf
 from latentscale.kernels.scatter import log_gamma_and_slope
 from latentscale.priors import FAMILIES, POSITIVE, REAL, UNIT
-from latentscale.transforms import BEND, ENDS, LOG_SLOPE
+from latentscale.transforms import BEND, ENDS, LARGEST, LOG_SLOPE
 
 _HALF_LOG_2_PI = math.log(2 * math.pi) / 2
 _LOG_2, _LOG_PI = math.log(2.0), math.log(math.pi)
@@ -95,6 +95,18 @@ def value_at(support, x):
     log_jacobian = LOG_SLOPE - _softplus(-x) - _softplus(x - ENDS)
     value = BEND * (_softplus(x) - _softplus(x - ENDS))
     return value, math.exp(log_jacobian), log_jacobian, _sigmoid(-x) - _sigmoid(x - ENDS)
+
+
+@leaf
+def ceiling_at(x, top):
+    """Give what :func:`value_at` gives, of :func:`latentscale.transforms.ceiling_coordinate`."""
+    unit, rise = BEND * math.exp(top), math.exp(x)
+    y, d_y = top + unit * (x + rise), unit * (1 + rise)
+    z, d_z = BEND * _softplus(y / BEND), _sigmoid(y / BEND)
+    value = min(-math.expm1(-z), LARGEST)
+    log_jacobian = math.log(d_y) + math.log(d_z) - z
+    d_log_jacobian = rise / (1 + rise) + d_y * ((1 - d_z) / BEND - d_z)
+    return value, d_y * d_z * math.exp(-z), log_jacobian, d_log_jacobian
 
 
 @leaf

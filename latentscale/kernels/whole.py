@@ -17,7 +17,7 @@ from latentscale.kernels.arguments import (
     Start,
 )
 from latentscale.kernels.jit import compiled, inlined, leaf
-from latentscale.kernels.laws import log_density, value_at
+from latentscale.kernels.laws import ceiling_at, log_density, value_at
 
 _curves, _pull_back_curves = benchmarks.curves, benchmarks.pull_back_curves
 _middles, _pull_back_middles = benchmarks.middles, benchmarks.pull_back_middles
@@ -39,6 +39,7 @@ _settle, _pull_back_settle = features.settle, features.pull_back_settle
 
 # The first of the groups among all variables.
 _N_SHARED = len(Shared._fields)
+_CEILING = Shared._fields.index("ceiling_share")
 
 
 @compiled
@@ -88,12 +89,15 @@ def _groups(flat, shapes, at):
 
 
 @leaf
-def _to_values(laws, x, values, slopes, d_log_jacobian):
+def _to_values(laws, tops, x, values, slopes, d_log_jacobian):
     """Write the values that coordinates stand for, and their slopes; gives the log Jacobian."""
     log_jacobian = 0.0
     for v in range(laws.law.shape[0]):
         for i in range(laws.start[v], laws.start[v + 1]):
-            found = value_at(laws.support[v], x[i])
+            if v == _CEILING:
+                found = ceiling_at(x[i], tops[i - laws.start[v]])
+            else:
+                found = value_at(laws.support[v], x[i])
             values[i], slopes[i], d_log_jacobian[i] = found[0], found[1], found[3]
             log_jacobian += found[2]
     return log_jacobian
@@ -227,7 +231,7 @@ def evaluate(n_skills, density, how, known, x, gradient, reported):
     shared, d_shared = _shared(values, shapes, laws.start), _shared(d_values, shapes, laws.start)
     groups, d_groups = _groups(x, shapes, starts), _groups(gradient, shapes, starts)
 
-    value = _to_values(laws, x, values, slopes, d_x)
+    value = _to_values(laws, known.suite.top, x, values, slopes, d_x)
     log_start, parameters, start = _parameters(n_skills, known, shared, groups)
     value += log_start + _log_prior(laws, values, d_values)
     log_scores, d, on_skills, deviations = density(
