@@ -20,9 +20,9 @@ Identification. A skill has no scale, origin, sign or direction of its own:
   those of families where a model has no developers;
 * slopes: benchmarks' own slopes are orthogonal to the loadings.
 
-Of recipes, few do to skills what the many do not: so their effects are those of a multivariate
-Student t (a Normal, if the settings say so), where one that is outlying in one skill may be so in
-all.
+Most recipes hardly differ from their family, and a few differ a lot: so their effects on skills are
+a multivariate Student t's, in which who is outlying in one skill is likely to be so in all. (Where
+``recipe_tail`` is None they are Normal.)
 
 ``rise`` is the link (:mod:`latentscale.links`): a sigmoid, more or less asymmetric.
 
