@@ -74,6 +74,23 @@ def test_a_tail_of_numpy_is_written_as_json():
     )
 
 
+def test_recipes_have_tails_by_default_where_llms_are_tuned():
+    tuned, base = (
+        ls.load_leaderboard(benchmarks=["MMLU", "HellaSwag"], tuned=tuned)
+        for tuned in (True, False)
+    )
+    model = ls.ScalingModel(tuned, skills=1)
+    assert model.spec.recipe_tail == 4
+    assert ls.ScalingModel(base, skills=1).spec.recipe_tail is None
+    # A part of a table is of the same model.
+    assert model.with_table(base).spec.recipe_tail == 4
+    for asked in (None, 7.0):
+        assert ls.ScalingModel(tuned, skills=1, recipe_tail=asked).spec.recipe_tail == asked
+    assert message_of(ls.ScalingModel, tuned, skills=1, recipe_tail="heavy").startswith(
+        "recipe_tail='heavy' is not a number of degrees of freedom"
+    )
+
+
 def test_settings_are_frozen():
     with pytest.raises(dataclasses.FrozenInstanceError):
         SPEC.skills = 3  # type: ignore[misc]
