@@ -240,7 +240,8 @@ class _Structure:
             if effect == "recipe_effect" and "recipe_spread" in draws:
                 spread = draws["recipe_spread"][:, new_groups - draws.n_fitted[kind]]
                 scale = scale * spread[:, :, None]
-            scales[effect] = scale.repeat(len(new_groups) // scale.shape[1], axis=1)
+            shape = (len(draws), len(new_groups), scale.shape[2])
+            scales[effect] = np.broadcast_to(scale, shape)
         return cls(members, scales, groups, rows, kept)
 
     def covariance(self) -> np.ndarray:
