@@ -73,7 +73,8 @@ DEFAULT_LINK = "asymmetric"
 # 1,600 draws was 106 of an effect, and 560 without (one run each). Where nobody is tuned, families
 # hardly have more than one recipe, whose effect stands for theirs; tails then keep features from
 # explaining outlying families: on base LLMs with all design choices (benchmarks/choices.py) errors
-# of unseen families are 5.4 and 4.8 % (two seeds) smaller than by scale alone, and 6.5 and 6.1 % without.
+# of unseen families are 5.4 and 4.8 % smaller than by scale alone (two runs each), and 6.5 and
+# 6.1 % without.
 DEFAULT_RECIPE_TAIL = 4.0
 
 
