@@ -201,12 +201,15 @@ def _cells(design: Design, spec: ModelSpec) -> dict[str, np.ndarray]:
     return {
         "score": score[order],
         "trials": trials[order],
+        "fraction": (score / trials)[order],
         "guess": first_guess(design)[order],
         "llm": design.llm_of_obs[order],
         "recipe_of_cell": design.recipe_of_llm[design.llm_of_obs[order]],
         "first": first,
         "ends": first[1:] - np.bincount(benchmark[_at_ends(design)], minlength=n),
         "condition": design.condition[order],
+        "x_of_cell": design.x[design.llm_of_obs[order]].T,
+        "tuned_of_cell": design.tuned[design.llm_of_obs[order]],
     }
 
 

@@ -51,6 +51,7 @@ RECIPE_OF = np.array([0, 0, 1, 1, 1, 2, 3, 4, 4])
 FAMILY_OF = np.array([0, 0, 1, 2, 2])
 DEVELOPER_OF = np.array([0, 1, 0])
 NORMAL = np.array([np.inf])  # how heavy the tails of recipes are
+X, TUNED = np.zeros((9, 0)), np.zeros(9)
 LEVELS = ("developer", "family", "recipe", "llm")
 SIZES = {"developer": 2, "family": 3, "recipe": 5, "llm": 9}
 WITHOUT_DEVELOPERS = SIZES | {"developer": 0}
@@ -72,7 +73,7 @@ def inputs(skills, sizes=SIZES, seed=1):
     return found | {f"w_{group}": rng.normal(size=(n, skills)) for group, n in sizes.items()}
 
 
-def cells_at(llm, benchmark, score=None, guess=None, n_benchmarks=N_BENCHMARKS):
+def cells_at(llm, benchmark, score=None, guess=None, n_benchmarks=N_BENCHMARKS, x=X, tuned=TUNED):
     """Give cells, sorted by benchmark, of which only the places need matter."""
     rest = np.full(len(llm), 0.5)
     score, guess = (rest if given is None else given for given in (score, guess))
@@ -80,7 +81,8 @@ def cells_at(llm, benchmark, score=None, guess=None, n_benchmarks=N_BENCHMARKS):
     at_ends = np.bincount(benchmark[(score <= 0) | (score >= 1)], minlength=n_benchmarks)
     condition = np.random.default_rng(3).normal(size=(len(llm), 2))
     return Cells(
-        score, np.ones(len(llm)), guess, llm, RECIPE_OF[llm], start, start[1:] - at_ends, condition
+        score, np.ones(len(llm)), score, guess, llm, RECIPE_OF[llm], start, start[1:] - at_ends,
+        condition, x[llm].T.copy(), tuned[llm],
     )  # fmt: skip
 
 
@@ -233,11 +235,12 @@ def posterior_inputs(n_skills, has_deviations, sizes):
     score = rng.uniform(0.01, 0.99, n)
     last = np.flatnonzero(np.diff(BENCHMARK_OF_OBS))  # of each benchmark but the last
     score[last[0]], score[last[1]] = 0, 1
-    cells = cells_at(LLM_OF_OBS, BENCHMARK_OF_OBS, score, rng.uniform(-0.1, 1.1, n))
+    guess = rng.uniform(-0.1, 1.1, n)
     tuned = (rng.uniform(size=SIZES["llm"]) < 0.5).astype(float)
     x = rng.normal(size=(SIZES["llm"], 2))
-    none = np.zeros(0, dtype=int)
-    llms = Llms(x, none, tuned, RECIPE_OF, FAMILY_OF, DEVELOPER_OF, NORMAL)
+    cells = cells_at(LLM_OF_OBS, BENCHMARK_OF_OBS, score, guess, x=x, tuned=tuned)
+    columns = np.array([1])
+    llms = Llms(x, columns, tuned, RECIPE_OF, FAMILY_OF, DEVELOPER_OF, NORMAL)
     levels = {group: rng.normal(size=(sizes[group], skill)) for group in OfSkills._fields}
     of_deviations = [
         rng.normal(size=(sizes[group] if has_deviations else 0, m))
@@ -251,7 +254,8 @@ def posterior_inputs(n_skills, has_deviations, sizes):
             positive(m, skill), 0.1 * rng.normal(size=(m, 2)),
         ),
         0.3 * rng.normal(size=(2, skill)),
-        rng.normal(size=(SIZES["llm"], skill)),
+        rng.normal(size=skill),
+        rng.normal(size=(SIZES["family"], skill)),
         OfSkills(
             positive(skill), positive(skill, scale=2.0), positive(skill, scale=4.0),
             positive(skill, scale=20.0),
@@ -344,7 +348,7 @@ def test_derivatives_of_the_likelihoods(likelihood, successes):
         return density_of(score, trials, mean, precision, tail, constant)
 
     def information(mean, precision, tail):
-        return information_of(trials, mean, precision, tail)
+        return information_of(trials, mean, 1 / (mean * (1 - mean)), precision, tail)
 
     at, step = np.array([0.3, 25.0, 4.0]), 1e-6
     cell = pd.DataFrame({"score": [successes / 20], "successes": [score], "trials": [trials]})

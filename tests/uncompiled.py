@@ -32,6 +32,7 @@ from latentscale.kernels import (
     laws,
     links,
     measuring,
+    own,
     posterior,
     scatter,
     scoring,
@@ -42,7 +43,7 @@ from latentscale.kernels import (
 
 _MODULES = (
     abilities, adding, benchmarks, callbacks, deviations, directory, elementary, features, gram,
-    laws, links, measuring, posterior, scatter, scoring, skills, unknown, whole,
+    laws, links, measuring, own, posterior, scatter, scoring, skills, unknown, whole,
 )  # fmt: skip
 
 

@@ -15,12 +15,13 @@ they are compiled once for a number of skills and a likelihood, and kept on disk
 ``abilities``   what features, tuning and the spread of groups make of abilities
 ``links``       the curve of a benchmark, and where it reaches a rough expectation
 ``scatter``     log densities of a score about its expectation, one for each likelihood
+``own``         what eta has before the group effects
 ``measuring``   a score as a Normal measurement of its eta
 ``skills``      smoothing on the tree from developers to LLMs: the effects on skills
 ``deviations``  the same, benchmark by benchmark: the deviations
 ``unknown``     what is unknown of LLMs, summed out of the effects
 ``scoring``     from effects to expected scores and their log density
-``posterior``   effects and scores: the five before in order, and back
+``posterior``   effects and scores: the six before in order, and back
 ``whole``       all of it, in order and back
 ``directory``   the memory that they read
 ``callbacks``   the same as functions that nutpie calls

@@ -131,10 +131,10 @@ def family_slopes(shared, z):
 
 
 @compiled
-def explained(llms, shared, slope, family_slope):
+def explained(llms, slope, tuning_shift, family_slope):
     """Give x_i B + tuned_i tuning_shift (+ x_i family_slope[f(i)]), dims (llm, skill)."""
     x, columns, tuned, recipe = llms.x, llms.slope_columns, llms.tuned, llms.recipe
-    family_of_recipe, tuning_shift = llms.family_of_recipe, shared.tuning_shift
+    family_of_recipe = llms.family_of_recipe
     total = np.empty((x.shape[0], tuning_shift.shape[0]))
     for i in range(total.shape[0]):
         first = family_of_recipe[recipe[i]] * columns.shape[0]
@@ -146,21 +146,6 @@ def explained(llms, shared, slope, family_slope):
                 value += x[i, columns[s]] * family_slope[first + s, k]
             total[i, k] = value
     return total
-
-
-@leaf
-def pull_back_explained(llms, d_explained, d_shared, d_slope, d_family_slope):
-    """Reverse :func:`explained`; adds to the last three."""
-    x, columns = llms.x, llms.slope_columns
-    for i in range(d_explained.shape[0]):
-        first = llms.family_of_recipe[llms.recipe[i]] * columns.shape[0]
-        for k in range(d_explained.shape[1]):
-            d = d_explained[i, k]
-            d_shared.tuning_shift[k] += llms.tuned[i] * d
-            for p in range(x.shape[1]):
-                d_slope[p, k] += x[i, p] * d
-            for s in range(columns.shape[0]):
-                d_family_slope[first + s, k] += x[i, columns[s]] * d
 
 
 @leaf

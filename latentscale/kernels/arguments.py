@@ -19,6 +19,8 @@ class Cells(NamedTuple):
     score
         Successes of ``trials``; for fractions there is one trial.
     trials
+    fraction
+        Successes over trials.
     guess
         Rough expectations, as fractions.
     llm, recipe : int
@@ -28,16 +30,22 @@ class Cells(NamedTuple):
         Where those at the ends of the scale begin.
     condition : dims (obs, condition)
         How each was evaluated.
+    x : dims (feature, obs)
+    tuned : dims (obs,)
+        Of its LLM: read in one go, where to look them up would take longer than to reckon.
     """
 
     score: Any
     trials: Any
+    fraction: Any
     guess: Any
     llm: Any
     recipe: Any
     start: Any
     ends: Any
     condition: Any
+    x: Any
+    tuned: Any
 
 
 class Llms(NamedTuple):
@@ -307,8 +315,8 @@ class Parameters(NamedTuple):
     scatter : Scatter
     benchmarks : Benchmarks
     slope : dims (feature, skill)
-    explained : dims (llm, skill)
-        Ability without the group effects.
+    tuning_shift : dims (skill,)
+    family_slope : dims (family and feature, skill)
     precisions, w : OfSkills
     deviation_precisions, deviation_w : OfDeviations
         A model without deviations has w without rows.
@@ -318,7 +326,8 @@ class Parameters(NamedTuple):
     scatter: Scatter
     benchmarks: Benchmarks
     slope: Any
-    explained: Any
+    tuning_shift: Any
+    family_slope: Any
     precisions: OfSkills
     w: OfSkills
     deviation_precisions: OfDeviations
@@ -340,6 +349,8 @@ class Way(NamedTuple):
         What is left less the effects on skills.
     lines : dims (benchmark, 7)
         Of the links.
+    measuring
+        What :func:`latentscale.kernels.measuring.measure` keeps.
     """
 
     own: Any
@@ -347,6 +358,7 @@ class Way(NamedTuple):
     information: Any
     rest: Any
     lines: Any
+    measuring: Any
 
 
 class Start(NamedTuple):
@@ -359,7 +371,6 @@ class Start(NamedTuple):
     middle : tuple
         Where the curve was reached there.
     scales : OfSkills
-    family_slope : dims (family and feature, skill)
     relevance : dims (feature,)
     """
 
@@ -367,5 +378,4 @@ class Start(NamedTuple):
     steepness: Any
     middle: Any
     scales: Any
-    family_slope: Any
     relevance: Any

@@ -92,7 +92,7 @@ def pull_back_middles(suite, curve, logit, kept, d_logit, d_steepness, d_curve):
         share, height = shares[j], ceiling[j] - floor[j]
         d_relative = 0.0 if suite.anchored[j] >= 0 else d_steepness[j] / suite.rough_slope[j]
         d_share, d_asymmetry = pull_back_reach(
-            share, line_at(of_links, j), logit[j], log_left[j], power[j], d_logit[j],
+            share, line_at(of_links, j), logit[j], log_left[j], power[j], 1 / rate[j], d_logit[j],
             d_relative * height,
         )  # fmt: skip
         d_curve.asymmetry[j] += d_asymmetry
@@ -175,32 +175,48 @@ def pull_back_loadings(n_skills, suite, d_loading, d_shared):
                     d_shared.loading_contrast[j, c] += d_loading[j, k] * suite.weights[c, k]
 
 
-@leaf
-def _scale_and_unit(suite, shared, p):
-    """Give the scale of a column of slopes, and what its coordinates are relative to.
+@compiled
+def _scales_and_units(suite, shared):
+    """Give the scale of each column of slopes, and what its coordinates are relative to.
 
     The last column is that of slopes in tuning.
     """
-    if p < suite.own.shape[0]:
-        return shared.slope_scale[p], _SLOPE
-    scale = shared.tuning_scale[0]
-    return scale, _SLOPE if suite.n_tuned > 0 else scale
+    n_own = suite.own.shape[0]
+    scale, unit = np.empty(n_own + 1), np.empty(n_own + 1)
+    for p in range(n_own):
+        scale[p], unit[p] = shared.slope_scale[p], _SLOPE
+    scale[n_own] = shared.tuning_scale[0]
+    unit[n_own] = _SLOPE if suite.n_tuned > 0 else scale[n_own]
+    return scale, unit
 
 
 @compiled
-def _column(n_skills, suite, shared, loading, unit, p):
-    """Give a column of slopes from its coordinates, orthogonal to the loadings, (benchmark,)."""
-    found, of_anchors, free = np.zeros(loading.shape[0]), np.zeros(len(n_skills)), 0
+def _columns(n_skills, suite, shared, loading, unit):
+    """Give slopes from their coordinates, orthogonal to the loadings, dims (benchmark, column)."""
+    n, m = loading.shape[0], unit.shape[0]
+    found, of_anchors, free = np.empty((n, m)), np.zeros((len(n_skills), m)), 0
     anchored, z = suite.anchored, shared.benchmark_slope
-    for j in range(found.shape[0]):
+    for j in range(n):
         if anchored[j] < 0:
-            found[j] = unit * z[free, p]
+            for p in range(m):
+                found[j, p] = unit[p] * z[free, p]
+                for k in range(len(n_skills)):
+                    of_anchors[k, p] -= loading[j, k] * found[j, p]
             free += 1
-            for k in range(len(n_skills)):
-                of_anchors[k] -= loading[j, k] * found[j]
-    for j in range(found.shape[0]):
+    for j in range(n):
         if anchored[j] >= 0:
-            found[j] = of_anchors[anchored[j]]
+            for p in range(m):
+                found[j, p] = of_anchors[anchored[j], p]
+    return found
+
+
+@compiled
+def _sums_of_squares(x):
+    """Give the sum of squares of each column."""
+    found = np.zeros(x.shape[1])
+    for j in range(x.shape[0]):
+        for p in range(x.shape[1]):
+            found[p] += x[j, p] * x[j, p]
     return found
 
 
@@ -212,26 +228,32 @@ def own_slopes(n_skills, suite, shared, loading):
     n_free = shared.benchmark_slope.shape[0]
     if n_free == 0:
         return slope, tuning, 0.0
-    value = (n_own + 1) * log_gram_and_slope(n_skills, loading)[0] / 2
+    scale, unit = _scales_and_units(suite, shared)
+    own = _columns(n_skills, suite, shared, loading, unit)
+    for j in range(n):
+        for p in range(n_own):
+            slope[j, suite.own[p]] = own[j, p]
+        tuning[j] = own[j, n_own]
+    value, squares = (
+        (n_own + 1) * log_gram_and_slope(n_skills, loading)[0] / 2,
+        _sums_of_squares(own),
+    )
     for p in range(n_own + 1):
-        scale, unit = _scale_and_unit(suite, shared, p)
-        own, squares = _column(n_skills, suite, shared, loading, unit, p), 0.0
-        for j in range(n):
-            squares += own[j] * own[j]
-            if p < n_own:
-                slope[j, suite.own[p]] = own[j]
-            else:
-                tuning[j] = own[j]
-        value -= squares / (2 * scale * scale) + n_free * (np.log(scale / unit) + _CONSTANT)
+        value -= squares[p] / (2 * scale[p] * scale[p])
+        value -= n_free * (np.log(scale[p] / unit[p]) + _CONSTANT)
     return slope, tuning, value
 
 
-@leaf
-def _slope_of(benchmarks, suite, j, p):
-    """Give the derivative by the slope of a column."""
-    if p < suite.own.shape[0]:
-        return benchmarks.slope[j, suite.own[p]]
-    return benchmarks.tuning[j]
+@compiled
+def _slopes_less_prior(suite, own, precision, d_benchmarks):
+    """Give the derivatives by slopes, that of their prior included, dims (benchmark, column)."""
+    n_own = suite.own.shape[0]
+    found = np.empty(own.shape)
+    for j in range(own.shape[0]):
+        for p in range(n_own):
+            found[j, p] = d_benchmarks.slope[j, suite.own[p]] - own[j, p] * precision[p]
+        found[j, n_own] = d_benchmarks.tuning[j] - own[j, n_own] * precision[n_own]
+    return found
 
 
 @compiled
@@ -249,29 +271,26 @@ def pull_back_own_slopes(n_skills, suite, shared, benchmarks, d_benchmarks, d_sh
     for j in range(n):
         for k in range(len(n_skills)):
             d_loading[j, k] += (n_own + 1) * volume[j, k] / 2
-    for p in range(n_own + 1):
-        scale, unit = _scale_and_unit(suite, shared, p)
-        precision = 1 / (scale * scale)
-        own = _column(n_skills, suite, shared, loading, unit, p)
-        d_anchors, squares = np.zeros(len(n_skills)), 0.0
-        for j in range(n):
-            squares += own[j] * own[j]
-            if anchored[j] >= 0:
-                d_own = _slope_of(d_benchmarks, suite, j, p)
-                d_anchors[anchored[j]] = d_own - own[j] * precision
-        free, by_unit = 0, 0.0
-        for j in range(n):
-            if anchored[j] < 0:
-                d_own = _slope_of(d_benchmarks, suite, j, p) - own[j] * precision
+    scale, unit = _scales_and_units(suite, shared)
+    own = _columns(n_skills, suite, shared, loading, unit)
+    d_own = _slopes_less_prior(suite, own, 1 / (scale * scale), d_benchmarks)
+    d_anchors, free, by_unit = np.empty((len(n_skills), n_own + 1)), 0, 0.0
+    for j in range(n):
+        if anchored[j] >= 0:
+            for p in range(n_own + 1):
+                d_anchors[anchored[j], p] = d_own[j, p]
+    for j in range(n):
+        if anchored[j] < 0:
+            for p in range(n_own + 1):
                 for k in range(len(n_skills)):
-                    d_own -= loading[j, k] * d_anchors[k]
-                    d_loading[j, k] -= own[j] * d_anchors[k]
-                d_z[free, p] += unit * d_own
-                by_unit += z[free, p] * d_own
-                free += 1
-        d_scale = squares * precision / scale
-        if p < n_own:
-            d_shared.slope_scale[p] += d_scale - n_free / scale
-        else:
-            d_shared.tuning_scale[0] += d_scale
-            d_shared.tuning_scale[0] += -n_free / scale if suite.n_tuned > 0 else by_unit
+                    d_own[j, p] -= loading[j, k] * d_anchors[k, p]
+                    d_loading[j, k] -= own[j, p] * d_anchors[k, p]
+                d_z[free, p] += unit[p] * d_own[j, p]
+            by_unit += z[free, n_own] * d_own[j, n_own]
+            free += 1
+    squares = _sums_of_squares(own)
+    for p in range(n_own):
+        d_shared.slope_scale[p] += (squares[p] / (scale[p] * scale[p]) - n_free) / scale[p]
+    # Where nobody is tuned, the coordinates are relative to the scale itself.
+    of_scale = -n_free / scale[n_own] if suite.n_tuned > 0 else by_unit
+    d_shared.tuning_scale[0] += squares[n_own] / scale[n_own] ** 3 + of_scale

@@ -51,17 +51,43 @@ from latentscale.spec import MAX_SKILLS
 def _unwhitened(y, centre, root):
     """Give the point that y stands for; the root is symmetric."""
     x, n = y.copy(), centre.shape[0]
+    _multiply(root, y, x)
     for i in range(n):
-        x[i] = centre[i] + _product(root[i], y)
+        x[i] += centre[i]
     return x
 
 
 @compiled
 def _whiten_gradient(gradient, root):
     """Write the gradient by y over that by the point."""
-    by_shared = gradient[: root.shape[0]].copy()
-    for i in range(root.shape[0]):
-        gradient[i] = _product(root[i], by_shared)
+    _multiply(root, gradient[: root.shape[0]].copy(), gradient)
+
+
+@summed
+def _multiply(root, x, product):
+    """Write the product of a symmetric matrix and as many of the first numbers.
+
+    To read the matrix takes longest: so only what is below the diagonal is read, four rows at once.
+    """
+    n = root.shape[0]
+    first = n % 4
+    for i in range(first):
+        product[i] = _product(root[i, : i + 1], x)
+        for j in range(i):
+            product[j] += root[i, j] * x[i]
+    for i in range(first, n, 4):
+        a, b, c, d = 0.0, 0.0, 0.0, 0.0
+        for j in range(i):
+            a += root[i, j] * x[j]
+            b += root[i + 1, j] * x[j]
+            c += root[i + 2, j] * x[j]
+            d += root[i + 3, j] * x[j]
+            product[j] += root[i, j] * x[i] + root[i + 1, j] * x[i + 1]
+            product[j] += root[i + 2, j] * x[i + 2] + root[i + 3, j] * x[i + 3]
+        product[i], product[i + 1], product[i + 2], product[i + 3] = a, b, c, d
+        for row in range(i, i + 4):
+            for column in range(i, i + 4):
+                product[row] += root[max(row, column), min(row, column)] * x[column]
 
 
 @summed
@@ -86,12 +112,12 @@ def _signature_of_scores() -> Signature:
     """Give the types that :func:`latentscale.kernels.posterior.density` takes and gives."""
     i, x, xx = np.empty(0, dtype=np.int64), np.empty(0), np.empty((0, 0))
     parameters = Parameters(
-        Curve(x, x, x), Scatter(x, x), Benchmarks(x, xx, x, xx, xx), xx, xx,
+        Curve(x, x, x), Scatter(x, x), Benchmarks(x, xx, x, xx, xx), xx, x, xx,
         OfSkills(x, x, x, x), OfSkills(xx, xx, xx, xx),
         OfDeviations(x, x, x), OfDeviations(xx, xx, xx),
     )  # fmt: skip
     takes = (
-        Cells(x, x, x, i, i, i, i, xx), Llms(xx, i, x, i, i, i, x),
+        Cells(x, x, x, x, i, i, i, i, xx, xx, x), Llms(xx, i, x, i, i, i, x),
         Unknown(i, i, i, x, i, i, i, x, 0), parameters,
     )  # fmt: skip
     gives = 0.0, parameters, (xx, xx, xx, xx), (xx, xx, xx)

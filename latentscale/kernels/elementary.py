@@ -1,8 +1,9 @@
 """Exponentials and logarithms of whole arrays.
 
 Written in arithmetic alone, they are taken of several numbers at a time, which is five times as
-fast as calling the system's library for each. The approximations are those of Cephes (exp) and
-fdlibm (log); errors are about one unit in the last place.
+fast as calling the system's library for each. Errors are about one unit in the last place. That of
+an exponential is a polynomial, as a division takes longer than ten products; the approximation of
+the logarithm is fdlibm's.
 """
 
 from __future__ import annotations
@@ -18,6 +19,13 @@ from latentscale.kernels.jit import leaf, unrolled
 _PER_OCTAVE = 1.4426950408889634
 _OCTAVE = (6.93145751953125e-1, 1.42860682030941723212e-6)
 _LOG_2 = (6.93147180369123816490e-1, 1.90821492927058770002e-10)
+# Of (exp(x) - 1 - x) / x^2 on half an octave about zero, by powers of x: the polynomial through its
+# values at ten Chebyshev points, which is nowhere off by more than 2e-17.
+_POWERS = (
+    0.5, 0.16666666666666669, 0.04166666666662374, 0.008333333333330032, 0.0013888888917406447,
+    0.00019841269863201828, 2.4801520996825697e-05, 2.7557268229963227e-06, 2.76202305675069e-07,
+    2.5100494788905042e-08,
+)  # fmt: skip
 # Adding this to a small number rounds it to an integer, which is then in the last bits.
 _ROUND = 6755399441055744.0
 _ROUND_BITS = 0x4338000000000000
@@ -62,15 +70,13 @@ def exp(x):
     octaves = shifted - _ROUND
     rest = (x - octaves * _OCTAVE[0]) - octaves * _OCTAVE[1]
     square = rest * rest
-    p = rest * (
-        (1.26177193074810590878e-4 * square + 3.02994407707441961300e-2) * square
-        + 9.99999999999999999910e-1
-    )
-    q = (
-        (3.00198505138664455042e-6 * square + 2.52448340349684104192e-3) * square
-        + 2.27265548208155028766e-1
-    ) * square + 2.0
-    return _number(_bits(1.0 + 2.0 * p / (q - p)) + (_bits(shifted) << _MANTISSA))
+    fourth = square * square
+    # By pairs: what can be computed at once need not wait.
+    low = _POWERS[0] + _POWERS[1] * rest + square * (_POWERS[2] + _POWERS[3] * rest)
+    middle = _POWERS[4] + _POWERS[5] * rest + square * (_POWERS[6] + _POWERS[7] * rest)
+    high = _POWERS[8] + _POWERS[9] * rest
+    grown = 1.0 + (rest + square * (low + fourth * (middle + fourth * high)))
+    return _number(_bits(grown) + (_bits(shifted) << _MANTISSA))
 
 
 @unrolled

@@ -75,9 +75,9 @@ def way_up(score, floor, ceiling, edge):
     with low and high how far a share, if no further than an edge outside, is beyond their ends.
     Also gives the derivative by what the share would be if it were not kept off.
     """
-    share = min(max((score - floor) / (ceiling - floor), -edge), 1 + edge)
+    share = min(max((score - floor) * (1 / (ceiling - floor)), -edge), 1 + edge)
     low, high = max(3 * edge - share, 0.0), max(share - (1 - 3 * edge), 0.0)
-    return share + (low * low - high * high) / (8 * edge), 1 - (low + high) / (4 * edge)
+    return share + (low * low - high * high) * (1 / (8 * edge)), 1 - (low + high) * (0.25 / edge)
 
 
 @unrolled
@@ -89,23 +89,29 @@ def reach(share, line):
     """
     log_left = log(1 - share)
     power = exp(line.a * log_left)
-    at = (log(1 - power) - line.a * log_left - line.start) / line.steep
-    return at, (1 - share) * (1 - power) * line.ratio, log_left, power
+    at = (log(1 - power) - line.a * log_left - line.start) * (1 / line.steep)
+    return at, rate_at(share, power, line), log_left, power
 
 
 @unrolled
-def pull_back_reach(share, line, at, log_left, power, d_at, d_rate):
+def rate_at(share, power, line):
+    """Give the slope of the rise where it has reached a share; ``power`` is as in :func:`reach`."""
+    return (1 - share) * (1 - power) * line.ratio
+
+
+@unrolled
+def pull_back_reach(share, line, at, log_left, power, per_rate, d_at, d_rate):
     """Reverse :func:`reach`: give the derivatives by the share and by the asymmetry.
 
-    ``at``, ``log_left`` and ``power`` are what :func:`reach` gave.
+    ``at``, ``log_left`` and ``power`` are what :func:`reach` gave, ``per_rate`` is one over its
+    slope.
     """
     left, rest = 1 - share, 1 - power
-    inverse = 1 / rest
-    d_share = d_at * inverse / (left * line.ratio)
-    d_share += d_rate * line.ratio * (line.a * power - rest)
-    d_asymmetry = d_at * (-log_left * inverse - line.d_start - at * line.d_steep)
+    d_share = d_at * per_rate + d_rate * line.ratio * (line.a * power - rest)
+    per_rest = left * line.ratio * per_rate
+    d_asymmetry = d_at * (-log_left * per_rest - line.d_start - at * line.d_steep)
     d_ratio = (line.d_steep - line.ratio) * line.per_a
-    d_asymmetry = d_asymmetry / line.steep + d_rate * left * (
+    d_asymmetry = d_asymmetry * (1 / line.steep) + d_rate * left * (
         rest * d_ratio - power * log_left * line.ratio
     )
     return d_share, d_asymmetry

@@ -20,11 +20,10 @@ from latentscale.kernels.arguments import (
 from latentscale.kernels.jit import compiled, inlined
 from latentscale.kernels.links import lines
 from latentscale.kernels.measuring import measure, pull_back_measure
+from latentscale.kernels.own import own_part, pull_back_own_part
 from latentscale.kernels.scoring import (
-    add_products,
     effect_density,
-    own_part,
-    pull_back_own_part,
+    less_products,
     pull_back_products,
     score,
     tailed_density,
@@ -51,16 +50,21 @@ def _blur(parameters):
 def _forward(n_skills, likelihood, cells, llms, parameters):
     """Give the effects on skills and the deviations, as their smoothers do, and the way there."""
     benchmarks = parameters.benchmarks
-    own = own_part(n_skills, cells, llms, benchmarks, parameters.explained)
+    own = own_part(
+        n_skills, cells, llms, benchmarks, parameters.slope, parameters.tuning_shift,
+        parameters.family_slope,
+    )  # fmt: skip
     links = lines(parameters.curve.asymmetry)
-    measured, information = measure(likelihood, cells, parameters.curve, links, parameters.scatter)
+    measured, information, measuring = measure(
+        likelihood, cells, parameters.curve, links, parameters.scatter
+    )
     left = measured - own
     on_skills = _smooth_skills(
         n_skills, information, left, benchmarks.loading, _blur(parameters), parameters.precisions,
         parameters.w, cells, llms,
     )  # fmt: skip
     of_llms = on_skills[0][3]
-    rest = add_products(n_skills, cells, left, of_llms, benchmarks.loading, -1.0)
+    rest = less_products(n_skills, cells, left, of_llms, benchmarks.loading)
     # A model without deviations has no recipes to smooth here, and no scores of theirs.
     n_recipes = parameters.deviation_w.recipe.shape[0]
     n = rest.shape[0] if n_recipes > 0 else 0
@@ -68,23 +72,24 @@ def _forward(n_skills, likelihood, cells, llms, parameters):
         information[:n], rest[:n], parameters.deviation_precisions, parameters.deviation_w,
         cells if n_recipes > 0 else _without_scores(cells), llms,
     )  # fmt: skip
-    return on_skills, on_benchmarks, Way(own, left, information, rest, links)
+    return on_skills, on_benchmarks, Way(own, left, information, rest, links, measuring)
 
 
 @compiled
 def _without_scores(cells):
     """Give cells of which no benchmark has any."""
     return Cells(
-        cells.score, cells.trials, cells.guess, cells.llm, cells.recipe,
-        np.zeros_like(cells.start), cells.ends, cells.condition,
+        cells.score, cells.trials, cells.fraction, cells.guess, cells.llm, cells.recipe,
+        np.zeros_like(cells.start), cells.ends, cells.condition, cells.x, cells.tuned,
     )  # fmt: skip
 
 
 @compiled
-def _eta(n_skills, cells, parameters, of_llms, of_recipes, way):
-    """Give eta, dims (obs,): features, skills and deviations."""
-    eta = add_products(n_skills, cells, way.own, of_llms, parameters.benchmarks.loading, 1.0)
-    recipe = cells.recipe
+def _eta(cells, of_recipes, way):
+    """Give eta, dims (obs,): features, skills (all that is left but the rest) and deviations."""
+    eta, recipe = np.empty(way.own.shape[0]), cells.recipe
+    for o in range(eta.shape[0]):
+        eta[o] = way.own[o] + (way.left[o] - way.rest[o])
     if of_recipes.shape[0] > 0:
         for j in range(of_recipes.shape[1]):
             for o in range(cells.start[j], cells.start[j + 1]):
@@ -167,8 +172,7 @@ def _pull_back(
             way.information, way.rest, parameters.deviation_precisions, parameters.deviation_w,
             cells, llms, dev_values, dev_kept, d_dev_values,
         )  # fmt: skip
-        add(d_information, of_cells[0])
-        add(d_left, of_cells[1])
+        d_information, d_left = of_cells
         add_level(d.deviation_precisions, of_precisions)
         add_level(d.deviation_w, of_w)
     # The products are in eta, and taken from what is left for the deviations.
@@ -185,15 +189,15 @@ def _pull_back(
     add_level(d.precisions, of_precisions)
     add_level(d.w, of_w)
     pull_back_measure(
-        likelihood, cells, parameters.curve, way.lines, parameters.scatter, d_left, d_information,
-        d.curve, d.scatter,
+        likelihood, cells, parameters.curve, way.lines, parameters.scatter, way.measuring, d_left,
+        d_information, d.curve, d.scatter,
     )  # fmt: skip
     d_own = d_left
     for o in range(d_eta.shape[0]):
         d_own[o] = d_eta[o] - d_left[o]
     pull_back_own_part(
-        n_skills, cells, llms, parameters.benchmarks, parameters.explained, d_own, d.benchmarks,
-        d.explained,
+        n_skills, cells, llms, parameters.benchmarks, parameters.slope, parameters.tuning_shift,
+        parameters.family_slope, d_own, d.benchmarks, d.slope, d.tuning_shift, d.family_slope,
     )  # fmt: skip
 
 
@@ -206,7 +210,9 @@ def _zero(array):
 @compiled
 def _zeros(parameters):
     """Give the derivatives before anything is added to them."""
-    curve, scatter, benchmarks, slope, explained, precisions, w, dev_precisions, dev_w = parameters
+    curve, scatter, benchmarks = parameters.curve, parameters.scatter, parameters.benchmarks
+    precisions, w = parameters.precisions, parameters.w
+    dev_precisions, dev_w = parameters.deviation_precisions, parameters.deviation_w
     return Parameters(
         Curve(_zero(curve.floor), _zero(curve.ceiling), _zero(curve.asymmetry)),
         Scatter(_zero(scatter.precision), _zero(scatter.tail)),
@@ -214,8 +220,9 @@ def _zeros(parameters):
             _zero(benchmarks.difficulty), _zero(benchmarks.slope), _zero(benchmarks.tuning),
             _zero(benchmarks.loading), _zero(benchmarks.condition),
         ),
-        _zero(slope),
-        _zero(explained),
+        _zero(parameters.slope),
+        _zero(parameters.tuning_shift),
+        _zero(parameters.family_slope),
         OfSkills(
             _zero(precisions.developer), _zero(precisions.family), _zero(precisions.recipe),
             _zero(precisions.llm),
@@ -258,7 +265,7 @@ def density(n_skills, likelihood, cells, llms, unknown, parameters):
     """
     found = _forward(n_skills, likelihood, cells, llms, parameters)
     (values, log_skills, _), (dev_values, log_deviations, _), way = found
-    eta = _eta(n_skills, cells, parameters, values[3], dev_values[2], way)
+    eta = _eta(cells, dev_values[2], way)
     d = _zeros(parameters)
     d_values = (_zero(values[0]), _zero(values[1]), _zero(values[2]), _zero(values[3]))
     d_dev_values = (_zero(dev_values[0]), _zero(dev_values[1]), _zero(dev_values[2]))

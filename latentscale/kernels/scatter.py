@@ -35,7 +35,8 @@ class Likelihood(NamedTuple):
         The log density of ``(score, trials, mean, precision, tail, constant)``, inside the scale
         and at its ends.
     information
-        That of a score about its expectation, of ``(trials, mean, precision, tail)``.
+        That of a score about its expectation, of ``(trials, mean, inverse, precision, tail)``; the
+        inverse is that of mean (1 - mean).
     """
 
     constant: Any
@@ -80,9 +81,8 @@ def log_cdf_and_slope(z):
 
 
 @unrolled
-def _moment_information(trials, mean, precision, tail):
+def _moment_information(trials, mean, inverse, precision, tail):
     """Give 1 / v of v = m (1 - m) / (1 + precision)."""
-    inverse = 1 / (mean * (1 - mean))
     value = (1 + precision) * inverse
     return value, -value * (1 - 2 * mean) * inverse, inverse, 0.0
 
@@ -139,8 +139,8 @@ def _student_t(score, trials, mean, precision, tail, constant):
 
 
 @unrolled
-def _student_t_information(trials, mean, precision, tail):
-    value, d_mean, d_precision, _ = _moment_information(trials, mean, precision, tail)
+def _student_t_information(trials, mean, inverse, precision, tail):
+    value, d_mean, d_precision, _ = _moment_information(trials, mean, inverse, precision, tail)
     factor = (tail + 1) / (tail + 3)
     return value * factor, d_mean * factor, d_precision * factor, value * 2 / (tail + 3) ** 2
 
@@ -182,8 +182,7 @@ def _binomial(score, trials, mean, precision, tail, constant):
 
 
 @unrolled
-def _binomial_information(trials, mean, precision, tail):
-    inverse = 1 / (mean * (1 - mean))
+def _binomial_information(trials, mean, inverse, precision, tail):
     return trials * inverse, -trials * (1 - 2 * mean) * inverse * inverse, 0.0, 0.0
 
 
@@ -203,9 +202,8 @@ def _beta_binomial(score, trials, mean, precision, tail, constant):
 
 
 @unrolled
-def _beta_binomial_information(trials, mean, precision, tail):
+def _beta_binomial_information(trials, mean, inverse, precision, tail):
     """Give the information of items that share a scatter of the LLM's own."""
-    inverse = 1 / (mean * (1 - mean))
     worth = trials * (precision + 1) / (precision + trials)
     d_worth = worth * (1 / (precision + 1) - 1 / (precision + trials))
     return worth * inverse, -worth * (1 - 2 * mean) * inverse * inverse, d_worth * inverse, 0.0

@@ -4,109 +4,35 @@ from __future__ import annotations
 
 import numpy as np
 
-from latentscale.kernels.jit import compiled, leaf, merged, merged_sum, summed, vector
+from latentscale.kernels.elementary import log_all
+from latentscale.kernels.jit import compiled, leaf, merged, merged_sum, vector
 from latentscale.kernels.links import left_of_the_way, line_at
 from latentscale.kernels.scatter import log_gamma_and_slope
 
 
 @compiled
-def own_part(skills, cells, llms, benchmarks, explained):
-    """Give what eta has before the group effects, dims (obs,).
-
-    difficulty_j + loading_j . explained_i + x_i slope_j + tuned_i tuning_j
-    + condition_ij condition_j.
-    """
-    own = np.empty(cells.llm.shape[0])
-    for j in range(benchmarks.difficulty.shape[0]):
-        rows = slice(cells.start[j], cells.start[j + 1])
-        _own_part_on(
-            skills, j, cells.llm[rows], llms.x, llms.tuned, cells.condition[rows], benchmarks,
-            explained, own[rows],
-        )  # fmt: skip
-    return own
-
-
-@leaf
-def _own_part_on(skills, j, llm, x, tuned, condition, benchmarks, explained, own):
-    """Write what eta has before the group effects, for the scores on one benchmark."""
-    difficulty, slope, tuning, loading, shift = benchmarks
-    for o in range(llm.shape[0]):
-        i = llm[o]
-        total = difficulty[j] + tuned[i] * tuning[j]
-        for p in range(x.shape[1]):
-            total += x[i, p] * slope[j, p]
-        for k in range(len(skills)):
-            total += loading[j, k] * explained[i, k]
-        for c in range(condition.shape[1]):
-            total += condition[o, c] * shift[j, c]
-        own[o] = total
-
-
-@compiled
-def pull_back_own_part(
-    skills, cells, llms, benchmarks, explained, d_own, d_benchmarks, d_explained
-):
-    """Reverse :func:`own_part`; adds to ``d_benchmarks`` and ``d_explained``."""
-    for j in range(benchmarks.difficulty.shape[0]):
-        rows = slice(cells.start[j], cells.start[j + 1])
-        llm, condition, d = cells.llm[rows], cells.condition[rows], d_own[rows]
-        d_difficulty, d_tuning = _sum_and_product(llm, llms.tuned, d)
-        d_benchmarks.difficulty[j] += d_difficulty
-        d_benchmarks.tuning[j] += d_tuning
-        for p in range(llms.x.shape[1]):
-            d_benchmarks.slope[j, p] += _product_with_column(llm, llms.x, p, d)
-        for c in range(condition.shape[1]):
-            for o in range(d.shape[0]):
-                d_benchmarks.condition[j, c] += condition[o, c] * d[o]
-        _pull_back_products_on(
-            skills, j, llm, explained, benchmarks.loading, d, d_explained, d_benchmarks.loading
-        )
-
-
-@summed
-def _sum_and_product(llm, of_llms, d):
-    """Give the sum of d, and that of its products with a number of each LLM."""
-    total, product = 0.0, 0.0
-    for o in range(llm.shape[0]):
-        total += d[o]
-        product += of_llms[llm[o]] * d[o]
-    return total, product
-
-
-@summed
-def _product_with_column(llm, of_llms, column, d):
-    """Give the sum of the products of d with a column of numbers of each LLM."""
-    product = 0.0
-    for o in range(llm.shape[0]):
-        product += of_llms[llm[o], column] * d[o]
-    return product
-
-
-@compiled
-def add_products(skills, cells, start, of_llms, loading, sign):
-    """Give start + sign loading_j . of_llms_i, dims (obs,)."""
+def less_products(skills, cells, start, of_llms, loading):
+    """Give start - loading_j . of_llms_i, dims (obs,)."""
     total = np.empty(start.shape[0])
     for j in range(loading.shape[0]):
         rows = slice(cells.start[j], cells.start[j + 1])
-        _add_products_on(
-            skills, j, cells.llm[rows], start[rows], of_llms, loading, sign, total[rows]
-        )
+        _less_products_on(skills, j, cells.llm[rows], start[rows], of_llms, loading, total[rows])
     return total
 
 
 @leaf
-def _add_products_on(skills, j, llm, start, of_llms, loading, sign, total):
-    """Write :func:`add_products` of the scores on one benchmark."""
+def _less_products_on(skills, j, llm, start, of_llms, loading, total):
+    """Write :func:`less_products` of the scores on one benchmark."""
     for o in range(llm.shape[0]):
         product = 0.0
         for k in range(len(skills)):
             product += loading[j, k] * of_llms[llm[o], k]
-        total[o] = start[o] + sign * product
+        total[o] = start[o] - product
 
 
 @compiled
 def pull_back_products(skills, cells, of_llms, loading, d_total, d_of_llms, d_loading):
-    """Reverse the products of :func:`add_products`; adds to ``d_of_llms`` and ``d_loading``."""
+    """Reverse the products of :func:`less_products`; adds to ``d_of_llms`` and ``d_loading``."""
     for j in range(loading.shape[0]):
         rows = slice(cells.start[j], cells.start[j + 1])
         _pull_back_products_on(
@@ -232,19 +158,22 @@ def tailed_density(
         )
     n, m = effects.shape
     whole = tail + m
-    total = 0.0
+    total, logs = 0.0, np.empty(n)
     for i in range(n):
         square = 0.0
         for k in range(m):
             off = effects[i, k] - parents[parent[i], k]
             square += precision[k] * off * off
-        total -= whole / 2 * np.log1p(square / tail)
+        logs[i] = 1 + square / tail
         for k in range(m):
             off = effects[i, k] - parents[parent[i], k]
             weighed = whole / (tail + square) * off
             d_effects[i, k] -= precision[k] * weighed
             d_parents[parent[i], k] += precision[k] * weighed
             d_precision[k] -= weighed * off / 2
+    log_all(logs)
+    for i in range(n):
+        total -= whole / 2 * logs[i]
     constant = log_gamma_and_slope(whole / 2)[0] - log_gamma_and_slope(tail / 2)[0]
     total += n * (constant - m / 2 * np.log(np.pi * tail))
     for k in range(m):

@@ -210,35 +210,39 @@ def _pull_back_down(skills, inverse, pull, precision, parent, above, w, d_values
 def _pull_back_up(
     skills, inverse, pull, precision, parent, d_known_up, d_pull_up, d_q, d_pull, d_precision
 ):
-    """Reverse :func:`_pass_up`; adds to ``d_q``, ``d_pull`` and ``d_precision``."""
+    """Reverse :func:`_pass_up`; adds to ``d_q``, ``d_pull`` and ``d_precision``.
+
+    With T = Q^-1 precision, m = Q^-1 pull, D the symmetric ``d_known_up`` and u = T d_pull_up, the
+    derivative by Q is T D T' - (u m' + m u') / 2.
+    """
     n, size = pull.shape[0] if d_pull_up.shape[0] > 0 else 0, len(skills)
-    cov, d_cov, half = matrix(skills), matrix(skills), matrix(skills)
+    through, half = matrix(skills), matrix(skills)
+    up, mean = vector(skills), vector(skills)
     for i in range(n):
         p = parent[i]
-        fill_covariance(skills, inverse, i, cov)
+        fill_covariance(skills, inverse, i, through)
         for a in range(size):
-            up = precision[a] * d_pull_up[p, a]
-            mean = 0.0
+            up[a], mean[a] = 0.0, 0.0
             for b in range(size):
-                mean += cov[a, b] * pull[i, b]
-                d_pull[i, a] += cov[a, b] * precision[b] * d_pull_up[p, b]
-                d_precision[a] -= 2 * d_known_up[p, a, b] * cov[a, b] * precision[b]
-                d_cov[a, b] = -precision[a] * d_known_up[p, a, b] * precision[b]
-                other = precision[b] * d_pull_up[p, b]
-                d_cov[a, b] += (up * pull[i, b] + pull[i, a] * other) / 2
-            d_precision[a] += d_pull_up[p, a] * mean + d_known_up[p, a, a]
+                mean[a] += through[a, b] * pull[i, b]
+                through[a, b] *= precision[b]
+                up[a] += through[a, b] * d_pull_up[p, b]
+            d_pull[i, a] += up[a]
+            d_precision[a] += d_pull_up[p, a] * mean[a] + d_known_up[p, a, a]
         for a in range(size):
             for b in range(size):
-                total = 0.0
+                d_precision[a] -= 2 * d_known_up[p, a, b] * through[a, b]
+                half[a, b] = 0.0
                 for k in range(size):
-                    total += cov[a, k] * d_cov[k, b]
-                half[a, b] = total
+                    half[a, b] += through[a, k] * d_known_up[p, k, b]
         for a in range(size):
-            for b in range(size):
-                total = 0.0
+            for b in range(a + 1):
+                total = -(up[a] * mean[b] + mean[a] * up[b]) / 2
                 for k in range(size):
-                    total += half[a, k] * cov[k, b]
-                d_q[i, a, b] -= total
+                    total += half[a, k] * through[b, k]
+                d_q[i, a, b] += total
+                if a != b:
+                    d_q[i, b, a] += total
 
 
 @leaf
@@ -304,27 +308,33 @@ def _pull_back_pool_on(skills, j, llm, information, left, loading, blur, d_known
                        d_information, d_left, d_loading):  # fmt: skip
     """Reverse :func:`_pool_on`: write the derivatives, and give that by the blur."""
     size = len(skills)
-    total, d_blur = vector(skills), 0.0
+    # Sums of worth times d_known, and of what is measured times d_pull.
+    spread, pulled, d_blur = matrix(skills), vector(skills), 0.0
     for a in range(size):
-        total[a] = 0.0
+        pulled[a] = 0.0
+        for b in range(a + 1):
+            spread[a, b] = 0.0
     for o in range(information.shape[0]):
         i = llm[o]
         share = 1 / (1 + information[o] * blur)
         worth = information[o] * share
-        d_worth, to_left = 0.0, 0.0
+        measured, to_left, d_worth = worth * left[o], 0.0, 0.0
         for a in range(size):
-            along = 0.0
-            for b in range(size):
-                along += d_known[i, a, b] * loading[j, b]
-            pulled = d_pull[i, a] * left[o]
-            d_worth += (along + pulled) * loading[j, a]
             to_left += d_pull[i, a] * loading[j, a]
-            total[a] += worth * (2 * along + pulled)
+            pulled[a] += measured * d_pull[i, a]
+            for b in range(a):
+                d_worth += d_known[i, a, b] * (2 * loading[j, a] * loading[j, b])
+                spread[a, b] += worth * d_known[i, a, b]
+            d_worth += d_known[i, a, a] * (loading[j, a] * loading[j, a])
+            spread[a, a] += worth * d_known[i, a, a]
+        d_worth += to_left * left[o]
         d_left[o] = worth * to_left
         d_information[o] = d_worth * share * share
         d_blur -= d_worth * worth * worth
     for a in range(size):
-        d_loading[j, a] = total[a]
+        d_loading[j, a] = pulled[a]
+        for b in range(size):
+            d_loading[j, a] += 2 * spread[max(a, b), min(a, b)] * loading[j, b]
     return d_blur
 
 

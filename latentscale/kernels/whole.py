@@ -31,7 +31,6 @@ _pull_back_deviation_precisions = abilities.pull_back_deviation_precisions
 _condition_shifts = abilities.condition_shifts
 _pull_back_condition_shifts = abilities.pull_back_condition_shifts
 _family_slopes, _explained = abilities.family_slopes, abilities.explained
-_pull_back_explained = abilities.pull_back_explained
 _pull_back_family_slopes = abilities.pull_back_family_slopes
 _relevances, _pull_back_relevances = features.relevances, features.pull_back_relevances
 _slopes, _pull_back_slopes = features.slopes, features.pull_back_slopes
@@ -139,7 +138,8 @@ def _parameters(n_skills, known, shared, groups):
         Scatter(_or_ones(shared.precision, loading.shape[0]), _or_ones(shared.tail, 1)),
         Benchmarks(shared.difficulty, own, tuning, loading, _condition_shifts(shared)),
         slope,
-        _explained(known.llms, shared, slope, family_slope),
+        shared.tuning_shift,
+        family_slope,
         OfSkills(
             _precision(scales.developer),
             _precision(scales.family),
@@ -151,7 +151,7 @@ def _parameters(n_skills, known, shared, groups):
         OfDeviations(groups.developer_deviation, groups.family_deviation, groups.recipe_deviation),
     )
     value += log_slopes + log_family_slopes
-    return value, parameters, Start(logit, steepness, middle, scales, family_slope, relevance)
+    return value, parameters, Start(logit, steepness, middle, scales, relevance)
 
 
 @inlined
@@ -167,12 +167,11 @@ def _pull_back(n_skills, known, shared, groups, parameters, start, d, d_shared, 
         shared, parameters.deviation_precisions, d.deviation_precisions, d_shared
     )
     _pull_back_skill_scales(shared, parameters.precisions, d.precisions, d_shared)
-    d_family_slope = np.zeros(start.family_slope.shape)
     d_relevance = np.zeros(start.relevance.shape)
-    _pull_back_explained(known.llms, d.explained, d_shared, d.slope, d_family_slope)
     _pull_back_family_slopes(
-        shared, groups.family_slope, d_family_slope, d_groups.family_slope, d_shared
+        shared, groups.family_slope, d.family_slope, d_groups.family_slope, d_shared
     )
+    add(d_shared.tuning_shift, d.tuning_shift)
     add(d_shared.tail, d.scatter.tail)
     add(d_shared.precision, d.scatter.precision)
     add(d_shared.difficulty, d.benchmarks.difficulty)
@@ -294,7 +293,7 @@ def _report(values, known, shared, start, parameters, on_skills, deviations, out
         for k in range(scales.family.shape[0]):
             out[at] = scales.family[k] * shared.family_slope_ratio[s, k]
             at += 1
-    at = _append(start.family_slope, out, at)
+    at = _append(parameters.family_slope, out, at)
     at = _append(benchmarks.loading, out, at)
     if shared.tuning_scale.shape[0] > 0:
         at = _append(benchmarks.slope, out, at)
@@ -302,9 +301,10 @@ def _report(values, known, shared, start, parameters, on_skills, deviations, out
     at = _append(benchmarks.condition, out, at)
     at = _append(curve.floor, out, at)
     at = _append(curve.ceiling, out, at)
+    explained = _explained(llms, parameters.slope, parameters.tuning_shift, parameters.family_slope)
     for i in range(llm.shape[0]):
         for k in range(llm.shape[1]):
-            out[at] = parameters.explained[i, k] + llm[i, k]
+            out[at] = explained[i, k] + llm[i, k]
             at += 1
     at = _append(developer, out, at)
     at = _append(family, out, at)
