@@ -11,6 +11,7 @@ from uncompiled import UncompiledDensity, uncompile
 from latentscale.coordinates import (
     first_guess,
     group_variables,
+    known_arrays,
     order_of_cells,
     reported_variables,
 )
@@ -337,6 +338,19 @@ def test_the_first_guess_is_the_score_where_it_lies_well_within_the_curve():
     assert share.max() <= 0.97
     well = (share > 0.031) & (share < 0.969)
     np.testing.assert_array_equal(guess[well], design.score[well])
+
+
+@pytest.mark.parametrize(("n_families", "power"), [(5, 0.8), (20, 0.5)])
+def test_more_families_tell_own_slopes_better(n_families, power):
+    model = small(skills=1, n_families=n_families).model
+    found = known_arrays(model.design, model.spec, model.priors)["own_power"]
+    np.testing.assert_allclose(found, power)
+
+
+def test_nothing_tells_own_slopes_in_tuning_if_nobody_is_tuned():
+    model = small(skills=1, n_families=20, tuned_share=0.0).model
+    found = known_arrays(model.design, model.spec, model.priors)["own_power"]
+    np.testing.assert_allclose(found, [*[0.5] * (len(found) - 1), 1.0])
 
 
 @pytest.mark.parametrize("link", ["asymmetric", "logistic"])

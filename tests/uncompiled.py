@@ -107,7 +107,8 @@ class UncompiledDensity:
     def _evaluate(self, point: np.ndarray, gradient: np.ndarray, reported: np.ndarray) -> float:
         n_skills = (0,) * self.spec.skills
         how = n_skills, scatter.LIKELIHOODS[self.spec.likelihood]
-        return float(whole.evaluate(n_skills, _density, how, self.known, point, gradient, reported))
+        given = (self.known, point, point, gradient, reported)
+        return float(whole.evaluate(n_skills, _density, how, *given))
 
 
 def _density(how: tuple[Any, Any], arguments: tuple[Any, ...]) -> Any:

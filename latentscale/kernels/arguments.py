@@ -133,8 +133,9 @@ class Suite(NamedTuple):
         Whether it is a step of a monotone term.
     own : int, dims (own_feature,)
         The features in which benchmarks have slopes of their own.
-    n_tuned
-        How many LLMs are tuned.
+    own_power : dims (column,)
+        To what power of their scale the coordinates of these slopes, and last of those in tuning,
+        are relative.
     """
 
     chance: Any
@@ -147,7 +148,7 @@ class Suite(NamedTuple):
     term: Any
     is_step: Any
     own: Any
-    n_tuned: Any
+    own_power: Any
 
 
 class SlopeGuess(NamedTuple):

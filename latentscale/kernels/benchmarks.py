@@ -14,9 +14,9 @@ that of a Normal within the J - K dimensions that are left::
 
     log p(w) = -|b|^2 / (2 scale^2) - (J - K) log(scale sqrt(2 pi)) + log det(I + F'F) / 2
 
-The plain coordinates have K more, along which only the prior acts, and a funnel: the data tell the
-slopes well, so they are better not scaled. Only those in tuning are where no LLM is tuned, of which
-scores say nothing: their w is relative to the scale, and the density has no log(scale).
+The plain coordinates have K more, along which only the prior acts, and a funnel where scores tell
+the slopes well, which are then better not scaled. So a coordinate z is relative to some power of
+the scale, w = c (scale / c)^power z, and the more families there are, the smaller the power.
 """
 
 from __future__ import annotations
@@ -183,10 +183,9 @@ def _scales_and_units(suite, shared):
     """
     n_own = suite.own.shape[0]
     scale, unit = np.empty(n_own + 1), np.empty(n_own + 1)
-    for p in range(n_own):
-        scale[p], unit[p] = shared.slope_scale[p], _SLOPE
-    scale[n_own] = shared.tuning_scale[0]
-    unit[n_own] = _SLOPE if suite.n_tuned > 0 else scale[n_own]
+    for p in range(n_own + 1):
+        scale[p] = shared.slope_scale[p] if p < n_own else shared.tuning_scale[0]
+        unit[p] = _SLOPE * (scale[p] / _SLOPE) ** suite.own_power[p]
     return scale, unit
 
 
@@ -208,6 +207,33 @@ def _columns(n_skills, suite, shared, loading, unit):
             for p in range(m):
                 found[j, p] = of_anchors[anchored[j], p]
     return found
+
+
+@compiled
+def _pull_back_columns(
+    n_skills, suite, shared, loading, unit, own, d_own, d_loading, d_shared
+):  # fmt: skip
+    """Reverse :func:`_columns`; writes over ``d_own`` and adds to the last two.
+
+    Gives the derivatives by what the coordinates are relative to, dims (column,).
+    """
+    anchored, z, d_z = suite.anchored, shared.benchmark_slope, d_shared.benchmark_slope
+    n, m = own.shape
+    d_anchors, by_unit, free = np.empty((len(n_skills), m)), np.zeros(m), 0
+    for j in range(n):
+        if anchored[j] >= 0:
+            for p in range(m):
+                d_anchors[anchored[j], p] = d_own[j, p]
+    for j in range(n):
+        if anchored[j] < 0:
+            for p in range(m):
+                for k in range(len(n_skills)):
+                    d_own[j, p] -= loading[j, k] * d_anchors[k, p]
+                    d_loading[j, k] -= own[j, p] * d_anchors[k, p]
+                d_z[free, p] += unit[p] * d_own[j, p]
+                by_unit[p] += z[free, p] * d_own[j, p]
+            free += 1
+    return by_unit
 
 
 @compiled
@@ -234,10 +260,8 @@ def own_slopes(n_skills, suite, shared, loading):
         for p in range(n_own):
             slope[j, suite.own[p]] = own[j, p]
         tuning[j] = own[j, n_own]
-    value, squares = (
-        (n_own + 1) * log_gram_and_slope(n_skills, loading)[0] / 2,
-        _sums_of_squares(own),
-    )
+    value = (n_own + 1) * log_gram_and_slope(n_skills, loading)[0] / 2
+    squares = _sums_of_squares(own)
     for p in range(n_own + 1):
         value -= squares[p] / (2 * scale[p] * scale[p])
         value -= n_free * (np.log(scale[p] / unit[p]) + _CONSTANT)
@@ -262,9 +286,8 @@ def pull_back_own_slopes(n_skills, suite, shared, benchmarks, d_benchmarks, d_sh
 
     Adds to the last and to the derivatives by the loadings.
     """
-    loading, d_loading, anchored = benchmarks.loading, d_benchmarks.loading, suite.anchored
-    z, d_z = shared.benchmark_slope, d_shared.benchmark_slope
-    n, n_own, n_free = loading.shape[0], suite.own.shape[0], z.shape[0]
+    loading, d_loading = benchmarks.loading, d_benchmarks.loading
+    n, n_own, n_free = loading.shape[0], suite.own.shape[0], shared.benchmark_slope.shape[0]
     if n_free == 0:
         return
     volume = log_gram_and_slope(n_skills, loading)[1]
@@ -274,23 +297,15 @@ def pull_back_own_slopes(n_skills, suite, shared, benchmarks, d_benchmarks, d_sh
     scale, unit = _scales_and_units(suite, shared)
     own = _columns(n_skills, suite, shared, loading, unit)
     d_own = _slopes_less_prior(suite, own, 1 / (scale * scale), d_benchmarks)
-    d_anchors, free, by_unit = np.empty((len(n_skills), n_own + 1)), 0, 0.0
-    for j in range(n):
-        if anchored[j] >= 0:
-            for p in range(n_own + 1):
-                d_anchors[anchored[j], p] = d_own[j, p]
-    for j in range(n):
-        if anchored[j] < 0:
-            for p in range(n_own + 1):
-                for k in range(len(n_skills)):
-                    d_own[j, p] -= loading[j, k] * d_anchors[k, p]
-                    d_loading[j, k] -= own[j, p] * d_anchors[k, p]
-                d_z[free, p] += unit[p] * d_own[j, p]
-            by_unit += z[free, n_own] * d_own[j, n_own]
-            free += 1
+    by_unit = _pull_back_columns(
+        n_skills, suite, shared, loading, unit, own, d_own, d_loading, d_shared
+    )
     squares = _sums_of_squares(own)
-    for p in range(n_own):
-        d_shared.slope_scale[p] += (squares[p] / (scale[p] * scale[p]) - n_free) / scale[p]
-    # Where nobody is tuned, the coordinates are relative to the scale itself.
-    of_scale = -n_free / scale[n_own] if suite.n_tuned > 0 else by_unit
-    d_shared.tuning_scale[0] += squares[n_own] / scale[n_own] ** 3 + of_scale
+    for p in range(n_own + 1):
+        d_scale = (squares[p] / (scale[p] * scale[p]) - n_free) / scale[p]
+        d_unit = by_unit[p] + n_free / unit[p]
+        d_scale += d_unit * suite.own_power[p] * unit[p] / scale[p]
+        if p < n_own:
+            d_shared.slope_scale[p] += d_scale
+        else:
+            d_shared.tuning_scale[0] += d_scale

@@ -49,10 +49,10 @@ from latentscale.spec import MAX_SKILLS
 
 @compiled
 def _unwhitened(y, centre, root):
-    """Give the point that y stands for; the root is symmetric."""
-    x, n = y.copy(), centre.shape[0]
+    """Give the coordinates of the shared parameters at y; the root is symmetric."""
+    x = np.empty(centre.shape[0])
     _multiply(root, y, x)
-    for i in range(n):
+    for i in range(x.shape[0]):
         x[i] += centre[i]
     return x
 
@@ -155,7 +155,7 @@ def _whole(scores, n, n_reported, y_, gradient_, value_, reported_, address):
     centre, root = whitening(directory)
     x = _unwhitened(y, centre, root)
     value[0] = evaluate(
-        _SKILLS, _density_of_scores, scores, known(directory), x, gradient, reported
+        _SKILLS, _density_of_scores, scores, known(directory), x, y, gradient, reported
     )
     _whiten_gradient(gradient, root)
     return 0 if np.isfinite(value[0] + _nothing_if_finite(gradient)) else 1

@@ -25,7 +25,7 @@ ARRAYS = (
     "score", "trials", "fraction", "guess", "llm", "recipe_of_cell", "first", "ends", "condition",
     "x_of_cell", "tuned_of_cell", "x", "slope_columns", "tuned", "recipe", "family_of_recipe",
     "developer_of_family", "recipe_tail", "chance", "mean", "top", "rough_slope", "weights",
-    "anchored", "placed", "term", "is_step", "own", "unknown_family", "unknown_begin",
+    "anchored", "placed", "term", "is_step", "own", "own_power", "unknown_family", "unknown_begin",
     "unknown_columns", "unknown_shift", "unknown_first_llm", "unknown_llm", "unknown_first_off",
     "unknown_off", "slope_axes", "slope_information", "slope_pull", "start", "law", "support",
     "numbers", "shapes", "centre", "root",
@@ -89,9 +89,9 @@ def known_of(
     score, trials, fraction, guess, llm, recipe_of_cell, first, ends, condition, x_of_cell,
     tuned_of_cell, x, slope_columns, tuned, recipe, family_of_recipe, developer_of_family,
     recipe_tail, chance, mean, top, rough_slope, weights, anchored, placed, term, is_step, own,
-    unknown_family, unknown_begin, unknown_columns, unknown_shift, unknown_first_llm, unknown_llm,
-    unknown_first_off, unknown_off, slope_axes, slope_information, slope_pull, start, law, support,
-    numbers, shapes,
+    own_power, unknown_family, unknown_begin, unknown_columns, unknown_shift, unknown_first_llm,
+    unknown_llm, unknown_first_off, unknown_off, slope_axes, slope_information, slope_pull, start,
+    law, support, numbers, shapes,
 ):  # fmt: skip
     """Name the arrays of :data:`ARRAYS`, up to the last two."""
     return Known(
@@ -120,7 +120,7 @@ def known_of(
             term,
             is_step,
             own,
-            tuned.sum(),
+            own_power,
         ),
         Unknown(
             unknown_family,
@@ -163,8 +163,9 @@ def known(d):
         _integers(d, i + 16), _numbers(d, i + 17), _numbers(d, i + 18), _numbers(d, i + 19),
         _numbers(d, i + 20), _numbers(d, i + 21), _matrix(d, i + 22), _integers(d, i + 23),
         _integers(d, i + 24), _integers(d, i + 25), _integers(d, i + 26), _integers(d, i + 27),
-        _integers(d, i + 28), _integers(d, i + 29), _integers(d, i + 30), _numbers(d, i + 31),
-        _integers(d, i + 32), _integers(d, i + 33), _integers(d, i + 34), _numbers(d, i + 35),
-        _matrix(d, i + 36), _matrix(d, i + 37), _matrix(d, i + 38), _integers(d, i + 39),
-        _integers(d, i + 40), _integers(d, i + 41), _matrix(d, i + 42), _integer_matrix(d, i + 43),
+        _numbers(d, i + 28), _integers(d, i + 29), _integers(d, i + 30), _integers(d, i + 31),
+        _numbers(d, i + 32), _integers(d, i + 33), _integers(d, i + 34), _integers(d, i + 35),
+        _numbers(d, i + 36), _matrix(d, i + 37), _matrix(d, i + 38), _matrix(d, i + 39),
+        _integers(d, i + 40), _integers(d, i + 41), _integers(d, i + 42), _matrix(d, i + 43),
+        _integer_matrix(d, i + 44),
     )  # fmt: skip

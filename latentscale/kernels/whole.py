@@ -201,7 +201,7 @@ def _starts_of_groups(laws, shapes):
 
 
 @inlined
-def evaluate(n_skills, density, how, known, x, gradient, reported):
+def evaluate(n_skills, density, how, known, x, point, gradient, reported):
     """Give the log density at a point, and write its gradient and the variables there.
 
     Parameters
@@ -213,7 +213,10 @@ def evaluate(n_skills, density, how, known, x, gradient, reported):
     how : object
         What it takes before the tuple ``(cells, llms, unknown, parameters)``.
     known : Known
-    x, gradient : dims (coordinate,)
+    x
+        Coordinates of the shared parameters.
+    point, gradient : dims (coordinate,)
+        Of a point, only the coordinates of groups are read.
     reported : dims (number,)
         Where to write the variables that the posterior reports, one after the other; nothing is
         written where it has no room.
@@ -228,7 +231,7 @@ def evaluate(n_skills, density, how, known, x, gradient, reported):
     for i in range(gradient.shape[0]):
         gradient[i] = 0.0
     shared, d_shared = _shared(values, shapes, laws.start), _shared(d_values, shapes, laws.start)
-    groups, d_groups = _groups(x, shapes, starts), _groups(gradient, shapes, starts)
+    groups, d_groups = _groups(point, shapes, starts), _groups(gradient, shapes, starts)
 
     value = _to_values(laws, known.suite.top, x, values, slopes, d_x)
     log_start, parameters, start = _parameters(n_skills, known, shared, groups)
