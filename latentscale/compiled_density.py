@@ -76,7 +76,10 @@ class CompiledDensity:
         return self._with(**guess.arrays())
 
     def whitened(self, centre: np.ndarray, root: np.ndarray) -> CompiledDensity:
-        """Give the same with shared parameters that are centre + root y at a point y."""
+        """Give the same with shared parameters that are centre + root y at a point y.
+
+        Of the root only the lower triangle is read.
+        """
         return self._with(centre=centre, root=root)
 
     def _with(self, **arrays: np.ndarray) -> CompiledDensity:

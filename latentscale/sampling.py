@@ -102,7 +102,9 @@ def _with_nutpie(model: ScalingModel, **settings: Any) -> xr.DataTree:
 
     density = compile_density(model)
     near = approximation_of(model, density, settings["cores"])
-    density = near.coordinates(density).whitened(near.mean, near.root)
+    # As good as the symmetric root, and multiplied by in half the time.
+    root = np.linalg.cholesky(near.root @ near.root.T)
+    density = near.coordinates(density).whitened(near.mean, root)
     tree = _nutpie_run(density.for_nutpie(_StandardNormal(density.size)), settings)
     groups = {name: tree[name].to_dataset() for name in ("posterior", "sample_stats")}
     return xr.DataTree.from_dict(groups)

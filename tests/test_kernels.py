@@ -12,7 +12,16 @@ from scipy import special, stats
 from uncompiled import uncompile
 
 from latentscale import transforms
-from latentscale.kernels import deviations, elementary, gram, laws, posterior, scatter, skills
+from latentscale.kernels import (
+    callbacks,
+    deviations,
+    elementary,
+    gram,
+    laws,
+    posterior,
+    scatter,
+    skills,
+)
 from latentscale.kernels.arguments import (
     Benchmarks,
     Cells,
@@ -43,6 +52,8 @@ smooth_skills = callable_from_python(skills.smooth)
 smooth_deviations = callable_from_python(deviations.smooth)
 exp_all = callable_from_python(elementary.exp_all)
 log_all = callable_from_python(elementary.log_all)
+unwhitened = callable_from_python(callbacks._unwhitened)
+whiten_gradient = callable_from_python(callbacks._whiten_gradient)
 log_gram_and_slope = callable_from_python(gram.log_gram_and_slope)
 log_gamma_and_slope = callable_from_python(scatter.log_gamma_and_slope)
 log_cdf_and_slope = callable_from_python(scatter.log_cdf_and_slope)
@@ -222,6 +233,17 @@ def test_the_log_jacobian_of_deviations(sizes):
             ahead[name].ravel()[position] += 1.0
             columns.append(flat(ahead)[0] - start)
     np.testing.assert_allclose(log_jacobian, np.linalg.slogdet(np.array(columns))[1], rtol=1e-9)
+
+
+@pytest.mark.parametrize("n", [1, 4, 7])
+def test_whitening_multiplies_by_a_lower_triangle(n):
+    rng = np.random.default_rng(n)
+    root, centre = np.tril(rng.normal(size=(n, n))), rng.normal(size=n)
+    y, gradient = rng.normal(size=(2, n + 3))
+    np.testing.assert_allclose(unwhitened(y, centre, root), centre + root @ y[:n])
+    expected = np.concatenate([root.T @ gradient[:n], gradient[n:]])
+    whiten_gradient(gradient, root)
+    np.testing.assert_allclose(gradient, expected)
 
 
 def posterior_inputs(n_skills, has_deviations, sizes):

@@ -5,7 +5,7 @@ nutpie calls a C function with a point and the address of a directory
 
 The shared parameters are few and strongly correlated, which nutpie's diagonal mass matrix cannot
 see and a mass matrix of everything would be too large for. So they alone are whitened: at a point y
-they are ``centre + root y``, and the rest of the point is as it is.
+they are ``centre + root y`` with a lower triangle ``root``, and the rest of the point is as it is.
 
 Most of the first fit is compiling. So the kernels are two C functions, of which two processes
 compile one each: the density of effects and scores, given the parameters; and all that is around
@@ -46,48 +46,34 @@ from latentscale.kernels.whole import evaluate
 from latentscale.recent import Recent
 from latentscale.spec import MAX_SKILLS
 
+# To read the root takes longest: so only its lower triangle is, four rows at a time.
+
 
 @compiled
 def _unwhitened(y, centre, root):
-    """Give the coordinates of the shared parameters at y; the root is symmetric."""
-    x = np.empty(centre.shape[0])
-    _multiply(root, y, x)
-    for i in range(x.shape[0]):
-        x[i] += centre[i]
+    """Give the coordinates of the shared parameters at y."""
+    x, n = centre.copy(), centre.shape[0]
+    whole = n - n % 4
+    for i in range(0, whole, 4):
+        _add_four_rows(root, y, x, i)
+    for i in range(whole, n):
+        x[i] += _product(root[i, : i + 1], y)
     return x
 
 
-@compiled
-def _whiten_gradient(gradient, root):
-    """Write the gradient by y over that by the point."""
-    _multiply(root, gradient[: root.shape[0]].copy(), gradient)
-
-
 @summed
-def _multiply(root, x, product):
-    """Write the product of a symmetric matrix and as many of the first numbers.
-
-    To read the matrix takes longest: so only what is below the diagonal is read, four rows at once.
-    """
-    n = root.shape[0]
-    first = n % 4
-    for i in range(first):
-        product[i] = _product(root[i, : i + 1], x)
-        for j in range(i):
-            product[j] += root[i, j] * x[i]
-    for i in range(first, n, 4):
-        a, b, c, d = 0.0, 0.0, 0.0, 0.0
-        for j in range(i):
-            a += root[i, j] * x[j]
-            b += root[i + 1, j] * x[j]
-            c += root[i + 2, j] * x[j]
-            d += root[i + 3, j] * x[j]
-            product[j] += root[i, j] * x[i] + root[i + 1, j] * x[i + 1]
-            product[j] += root[i + 2, j] * x[i + 2] + root[i + 3, j] * x[i + 3]
-        product[i], product[i + 1], product[i + 2], product[i + 3] = a, b, c, d
-        for row in range(i, i + 4):
-            for column in range(i, i + 4):
-                product[row] += root[max(row, column), min(row, column)] * x[column]
+def _add_four_rows(root, y, x, i):
+    """Add the products of y with four rows of a lower triangle."""
+    a, b, c, d = 0.0, 0.0, 0.0, 0.0
+    for j in range(i):
+        a += root[i, j] * y[j]
+        b += root[i + 1, j] * y[j]
+        c += root[i + 2, j] * y[j]
+        d += root[i + 3, j] * y[j]
+    x[i], x[i + 1], x[i + 2], x[i + 3] = x[i] + a, x[i + 1] + b, x[i + 2] + c, x[i + 3] + d
+    for row in range(i, i + 4):
+        for j in range(i, row + 1):
+            x[row] += root[row, j] * y[j]
 
 
 @summed
@@ -97,6 +83,40 @@ def _product(row, x):
     for i in range(row.shape[0]):
         total += row[i] * x[i]
     return total
+
+
+@compiled
+def _whiten_gradient(gradient, root):
+    """Write the gradient by y over that by the coordinates: row i reaches the first i + 1."""
+    n = root.shape[0]
+    whole = n - n % 4
+    for i in range(0, whole, 4):
+        _spread_four_rows(root, gradient, i)
+    for i in range(whole, n):
+        _spread_row(root[i], gradient, i)
+
+
+@summed
+def _spread_four_rows(root, gradient, i):
+    """Do what :func:`_spread_row` does with four of them."""
+    a, b, c, d = gradient[i], gradient[i + 1], gradient[i + 2], gradient[i + 3]
+    for j in range(i):
+        gradient[j] += root[i, j] * a + root[i + 1, j] * b
+        gradient[j] += root[i + 2, j] * c + root[i + 3, j] * d
+    for row in range(i, i + 4):
+        by_row = gradient[row]
+        gradient[row] = 0.0
+        for j in range(i, row + 1):
+            gradient[j] += root[row, j] * by_row
+
+
+@summed
+def _spread_row(row, gradient, i):
+    """Multiply a row by its derivative, and add it to those by the y that it is made of."""
+    by_row = gradient[i]
+    gradient[i] = 0.0
+    for j in range(i + 1):
+        gradient[j] += row[j] * by_row
 
 
 @summed

@@ -178,14 +178,12 @@ def _pull_back(
     # The products are in eta, and taken from what is left for the deviations.
     d_products = d_eta - d_left
     pull_back_products(n_skills, cells, of_llms, loading, d_products, d_llm, d.benchmarks.loading)
-    of_cells, of_precisions, of_w = _pull_back_skills(
+    of_benchmarks, of_precisions, of_w = _pull_back_skills(
         n_skills, way.information, way.left, loading, _blur(parameters), parameters.precisions,
-        parameters.w, cells, llms, values, kept, d_values,
+        parameters.w, cells, llms, values, kept, d_values, d_information, d_left,
     )  # fmt: skip
-    add(d_information, of_cells[0])
-    add(d_left, of_cells[1])
-    add(d.benchmarks.loading, of_cells[2])
-    _pull_back_blur(parameters, of_cells[3], d)
+    add(d.benchmarks.loading, of_benchmarks[0])
+    _pull_back_blur(parameters, of_benchmarks[1], d)
     add_level(d.precisions, of_precisions)
     add_level(d.w, of_w)
     pull_back_measure(

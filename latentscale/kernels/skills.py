@@ -289,10 +289,13 @@ def _pool_on(skills, j, llm, information, left, loading, blur, known, pull):
 
 
 @compiled
-def _pull_back_pool(skills, information, left, loading, blur, cells, d_known, d_pull):
-    """Reverse :func:`_pool`; ``d_known`` is symmetric."""
-    n = information.shape[0]
-    d_information, d_left = np.empty(n), np.empty(n)
+def _pull_back_pool(
+    skills, information, left, loading, blur, cells, d_known, d_pull, d_information, d_left
+):  # fmt: skip
+    """Reverse :func:`_pool`, of a symmetric ``d_known``; adds to the last two.
+
+    Gives the derivatives by loading and blur.
+    """
     d_loading, d_blur = np.empty(loading.shape), np.empty(blur.shape[0])
     for j in range(blur.shape[0]):
         rows = slice(cells.start[j], cells.start[j + 1])
@@ -300,13 +303,13 @@ def _pull_back_pool(skills, information, left, loading, blur, cells, d_known, d_
             skills, j, cells.llm[rows], information[rows], left[rows], loading, blur[j], d_known,
             d_pull, d_information[rows], d_left[rows], d_loading,
         )  # fmt: skip
-    return d_information, d_left, d_loading, d_blur
+    return d_loading, d_blur
 
 
 @summed
 def _pull_back_pool_on(skills, j, llm, information, left, loading, blur, d_known, d_pull,
                        d_information, d_left, d_loading):  # fmt: skip
-    """Reverse :func:`_pool_on`: write the derivatives, and give that by the blur."""
+    """Reverse :func:`_pool_on`: add to the derivatives of scores, and give that by the blur."""
     size = len(skills)
     # Sums of worth times d_known, and of what is measured times d_pull.
     spread, pulled, d_blur = matrix(skills), vector(skills), 0.0
@@ -328,8 +331,8 @@ def _pull_back_pool_on(skills, j, llm, information, left, loading, blur, d_known
             d_worth += d_known[i, a, a] * (loading[j, a] * loading[j, a])
             spread[a, a] += worth * d_known[i, a, a]
         d_worth += to_left * left[o]
-        d_left[o] = worth * to_left
-        d_information[o] = d_worth * share * share
+        d_left[o] += worth * to_left
+        d_information[o] += d_worth * share * share
         d_blur -= d_worth * worth * worth
     for a in range(size):
         d_loading[j, a] = pulled[a]
@@ -395,10 +398,10 @@ def smooth(skills, information, left, loading, blur, precisions, w, cells, llms)
 
 @compiled
 def pull_back(skills, information, left, loading, blur, precisions, w, cells, llms, values, kept,
-              d_values):  # fmt: skip
+              d_values, d_information, d_left):  # fmt: skip
     """Reverse :func:`smooth`, log Jacobian included; writes over ``d_values``.
 
-    Gives the derivatives by information, left, loading and blur, those by the precisions, and
+    Adds to the last two. Gives the derivatives by loading and blur, those by the precisions, and
     those by w.
     """
     prec_developer, prec_family, prec_recipe, prec_llm = precisions
@@ -437,8 +440,10 @@ def pull_back(skills, information, left, loading, blur, precisions, w, cells, ll
     _pull_back_up(skills, inv_llm, pull, prec_llm, recipe_of, dq_recipe, dpull_recipe,
                   dq_llm, dpull_llm, dprec_llm)  # fmt: skip
     _add_diagonals(skills, dq_llm, dprec_llm)
-    of_scores = _pull_back_pool(skills, information, left, loading, blur, cells, dq_llm, dpull_llm)
+    of_benchmarks = _pull_back_pool(
+        skills, information, left, loading, blur, cells, dq_llm, dpull_llm, d_information, d_left
+    )
     return (
-        of_scores, (dprec_developer, dprec_family, dprec_recipe, dprec_llm),
+        of_benchmarks, (dprec_developer, dprec_family, dprec_recipe, dprec_llm),
         (dw_developer, dw_family, dw_recipe, dw_llm),
     )  # fmt: skip
