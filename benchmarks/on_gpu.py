@@ -72,13 +72,17 @@ def _jax(model: ScalingModel, chains: int) -> float:
     import jax
     import numpyro
     from in_numpyro import numpyro_model
+    from numpyro.infer import init_to_uniform
     from numpyro.infer.util import initialize_model
 
     numpyro.enable_x64()
     keys = jax.random.split(jax.random.PRNGKey(0), chains)
     # Where a point is possible or not, a gradient takes as long.
     found = initialize_model(
-        keys if chains > 1 else keys[0], numpyro_model(model), validate_grad=False
+        keys if chains > 1 else keys[0],
+        numpyro_model(model),
+        init_strategy=init_to_uniform(radius=0.1),  # further out, large tables are impossible
+        validate_grad=False,
     )
     one = jax.value_and_grad(found.potential_fn)
     gradient = jax.jit(jax.vmap(one) if chains > 1 else one)
