@@ -29,7 +29,7 @@ _FAMILY = "qwen2"
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--draws", type=int, default=800, help="kept draws of each of 4 chains")
+    parser.add_argument("--draws", type=int, default=1000, help="kept draws of each of 4 chains")
     parser.add_argument("--tune", type=int, default=100, help="tuning draws")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--here", choices=_PROCESSES, help="do it, in this process")
