@@ -311,33 +311,27 @@ def _pull_back_pool_on(skills, j, llm, information, left, loading, blur, d_known
                        d_information, d_left, d_loading):  # fmt: skip
     """Reverse :func:`_pool_on`: add to the derivatives of scores, and give that by the blur."""
     size = len(skills)
-    # Sums of worth times d_known, and of what is measured times d_pull.
-    spread, pulled, d_blur = matrix(skills), vector(skills), 0.0
+    total, d_blur = vector(skills), 0.0
     for a in range(size):
-        pulled[a] = 0.0
-        for b in range(a + 1):
-            spread[a, b] = 0.0
+        total[a] = 0.0
     for o in range(information.shape[0]):
         i = llm[o]
         share = 1 / (1 + information[o] * blur)
         worth = information[o] * share
-        measured, to_left, d_worth = worth * left[o], 0.0, 0.0
+        d_worth, to_left = 0.0, 0.0
         for a in range(size):
+            along = 0.0
+            for b in range(size):
+                along += d_known[i, a, b] * loading[j, b]
+            pulled = d_pull[i, a] * left[o]
+            d_worth += (along + pulled) * loading[j, a]
             to_left += d_pull[i, a] * loading[j, a]
-            pulled[a] += measured * d_pull[i, a]
-            for b in range(a):
-                d_worth += d_known[i, a, b] * (2 * loading[j, a] * loading[j, b])
-                spread[a, b] += worth * d_known[i, a, b]
-            d_worth += d_known[i, a, a] * (loading[j, a] * loading[j, a])
-            spread[a, a] += worth * d_known[i, a, a]
-        d_worth += to_left * left[o]
+            total[a] += worth * (2 * along + pulled)
         d_left[o] += worth * to_left
         d_information[o] += d_worth * share * share
         d_blur -= d_worth * worth * worth
     for a in range(size):
-        d_loading[j, a] = pulled[a]
-        for b in range(size):
-            d_loading[j, a] += 2 * spread[max(a, b), min(a, b)] * loading[j, b]
+        d_loading[j, a] = total[a]
     return d_blur
 
 
