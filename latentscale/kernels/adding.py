@@ -1,12 +1,12 @@
-"""Adding arrays to others, derivatives above all.
+"""Adding arrays to others, derivatives above all, and adding up products.
 
-``total += part`` would do, but brings the words of an error about shapes, which take seconds to
-compile.
+For arrays ``total += part`` would do, but brings the words of an error about shapes, which take
+seconds to compile.
 """
 
 from __future__ import annotations
 
-from latentscale.kernels.jit import compiled
+from latentscale.kernels.jit import compiled, summed
 
 
 @compiled
@@ -22,3 +22,12 @@ def add_level(total, parts):
     """Add the arrays of each level of a tree."""
     for level in range(len(parts)):
         add(total[level], parts[level])
+
+
+@summed
+def product(row, x):
+    """Give the product of a row with as many of the first numbers."""
+    total = 0.0
+    for i in range(row.shape[0]):
+        total += row[i] * x[i]
+    return total

@@ -25,6 +25,7 @@ from numba.core.ccallback import CFunc
 from numba.core.typing.templates import Signature
 
 from latentscale.kernels import posterior
+from latentscale.kernels.adding import product
 from latentscale.kernels.apart import caller_of
 from latentscale.kernels.arguments import (
     Benchmarks,
@@ -57,7 +58,7 @@ def _unwhitened(y, centre, root):
     for i in range(0, whole, 4):
         _add_four_rows(root, y, x, i)
     for i in range(whole, n):
-        x[i] += _product(root[i, : i + 1], y)
+        x[i] += product(root[i, : i + 1], y)
     return x
 
 
@@ -74,15 +75,6 @@ def _add_four_rows(root, y, x, i):
     for row in range(i, i + 4):
         for j in range(i, row + 1):
             x[row] += root[row, j] * y[j]
-
-
-@summed
-def _product(row, x):
-    """Give the product of a row with as many of the first numbers."""
-    total = 0.0
-    for i in range(row.shape[0]):
-        total += row[i] * x[i]
-    return total
 
 
 @compiled

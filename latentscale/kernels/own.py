@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from latentscale.kernels.adding import product
 from latentscale.kernels.jit import compiled, leaf, summed
 
 
@@ -104,12 +105,12 @@ def pull_back_own_part(
     for j in range(d_total.shape[0]):
         rows = slice(cells.start[j], cells.start[j + 1])
         d, condition = d_own[rows], cells.condition[rows]
-        d_difficulty, d_tuning[j] = _sum_and_product(cells.tuned[rows], d)
-        d_benchmarks.difficulty[j] += d_difficulty
+        d_benchmarks.difficulty[j] += _sum(d)
+        d_tuning[j] = product(cells.tuned[rows], d)
         for p in range(d_total.shape[1]):
-            d_total[j, p] = _sum_and_product(cells.x[p, rows], d)[1]
+            d_total[j, p] = product(cells.x[p, rows], d)
         for c in range(condition.shape[1]):
-            d_benchmarks.condition[j, c] += _sum_and_product(condition[:, c], d)[1]
+            d_benchmarks.condition[j, c] += product(condition[:, c], d)
         if family_slope.shape[0] > 0:
             _pull_back_family_slopes_on(
                 skills, j, cells.x[:, rows], cells.recipe[rows], llms, benchmarks.loading,
@@ -122,13 +123,12 @@ def pull_back_own_part(
 
 
 @summed
-def _sum_and_product(x, d):
-    """Give the sum of d, and that of its products with x."""
-    total, product = 0.0, 0.0
+def _sum(d):
+    """Give the sum of some numbers."""
+    total = 0.0
     for o in range(d.shape[0]):
         total += d[o]
-        product += x[o] * d[o]
-    return total, product
+    return total
 
 
 @leaf
