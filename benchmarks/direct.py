@@ -23,10 +23,12 @@ def direct_model(model: ScalingModel) -> pm.Model:
     coords = {
         "developer": design.developers, "family": design.families, "recipe": design.recipes,
         "llm": design.llms["llm"], "benchmark": design.benchmarks,
+        "free_benchmark": [name for name in design.benchmarks if name not in spec.anchors],
         "feature": design.encoding.names, "skill": skills, "contrast": np.arange(1, spec.skills),
     }  # fmt: skip
     i, j = design.llm_of_obs, design.benchmark_of_obs
     anchors = [design.benchmarks.index(name) for name in spec.anchors]
+    free = [k for k in range(len(design.benchmarks)) if k not in anchors]
 
     with pm.Model(coords=coords) as direct:
         # Abilities.
@@ -60,27 +62,26 @@ def direct_model(model: ScalingModel) -> pm.Model:
         difficulty = pm.Normal("difficulty", -0.5, 1.5, dims="benchmark")
         slope_scale = pm.LogNormal("slope_scale", -2.3, 0.7, dims="feature")
         tuning_scale = pm.LogNormal("tuning_scale", -1.5, 0.7)
-        own_slope = slope_scale * pm.Normal("benchmark_slope_z", dims=("benchmark", "feature"))
-        own_tuning = tuning_scale * pm.Normal("benchmark_tuning_z", dims="benchmark")
+        own_slope = slope_scale * pm.Normal("benchmark_slope_z", dims=("free_benchmark", "feature"))
+        own_tuning = tuning_scale * pm.Normal("benchmark_tuning_z", dims="free_benchmark")
         own = pt.concatenate([own_slope, own_tuning[:, None]], axis=1)
-        gram = pt.dot(loading.T, loading)
-        own = own - pt.dot(loading, pt.linalg.solve(gram, pt.dot(loading.T, own)))
         x = np.column_stack([design.x, design.tuned])
         # Deviations.
         names = ("developer_deviation", "family_deviation", "recipe_deviation")
         middles = (-2.5, -1.9, -1.9)
         scales = [
-            pm.LogNormal(f"{name}_scale", middle, 0.5, dims="benchmark")
+            pm.LogNormal(f"{name}_scale", middle, 0.5, dims="free_benchmark")
             for name, middle in zip(names, middles, strict=True)
         ]
-        z = [pm.Normal(f"{n}_z", dims=(n.split("_")[0], "benchmark")) for n in names]
-        eta = difficulty + pt.dot(ability, loading.T) + pt.dot(x, own.T)
-        eta = (
-            eta
+        z = [pm.Normal(f"{n}_z", dims=(n.split("_")[0], "free_benchmark")) for n in names]
+        of_free = (
+            pt.dot(x, own.T)
             + (scales[0] * z[0])[design.developer_of_family[design.family_of_llm]]
             + (scales[1] * z[1])[design.family_of_llm]
             + (scales[2] * z[2])[design.recipe_of_llm]
         )
+        eta = difficulty + pt.dot(ability, loading.T)
+        eta = pt.inc_subtensor(eta[:, free], of_free)
         # Scores.
         chance = design.chance
         floor = chance * (1 - pm.Beta("floor_slack", 1, 20, dims="benchmark"))

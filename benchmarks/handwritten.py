@@ -39,6 +39,8 @@ class Table(NamedTuple):
     n_recipes: int
     chance: Any
     anchored: Any
+    column: Any  # among free benchmarks, or -1
+    n_free: int
     weights: Any
     recipe_tail: float
 
@@ -47,13 +49,16 @@ def table_of(model: ScalingModel) -> Table:
     """Lay the data of a model out for the kernel."""
     design, spec = model.design, model.spec
     anchored = [spec.anchors.index(j) if j in spec.anchors else -1 for j in design.benchmarks]
+    free = design.free_benchmarks(spec.anchors)
+    columns = np.full(len(anchored), -1)
+    columns[free] = np.arange(len(free))
     known = known_arrays(design, spec, model.priors)
     cells = Cells(*(known[name] for name in ARRAYS[: len(Cells._fields)]))
     return Table(
         cells, np.column_stack([design.x, design.tuned]),
         design.developer_of_family[design.family_of_llm], design.family_of_llm,
         design.recipe_of_llm, len(design.developers), len(design.families), len(design.recipes),
-        design.chance, np.array(anchored), helmert(spec.skills),
+        design.chance, np.array(anchored), columns, len(free), helmert(spec.skills),
         spec.recipe_tail,
     )  # fmt: skip
 
@@ -71,7 +76,8 @@ def n_coordinates(model: ScalingModel) -> int:
     d, k = model.design, model.spec.skills
     (n, p), m = d.x.shape, len(d.benchmarks)
     groups = len(d.developers) + len(d.families) + len(d.recipes)
-    return p * k + 5 * k + (groups + n) * k + m * (k + 1) + (p + 1) * (m + 1) + m * (7 + groups)
+    of_free = (m - k) * (p + 1 + 3 + groups)
+    return p * k + 5 * k + (groups + n) * k + m * (k + 1) + (p + 1) + of_free + m * 4
 
 
 @numba.njit
@@ -92,7 +98,7 @@ def _next(flat, at, rows, columns):
 @numba.njit(error_model="numpy")
 def _variables(flat, t, size):
     """Name the parts of a point, or of its gradient, in PyMC's order."""
-    p, m, n = t.x.shape[1] - 1, t.chance.shape[0], t.x.shape[0]
+    p, m, n, free = t.x.shape[1] - 1, t.chance.shape[0], t.x.shape[0], t.n_free
     feature_slope, at = _next(flat, 0, p, size)
     tuning_shift, at = _next(flat, at, 1, size)
     scales, at = _next(flat, at, 4, size)  # family; developer, recipe and LLM relative to it
@@ -104,12 +110,12 @@ def _variables(flat, t, size):
     contrast, at = _next(flat, at, m, size - 1)
     difficulty, at = _next(flat, at, 1, m)
     own_scale, at = _next(flat, at, 1, p + 1)  # tuning last
-    own, at = _next(flat, at, m, p)
-    own_tuning, at = _next(flat, at, m, 1)
-    spread, at = _next(flat, at, 3, m)  # of the deviations of developers, families and recipes
-    developer_deviation, at = _next(flat, at, t.n_developers, m)
-    family_deviation, at = _next(flat, at, t.n_families, m)
-    recipe_deviation, at = _next(flat, at, t.n_recipes, m)
+    own, at = _next(flat, at, free, p)
+    own_tuning, at = _next(flat, at, free, 1)
+    spread, at = _next(flat, at, 3, free)  # of the deviations of developers, families and recipes
+    developer_deviation, at = _next(flat, at, t.n_developers, free)
+    family_deviation, at = _next(flat, at, t.n_families, free)
+    recipe_deviation, at = _next(flat, at, t.n_recipes, free)
     slack_and_share, at = _next(flat, at, 2, m)
     asymmetry, at = _next(flat, at, 1, m)
     precision, at = _next(flat, at, 1, m)
@@ -208,16 +214,18 @@ def _pull_back_loadings(t, d_loading, d_total, d_contrast):
 def _etas(t, ability, loading, difficulty, own, spread, developer_z, family_z, recipe_z):
     eta = np.empty(t.cells.llm.shape[0])
     for j in range(loading.shape[0]):
+        c = t.column[j]
         for o in range(t.cells.start[j], t.cells.start[j + 1]):
             i = t.cells.llm[o]
             value = difficulty[0, j]
             for k in range(ability.shape[1]):
                 value += ability[i, k] * loading[j, k]
-            for p in range(own.shape[1]):
-                value += t.x[i, p] * own[j, p]
-            value += spread[0, j] * developer_z[t.developer[i], j]
-            value += spread[1, j] * family_z[t.family[i], j]
-            value += spread[2, j] * recipe_z[t.recipe[i], j]
+            if c >= 0:
+                for p in range(own.shape[1]):
+                    value += t.x[i, p] * own[c, p]
+                value += spread[0, c] * developer_z[t.developer[i], c]
+                value += spread[1, c] * family_z[t.family[i], c]
+                value += spread[2, c] * recipe_z[t.recipe[i], c]
             eta[o] = value
     return eta
 
@@ -228,23 +236,25 @@ def _pull_back_etas(
     d_difficulty, d_own, d_log_spread, d_developer_z, d_family_z, d_recipe_z,
 ):  # fmt: skip
     for j in range(loading.shape[0]):
+        c = t.column[j]
         for o in range(t.cells.start[j], t.cells.start[j + 1]):
             i, d = t.cells.llm[o], d_eta[o]
             d_difficulty[0, j] += d
             for k in range(ability.shape[1]):
                 d_ability[i, k] += d * loading[j, k]
                 d_loading[j, k] += d * ability[i, k]
-            for p in range(d_own.shape[1]):
-                d_own[j, p] += d * t.x[i, p]
-            v, f, r = t.developer[i], t.family[i], t.recipe[i]
-            of_developer = d * spread[0, j]
-            of_family, of_recipe = d * spread[1, j], d * spread[2, j]
-            d_developer_z[v, j] += of_developer
-            d_family_z[f, j] += of_family
-            d_recipe_z[r, j] += of_recipe
-            d_log_spread[0, j] += of_developer * developer_z[v, j]
-            d_log_spread[1, j] += of_family * family_z[f, j]
-            d_log_spread[2, j] += of_recipe * recipe_z[r, j]
+            if c >= 0:
+                for p in range(d_own.shape[1]):
+                    d_own[c, p] += d * t.x[i, p]
+                v, f, r = t.developer[i], t.family[i], t.recipe[i]
+                of_developer = d * spread[0, c]
+                of_family, of_recipe = d * spread[1, c], d * spread[2, c]
+                d_developer_z[v, c] += of_developer
+                d_family_z[f, c] += of_family
+                d_recipe_z[r, c] += of_recipe
+                d_log_spread[0, c] += of_developer * developer_z[v, c]
+                d_log_spread[1, c] += of_family * family_z[f, c]
+                d_log_spread[2, c] += of_recipe * recipe_z[r, c]
 
 
 def hand_written(likelihood: str) -> Any:
@@ -299,10 +309,7 @@ def hand_written(likelihood: str) -> Any:
         _add_effects(ability, llms, scale[3], zi)
         # Benchmarks.
         loading = _loadings(t, total, contrast, size)
-        raw = np.exp(own_scale) * np.hstack((own_z, tuning_z))
-        gram = np.dot(loading.T, loading)
-        along = np.linalg.solve(gram, np.dot(loading.T, raw))
-        own = raw - np.dot(loading, along)
+        own = np.exp(own_scale) * np.hstack((own_z, tuning_z))
         sd = np.exp(spread)
         eta = _etas(t, ability, loading, difficulty, own, sd, dev_d, dev_f, dev_r)
         # Scores.
@@ -328,17 +335,11 @@ def hand_written(likelihood: str) -> Any:
             t, ability, loading, sd, dev_d, dev_f, dev_r, d_eta, d_ability, d_loading,
             d_difficulty, d_own, d_spread, d_dev_d, d_dev_f, d_dev_r,
         )  # fmt: skip
-        # own = raw - L G^-1 L' raw with G = L' L.
-        d_along = np.linalg.solve(gram, -np.dot(loading.T, d_own))
-        d_raw = d_own + np.dot(loading, d_along)
-        d_gram = -np.dot(d_along, along.T)
-        d_loading += np.dot(raw, d_along.T) - np.dot(d_own, along.T)
-        d_loading += np.dot(loading, d_gram + d_gram.T)
-        d_z = d_raw * np.exp(own_scale)
+        d_z = d_own * np.exp(own_scale)
         d_own_z += d_z[:, :n_own]
         d_tuning_z += d_z[:, n_own:]
         for p in range(n_own + 1):
-            d_own_scale[0, p] += np.sum(d_raw[:, p] * raw[:, p])
+            d_own_scale[0, p] += np.sum(d_own[:, p] * own[:, p])
         _pull_back_loadings(t, d_loading, d_total, d_contrast)
         d_slopes = np.dot(t.x.T, d_ability)
         d_B += d_slopes[:n_own]

@@ -21,6 +21,7 @@ def numpyro_model(model: ScalingModel) -> Callable[[], None]:
     n_skills, n_benchmarks, n_features = spec.skills, len(design.benchmarks), design.x.shape[1]
     i, j = design.llm_of_obs, design.benchmark_of_obs
     anchors = np.array([design.benchmarks.index(name) for name in spec.anchors])
+    free = np.setdiff1d(np.arange(n_benchmarks), anchors)
     x = np.column_stack([design.x, design.tuned])
     developer_of_llm = design.developer_of_family[design.family_of_llm]
     low, high = design.score <= 0, design.score >= 1
@@ -68,19 +69,19 @@ def numpyro_model(model: ScalingModel) -> Callable[[], None]:
         difficulty = normal("difficulty", (n_benchmarks,), -0.5, 1.5)
         slope_scale = positive("slope_scale", (n_features,), -2.3, 0.7)
         tuning_scale = positive("tuning_scale", (), -1.5, 0.7)
-        own_slope = slope_scale * normal("benchmark_slope_z", (n_benchmarks, n_features))
-        own_tuning = tuning_scale * normal("benchmark_tuning_z", (n_benchmarks,))
+        own_slope = slope_scale * normal("benchmark_slope_z", (len(free), n_features))
+        own_tuning = tuning_scale * normal("benchmark_tuning_z", (len(free),))
         own = jnp.concatenate([own_slope, own_tuning[:, None]], axis=1)
-        own = own - loading @ jnp.linalg.solve(loading.T @ loading, loading.T @ own)
         # Deviations.
-        eta = difficulty + ability @ loading.T + x @ own.T
+        of_free = x @ own.T
         for name, n, of, middle in (
             ("developer_deviation", len(design.developers), developer_of_llm, -2.5),
             ("family_deviation", len(design.families), design.family_of_llm, -1.9),
             ("recipe_deviation", len(design.recipes), design.recipe_of_llm, -1.9),
         ):
-            scale = positive(f"{name}_scale", (n_benchmarks,), middle, 0.5)
-            eta = eta + (scale * normal(f"{name}_z", (n, n_benchmarks)))[of]
+            scale = positive(f"{name}_scale", (len(free),), middle, 0.5)
+            of_free = of_free + (scale * normal(f"{name}_z", (n, len(free))))[of]
+        eta = (difficulty + ability @ loading.T).at[:, free].add(of_free)
         # Scores.
         chance = design.chance
         floor = chance * (1 - unit("floor_slack", 1, 20))

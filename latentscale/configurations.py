@@ -11,6 +11,7 @@ import numpy as np
 import xarray as xr
 
 from latentscale.design import Design
+from latentscale.forward import on_all_benchmarks
 
 # Shifts of all configurations at once are kept to so many numbers, for memory.
 _NUMBERS_AT_ONCE = 10_000_000
@@ -66,7 +67,8 @@ class _Shifts:
     """What configurations shift effects by, under each draw."""
 
     def __init__(self, posterior: xr.Dataset, design: Design) -> None:
-        self.design, self.posterior = design, posterior
+        # Anchors, whose deviations do not move, are given a scale that divides by nothing.
+        self.design, self.posterior = design, on_all_benchmarks(posterior, of_anchors=1.0)
         unknowns, columns = design.unknowns, design.unknowns.columns
         slope = posterior["feature_slope"].transpose("chain", "draw", "feature", "skill").to_numpy()
         # dims (chain, draw, unknown family or LLM, configuration, skill)

@@ -42,7 +42,7 @@ from latentscale.transforms import bent_coordinate, ceiling_coordinate, top_of
 
 # Dims of the variables that have coordinates; those of groups are dims of the effect.
 _SHARED_DIMS: Mapping[str, tuple[str, ...]] = {
-    name: DRAWN.get(name, ("free benchmark", "column")) for name in Shared._fields
+    name: DRAWN.get(name, ("free_benchmark", "column")) for name in Shared._fields
 }
 _GROUP_DIMS: Mapping[str, tuple[str, ...]] = {name: DRAWN[f"{name}_z"] for name in Groups._fields}
 
@@ -139,7 +139,6 @@ def _variables(
 ) -> list[Variable]:
     """Give variables with their shapes; one that the model lacks has no rows."""
     sizes = {dim: len(labels) for dim, labels in coords(design, spec).items()}
-    sizes["free benchmark"] = sizes["benchmark"] - spec.skills
     sizes["column"] = sizes["own_feature"] + 1  # the last is tuning
     found = []
     for name, dims in dims_of.items():
@@ -179,6 +178,7 @@ def known_arrays(
     n_shared = sum(each.size for each in shared)
     return {
         **_cells(design, spec),
+        "deviating": design.free_benchmarks(spec.anchors)[: None if spec.deviations else 0],
         **_llms(design, spec),
         **_suite(design, spec, priors),
         **_unknown(design),
@@ -347,5 +347,5 @@ def _coordinate(prior: Prior) -> float:
 
 def coords(design: Design, spec: ModelSpec) -> dict[str, list[str]]:
     """Give the labels of every dim of what is reported."""
-    labels = design.coords(spec.skill_names, spec.family_slopes)
+    labels = design.coords(spec.skill_names, spec.family_slopes, spec.anchors)
     return {dim: values for dim, values in labels.items() if dim != "obs"}

@@ -32,6 +32,8 @@ _SCATTER = {
     ),
 }
 
+_BUT_ANCHORS = ", 0 for anchors"
+
 
 @dataclass(frozen=True)
 class Symbol:
@@ -101,6 +103,12 @@ def equations(spec: ModelSpec) -> tuple[str, ...]:
                 "family_deviation_fj ~ Normal(developer_deviation[d(f), j], "
                 "family_deviation_scale_j)"
             )
+    beyond_skills = (
+        *(("benchmark_slope_j", "benchmark_tuning_j") if spec.benchmark_slopes else ()),
+        *(("family_deviation_fj", "recipe_deviation_rj") if spec.deviations else ()),
+    )
+    if beyond_skills:
+        own.append(f"{', '.join(beyond_skills)} = 0, for anchors")
     ability = [
         "x_i feature_slope + tuned_i tuning_shift + family_effect[f(i)]",
         "+ recipe_effect[r(i)] + llm_effect_i",
@@ -142,7 +150,7 @@ def n_free_parameters(model: ScalingModel) -> int:
     >>> import latentscale as ls
     >>> table = ls.load_leaderboard(benchmarks=["HellaSwag", "MMLU"]).select(families=["pythia"])
     >>> n_free_parameters(ls.ScalingModel(table, skills=1, features="log(params_b)"))
-    66
+    55
     """
     sizes = _sizes(model)
     return sum(_n_elements(s.free or s.dims, sizes) for s in symbols(model.spec) if s.sampled)
@@ -247,16 +255,20 @@ def _score_symbols(spec: ModelSpec) -> list[Symbol]:
             2, Symbol("loading (others)", contrast, "{} between skills", "loading_contrast")
         )
     if spec.benchmark_slopes:
-        beyond = ", orthogonal to the loadings"
         found += [
             Symbol(
                 "benchmark_slope",
                 (*one, "feature"),
-                f"Normal(0, slope_scale){beyond}",
-                free=(*one, "own_feature"),
+                f"Normal(0, slope_scale){_BUT_ANCHORS}",
+                free=("free_benchmark", "own_feature"),
             ),
             Symbol("slope_scale", ("own_feature",), "{}", "slope_scale"),
-            Symbol("benchmark_tuning", one, f"Normal(0, tuning_scale){beyond}"),
+            Symbol(
+                "benchmark_tuning",
+                one,
+                f"Normal(0, tuning_scale){_BUT_ANCHORS}",
+                free=("free_benchmark",),
+            ),
             Symbol("tuning_scale", (), "{}", "tuning_scale"),
         ]
     if spec.conditions:
@@ -269,8 +281,13 @@ def _score_symbols(spec: ModelSpec) -> list[Symbol]:
         name = f"{group}_deviation"
         about = "developer_deviation" if developers and group == "family" else "0"
         found += [
-            Symbol(name, (group, "benchmark"), f"Normal({about}, {name}_scale)"),
-            Symbol(f"{name}_scale", one, "{}", f"{name}_scale"),
+            Symbol(
+                name,
+                (group, "benchmark"),
+                f"Normal({about}, {name}_scale){_BUT_ANCHORS}",
+                free=(group, "free_benchmark"),
+            ),
+            Symbol(f"{name}_scale", ("free_benchmark",), "{}", f"{name}_scale"),
         ]
     return found
 
@@ -343,7 +360,8 @@ def _groups(model: ScalingModel) -> str:
 
 
 def _sizes(model: ScalingModel) -> Mapping[str, int]:
-    coords = model.design.coords(model.spec.anchors, model.spec.family_slopes)
+    spec = model.spec
+    coords = model.design.coords(spec.skill_names, spec.family_slopes, spec.anchors)
     return {dim: len(labels) for dim, labels in coords.items()}
 
 

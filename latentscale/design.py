@@ -138,14 +138,22 @@ class Design:
         """The families of which something is unknown."""
         return [self.families[position] for position in self.unknowns.family]
 
-    def coords(self, skills: Sequence[str], slope_features: Sequence[str]) -> dict[str, Any]:
+    def free_benchmarks(self, anchors: Sequence[str]) -> np.ndarray:
+        """Find the benchmarks that are no skill's anchor, dims (free_benchmark,)."""
+        return np.array([j for j, name in enumerate(self.benchmarks) if name not in anchors], int)
+
+    def coords(
+        self, skills: Sequence[str], slope_features: Sequence[str], anchors: Sequence[str]
+    ) -> dict[str, Any]:
         """Give the coordinates of every dim of the model."""
+        free = self.free_benchmarks(anchors)
         return {
             "developer": list(self.developers),
             "family": list(self.families),
             "recipe": list(self.recipes),
             "llm": self.llms["llm"].tolist(),
             "benchmark": list(self.benchmarks),
+            "free_benchmark": [self.benchmarks[position] for position in free],
             "skill": list(skills),
             "feature": list(self.encoding.names),
             "own_feature": [self.encoding.names[position] for position in self.shrinkage.own],

@@ -122,15 +122,40 @@ class Draws:
 
 def read_draws(posterior: xr.Dataset) -> Draws:
     """Flatten chains and draws of a posterior."""
-    names = [str(name) for name in posterior.data_vars]
-    flat = posterior.stack(sample=("chain", "draw")).transpose("sample", ...)
+    flat = on_all_benchmarks(posterior).stack(sample=("chain", "draw")).transpose("sample", ...)
     return Draws(
-        values={name: flat[name].to_numpy() for name in names},
+        values={str(name): flat[name].to_numpy() for name in posterior.data_vars},
         n_fitted={
             group: posterior.sizes.get(group, 0)
             for group in ("developer", "family", "recipe", "llm")
         },
     )
+
+
+def on_all_benchmarks(posterior: xr.Dataset, of_anchors: float = 0.0) -> xr.Dataset:
+    """Give what only free benchmarks have, the scales of deviations, to all of them.
+
+    Parameters
+    ----------
+    posterior : xarray.Dataset
+    of_anchors : float, default 0.0
+        Their scale: they deviate by nothing.
+
+    Returns
+    -------
+    xarray.Dataset
+        With ``benchmark`` in place of ``free_benchmark``.
+    """
+    if "free_benchmark" not in posterior.dims:
+        return posterior
+    of_free = {
+        name: values.rename(free_benchmark="benchmark").reindex(
+            benchmark=posterior["benchmark"], fill_value=of_anchors
+        )
+        for name, values in posterior.items()
+        if "free_benchmark" in values.dims
+    }
+    return posterior.drop_dims("free_benchmark").assign(of_free)
 
 
 def with_features(draws: Draws, design: Design) -> Draws:

@@ -16,9 +16,13 @@ Identification. A skill has no scale, origin, sign or direction of its own:
 
 * scale, sign and direction: one anchor benchmark per skill loads on that skill only, by exactly 1,
   so that an ability is in logits of its anchor;
+* what is a skill's and what a benchmark's: of its own, an anchor has neither deviations nor slopes.
+  How families differ on it is how they differ in its skill;
 * origin: effects of developers, recipes and LLMs have mean zero in their populations, and so have
-  those of families where a model has no developers;
-* slopes: benchmarks' own slopes are orthogonal to the loadings.
+  those of families where a model has no developers.
+
+So in these equations family_deviation, recipe_deviation, benchmark_slope and benchmark_tuning are
+those of free benchmarks, and zero for anchors.
 
 Most recipes hardly differ from their family, and a few differ a lot: so their effects on skills are
 a multivariate Student t's, in which who is outlying in one skill is likely to be so in all. (Where
@@ -41,7 +45,7 @@ NUTS samples the same posterior in other coordinates (:mod:`latentscale.coordina
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -126,7 +130,7 @@ def build_graph(design: Design, spec: ModelSpec, priors: Mapping[str, Prior]) ->
     pymc.Model
         With the observed variable ``score``, dims (obs,).
     """
-    coords = design.coords(spec.skill_names, spec.family_slopes)
+    coords = design.coords(spec.skill_names, spec.family_slopes, spec.anchors)
     with pm.Model(coords=coords) as model:
         data = _declare_data(design, spec)
         relevance = _relevance(design, spec, priors)
@@ -135,10 +139,10 @@ def build_graph(design: Design, spec: ModelSpec, priors: Mapping[str, Prior]) ->
         loading = _loading(design, spec, priors)
         scatter = _scatter(spec, priors)
         explained = _explained_ability(data, design, priors, relevance)
-        own_slopes = _benchmark_slopes(data, design, spec, priors, loading)
+        own_slopes = _benchmark_slopes(data, design, spec, priors)
         scales = _scales(spec, priors)
-        effects = _effects(data, scales, spec.recipe_tail)
-        _sum_out_unknown(design, effects, scales)
+        effects = _effects(data, scales, design, spec)
+        _sum_out_unknown(design, spec, effects, scales)
         columns = slope_columns(design.encoding, spec.family_slopes)
         ability = explained + _ability_effects(data, effects, columns)
         pm.Deterministic("ability", ability, dims=("llm", "skill"))
@@ -232,7 +236,7 @@ def _scales(spec: ModelSpec, priors: Mapping[str, Prior]) -> dict[str, Any]:
         scales["family_slope"] = pm.Deterministic("family_slope_scale", family * ratio, dims=dims)
     for group in (*developers, "family", "recipe") if spec.deviations else ():
         name = f"{group}_deviation_scale"
-        scales[f"{group}_deviation"] = priors[name].declare(name, dims="benchmark")
+        scales[f"{group}_deviation"] = priors[name].declare(name, dims="free_benchmark")
     return scales
 
 
@@ -256,31 +260,41 @@ _MEAN_OF_FAMILIES = {
 
 
 def _effects(
-    data: Mapping[str, Any], scales: Mapping[str, Any], recipe_tail: float | None
+    data: Mapping[str, Any], scales: Mapping[str, Any], design: Design, spec: ModelSpec
 ) -> dict[str, Any]:
     """Declare the effects of all groups, developers first."""
     effects: dict[str, Any] = {}
     for name in sorted(scales, key=list(_EFFECT_DIMS).index):
         of_developers = effects.get(_MEAN_OF_FAMILIES.get(name, ""))
         mean = 0.0 if of_developers is None else of_developers[data["developer_of_family"]]
-        tail = recipe_tail if name == "recipe_effect" else None
-        effects[name] = _effect(name, mean, scales[name], tail)
+        tail = spec.recipe_tail if name == "recipe_effect" else None
+        spread = scales[name] * _standard(name, tail)
+        if name.endswith("_deviation"):
+            spread = _on_all(spread, design, spec)
+        effects[name] = pm.Deterministic(name, mean + spread, dims=_EFFECT_DIMS[name])
     return effects
 
 
-def _effect(name: str, mean: Any, scale: Any, tail: float | None) -> Any:
-    """Declare an effect as mean + scale * z, with z standard Normal, or a Student t of its tail."""
-    name_of_z, dims = f"{name.removesuffix('_effect')}_z", _EFFECT_DIMS[name]
+def _standard(effect: str, tail: float | None) -> Any:
+    """Declare what an effect is relative to its scale: standard Normal, or a t of its tail."""
+    name = f"{effect.removesuffix('_effect')}_z"
+    dims = tuple("free_benchmark" if dim == "benchmark" else dim for dim in _EFFECT_DIMS[effect])
     if tail is None:
-        z = pm.Normal(name_of_z, 0, 1, dims=dims)
-    else:
-        n_columns = len(pm.modelcontext(None).coords[dims[-1]])
-        independent = {"mu": np.zeros(n_columns), "scale": np.eye(n_columns)}
-        z = pm.MvStudentT(name_of_z, nu=tail, **independent, dims=dims)
-    return pm.Deterministic(name, mean + scale * z, dims=_EFFECT_DIMS[name])
+        return pm.Normal(name, 0, 1, dims=dims)
+    n_columns = len(pm.modelcontext(None).coords[dims[-1]])
+    independent = {"mu": np.zeros(n_columns), "scale": np.eye(n_columns)}
+    return pm.MvStudentT(name, nu=tail, **independent, dims=dims)
 
 
-def _sum_out_unknown(design: Design, effects: Mapping[str, Any], scales: Mapping[str, Any]) -> None:
+def _on_all(values: Any, design: Design, spec: ModelSpec) -> Any:
+    """Give what only free benchmarks have to all of them, (..., benchmark); zero for anchors."""
+    none = pt.zeros((*values.shape[:-1], len(design.benchmarks)))
+    return pt.set_subtensor(none[..., design.free_benchmarks(spec.anchors)], values)
+
+
+def _sum_out_unknown(
+    design: Design, spec: ModelSpec, effects: Mapping[str, Any], scales: Mapping[str, Any]
+) -> None:
     """Turn the densities of effects into mixtures over configurations of what is unknown.
 
     By the factor mean over c of exp(sum over effects of (effect shift_c - shift_c^2 / 2) / scale^2)
@@ -292,17 +306,18 @@ def _sum_out_unknown(design: Design, effects: Mapping[str, Any], scales: Mapping
     model, n = pm.modelcontext(None), unknowns.shift.shape[1]
     developers = design.developer_of_family[unknowns.family]
 
-    def of_families(name: str, above: str, slope: Any) -> Any:
+    def of_families(name: str, above: str, slope: Any, which: Any = slice(None)) -> Any:
         effect = effects[name][unknowns.family]
         if above in effects:
             effect -= effects[above][developers]
-        return _gain(effect, unknowns.shift, slope, scales[name])
+        return _gain(effect[:, which], unknowns.shift, slope, scales[name])
 
     slope = model["feature_slope"][unknowns.columns]
     gains = of_families("family_effect", "developer_effect", slope)
     if "family_deviation" in effects and "benchmark_slope" in model.named_vars:
-        own = model["benchmark_slope"].T[unknowns.columns]
-        gains += of_families("family_deviation", "developer_deviation", own)
+        free = design.free_benchmarks(spec.anchors)
+        own = model["benchmark_slope"].T[unknowns.columns][:, free]
+        gains += of_families("family_deviation", "developer_deviation", own, free)
     if len(unknowns.llm):
         effect, scale = effects["llm_effect"][unknowns.llm], scales["llm_effect"]
         of_llms = _gain(effect, unknowns.off, slope, scale)
@@ -353,29 +368,23 @@ def _loading(design: Design, spec: ModelSpec, priors: Mapping[str, Prior]) -> An
 
 
 def _benchmark_slopes(
-    data: Mapping[str, Any],
-    design: Design,
-    spec: ModelSpec,
-    priors: Mapping[str, Prior],
-    loading: Any,
+    data: Mapping[str, Any], design: Design, spec: ModelSpec, priors: Mapping[str, Prior]
 ) -> Any:
     """x_i benchmark_slope_j + tuned_i benchmark_tuning_j: beyond the slopes of skills; (obs,).
 
-    A slope shared by all benchmarks in proportion to their loadings is a slope of the skills. Only
-    the part orthogonal to the loadings is left here, or the two would trade off without end. In
-    features that are shrunk benchmarks have none.
+    Anchors have none, or slopes of skills and of benchmarks would trade off without end. In
+    features that are shrunk no benchmark has any.
     """
     if not spec.benchmark_slopes:
         return 0.0
     slope_scale = priors["slope_scale"].declare("slope_scale", dims="own_feature")
     tuning_scale = priors["tuning_scale"].declare("tuning_scale", dims=None)
-    slope_z = pm.Normal("benchmark_slope_z", 0, 1, dims=("benchmark", "own_feature"))
-    tuning_z = pm.Normal("benchmark_tuning_z", 0, 1, dims="benchmark")
-    directions = _orthogonal_columns(loading, spec.skills)
-    own = _beyond(slope_scale * slope_z, directions)
+    slope_z = pm.Normal("benchmark_slope_z", 0, 1, dims=("free_benchmark", "own_feature"))
+    tuning_z = pm.Normal("benchmark_tuning_z", 0, 1, dims="free_benchmark")
+    own = _on_all((slope_scale * slope_z).T, design, spec).T
     none = pt.zeros((len(design.benchmarks), len(design.encoding.names)))
     slope = pt.set_subtensor(none[:, design.shrinkage.own], own)
-    tuning = _beyond(tuning_scale * tuning_z, directions)
+    tuning = _on_all(tuning_scale * tuning_z, design, spec)
     pm.Deterministic("benchmark_slope", slope, dims=("benchmark", "feature"))
     pm.Deterministic("benchmark_tuning", tuning, dims="benchmark")
     of_tuned = data["tuned"][data["llm_of_obs"]] * tuning[data["benchmark_of_obs"]]
@@ -390,26 +399,6 @@ def _condition_shifts(data: Mapping[str, Any], spec: ModelSpec, priors: Mapping[
     z = pm.Normal("condition_z", 0, 1, dims=("benchmark", "condition"))
     shift = pm.Deterministic("condition_shift", scale * z, dims=("benchmark", "condition"))
     return (data["condition_data"] * shift[data["benchmark_of_obs"]]).sum(axis=1)
-
-
-def _orthogonal_columns(loading: Any, n_skills: int) -> list[Any]:
-    """Make the loadings of the skills orthogonal by Gram-Schmidt, without changing their span.
-
-    Unrolled: for so few columns a call of LAPACK would cost more than all else. An anchor loads
-    by 1 on its skill alone, so no column's length is below 1.
-    """
-    columns: list[Any] = []
-    for k in range(n_skills):
-        columns.append(_beyond(loading[:, k], columns))
-    return columns
-
-
-def _beyond(effect: Any, columns: Sequence[Any]) -> Any:
-    """Project an effect, dims (benchmark, ...), on what is orthogonal to orthogonal columns."""
-    for column in columns:
-        direction = column if effect.ndim == 1 else column[:, None]
-        effect = effect - direction * (direction * effect).sum(axis=0) / (column**2).sum()
-    return effect
 
 
 def _curve(data: dict[str, Any], spec: ModelSpec, priors: Mapping[str, Prior]) -> Curve:

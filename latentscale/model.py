@@ -208,6 +208,8 @@ class ScalingModel:
             developers=developers,
             conditions=conditions,
         )
+        # The only benchmark is an anchor, and anchors have nothing of their own.
+        alone = len(design.benchmarks) == 1
         # Whatever else was given, the settings check it.
         tail: Any = _default_tail(design) if recipe_tail == "auto" else recipe_tail
         asked = ModelSpec(
@@ -217,8 +219,8 @@ class ScalingModel:
             likelihood=likelihood,
             link=link,
             ceiling=ceiling,
-            deviations=deviations,
-            benchmark_slopes=benchmark_slopes,
+            deviations=deviations and not alone,
+            benchmark_slopes=benchmark_slopes and not alone,
             family_slopes=family_slopes,
             squares=design.encoding.squares.columns,
             tuning_slopes=design.encoding.tuning_slopes,

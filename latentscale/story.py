@@ -48,14 +48,14 @@ DRAWN: Mapping[str, tuple[str, ...]] = {
     "tuning_scale": (),
     "condition_scale": ("condition",),
     "condition_z": ("benchmark", "condition"),
-    "benchmark_slope_z": ("benchmark", "own_feature"),
-    "benchmark_tuning_z": ("benchmark",),
-    "developer_deviation_scale": ("benchmark",),
-    "developer_deviation_z": ("developer", "benchmark"),
-    "family_deviation_scale": ("benchmark",),
-    "family_deviation_z": ("family", "benchmark"),
-    "recipe_deviation_scale": ("benchmark",),
-    "recipe_deviation_z": ("recipe", "benchmark"),
+    "benchmark_slope_z": ("free_benchmark", "own_feature"),
+    "benchmark_tuning_z": ("free_benchmark",),
+    "developer_deviation_scale": ("free_benchmark",),
+    "developer_deviation_z": ("developer", "free_benchmark"),
+    "family_deviation_scale": ("free_benchmark",),
+    "family_deviation_z": ("family", "free_benchmark"),
+    "recipe_deviation_scale": ("free_benchmark",),
+    "recipe_deviation_z": ("recipe", "free_benchmark"),
     "configuration": ("unknown_family",),
     "floor_slack": ("benchmark",),
     "ceiling_share": ("benchmark",),
@@ -70,7 +70,7 @@ def draw_parameters(
 ) -> xr.Dataset:
     """Draw every random variable from its prior, except those that are given."""
     spec = model.spec
-    coords = model.design.coords(spec.skill_names, spec.family_slopes)
+    coords = model.design.coords(spec.skill_names, spec.family_slopes, spec.anchors)
     wanted = {
         _drawn_as(name, spec): dims
         for name, dims in DRAWN.items()
@@ -159,7 +159,7 @@ def tell(s: xr.Dataset, design: Design, spec: ModelSpec) -> xr.Dataset:
     told["difficulty"] = s["difficulty"]
     eta = told["difficulty"] + xr.dot(told["ability"], told["loading"], dim="skill")
     if spec.benchmark_slopes:
-        told |= _benchmark_slopes(s, told["loading"])
+        told |= _benchmark_slopes(s)
         eta = eta + xr.dot(of_benchmarks, told["benchmark_slope"], dim="feature")
         eta = eta + tuned * told["benchmark_tuning"]
     if spec.conditions:
@@ -175,7 +175,7 @@ def tell(s: xr.Dataset, design: Design, spec: ModelSpec) -> xr.Dataset:
         for group in ("developer", *groups) if spec.developers else groups:
             scale = s[f"{group}_deviation_scale"]
             told[f"{group}_deviation_scale"] = scale
-            told[f"{group}_deviation"] = scale * s[f"{group}_deviation_z"]
+            told[f"{group}_deviation"] = _of_all(scale * s[f"{group}_deviation_z"], s)
         if spec.developers:
             told["family_deviation"] = told["family_deviation"] + _of_family(
                 told["developer_deviation"], design
@@ -303,7 +303,8 @@ def as_in_graph(s: xr.Dataset, told: xr.Dataset, design: Design, spec: ModelSpec
     held["family_z"].values[unknowns.family] += shift @ slope / told["family_scale"].to_numpy()
     held["llm_z"].values[unknowns.llm] += off @ slope / told["llm_scale"].to_numpy()
     if spec.deviations and spec.benchmark_slopes:
-        own = told["benchmark_slope"].to_numpy()[:, unknowns.columns]
+        free = told["benchmark_slope"].sel(benchmark=s["free_benchmark"].to_numpy())
+        own = free.to_numpy()[:, unknowns.columns]
         scale = told["family_deviation_scale"].to_numpy()
         held["family_deviation_z"].values[unknowns.family] += shift @ own.T / scale
     return held
@@ -335,22 +336,22 @@ def _feature_slopes(
     return slope.transpose("feature", "skill")
 
 
-def _benchmark_slopes(s: xr.Dataset, loading: xr.DataArray) -> dict[str, xr.DataArray]:
-    """Tell slopes of benchmarks: what is orthogonal, over benchmarks, to every skill's loadings."""
-    directions = np.linalg.qr(loading.to_numpy())[0]
-
-    def beyond(effect: xr.DataArray) -> xr.DataArray:
-        values = effect.to_numpy()
-        return effect.copy(data=values - directions @ (directions.T @ values))
-
-    own = (s["slope_scale"] * s["benchmark_slope_z"]).transpose("benchmark", "own_feature")
-    slope = beyond(own).rename(own_feature="feature").reindex(feature=s["feature"], fill_value=0.0)
+def _benchmark_slopes(s: xr.Dataset) -> dict[str, xr.DataArray]:
+    """Tell slopes of benchmarks: an anchor has none beyond those of its skill."""
+    own = _of_all(s["slope_scale"] * s["benchmark_slope_z"], s)
+    slope = own.rename(own_feature="feature").reindex(feature=s["feature"], fill_value=0.0)
     return {
         "benchmark_slope": slope,
-        "benchmark_tuning": beyond(s["tuning_scale"] * s["benchmark_tuning_z"]),
+        "benchmark_tuning": _of_all(s["tuning_scale"] * s["benchmark_tuning_z"], s),
         "slope_scale": s["slope_scale"],
         "tuning_scale": s["tuning_scale"],
     }
+
+
+def _of_all(values: xr.DataArray, s: xr.Dataset) -> xr.DataArray:
+    """Give what only free benchmarks have to all of them; it is zero for anchors."""
+    named = values.rename(free_benchmark="benchmark")
+    return named.reindex(benchmark=s["benchmark"], fill_value=0.0)
 
 
 def _labels(design: Design, group: str, llms: xr.DataArray) -> xr.DataArray:
@@ -373,8 +374,8 @@ def _ordered(told: Mapping[str, xr.DataArray]) -> xr.Dataset:
     """Put dims in the order of the posterior's."""
     groups = ("developer", "family", "recipe", "llm")
     order = (
-        *groups, "benchmark", "condition", "feature", "own_feature", "slope_feature", "skill",
-        "term", "unknown_family",
+        *groups, "benchmark", "free_benchmark", "condition", "feature", "own_feature",
+        "slope_feature", "skill", "term", "unknown_family",
     )  # fmt: skip
     return xr.Dataset({name: value.transpose(*order, missing_dims="ignore")
                        for name, value in told.items()})  # fmt: skip

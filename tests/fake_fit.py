@@ -39,7 +39,7 @@ _DIMS: dict[str, tuple[str, ...]] = {
     "developer_scale": ("skill",),
     "developer_effect": ("developer", "skill"),
     "developer_deviation": ("developer", "benchmark"),
-    "developer_deviation_scale": ("benchmark",),
+    "developer_deviation_scale": ("free_benchmark",),
     "condition_scale": ("condition",),
     "condition_shift": ("benchmark", "condition"),
     "recipe_ratio": ("skill",),
@@ -63,8 +63,8 @@ _DIMS: dict[str, tuple[str, ...]] = {
     "tuning_scale": (),
     "family_deviation": ("family", "benchmark"),
     "recipe_deviation": ("recipe", "benchmark"),
-    "family_deviation_scale": ("benchmark",),
-    "recipe_deviation_scale": ("benchmark",),
+    "family_deviation_scale": ("free_benchmark",),
+    "recipe_deviation_scale": ("free_benchmark",),
     "floor_slack": ("benchmark",),
     "ceiling_share": ("benchmark",),
     "floor": ("benchmark",),
@@ -120,7 +120,7 @@ def _compose(model: ScalingModel, n: int, rng: np.random.Generator) -> Arrays:
     at_mean = _around(average, 0.08, n, rng)
     out["difficulty"] = at_mean - np.einsum("sjk,sk->sj", loading, mean_ability)
     explained = average + (centre - centre.mean(axis=0)) @ loading.mean(axis=0).T
-    out |= _slopes(design, spec, loading, n, rng)
+    out |= _slopes(design, spec, n, rng)
     if spec.conditions:
         shape = (len(design.benchmarks), len(spec.conditions))
         out["condition_scale"] = _about(np.full(len(spec.conditions), 0.3), 0.2, n, rng)
@@ -300,16 +300,13 @@ def _loadings(
     return out
 
 
-def _slopes(
-    design: Design, spec: ModelSpec, loading: np.ndarray, n: int, rng: np.random.Generator
-) -> Arrays:
+def _slopes(design: Design, spec: ModelSpec, n: int, rng: np.random.Generator) -> Arrays:
     if not spec.benchmark_slopes:
         return {}
     n_benchmarks, n_features = len(design.benchmarks), len(design.encoding.names)
     raw = _around(np.zeros((n_benchmarks, n_features + 1)), 0.05, n, rng)
     raw[..., :-1][..., design.shrinkage.term >= 0] = 0.0
-    basis = np.linalg.qr(loading)[0]
-    raw = raw - np.einsum("sjk,sik,sip->sjp", basis, basis, raw)
+    raw = _of_free(raw, design, spec, axis=1)
     return {
         "benchmark_slope": raw[..., :-1],
         "benchmark_tuning": raw[..., -1],
@@ -318,22 +315,31 @@ def _slopes(
     }
 
 
+def _of_free(values: np.ndarray, design: Design, spec: ModelSpec, axis: int = -1) -> np.ndarray:
+    """Set what is of anchors to zero."""
+    is_free = [name not in spec.anchors for name in design.benchmarks]
+    return values * np.expand_dims(
+        is_free, [i for i in range(values.ndim) if i != axis % values.ndim]
+    )
+
+
 def _deviations(
     design: Design, spec: ModelSpec, rest: np.ndarray, n: int, rng: np.random.Generator
 ) -> Arrays:
     """Deviations by group, and the precision that what is left over asks for."""
     out: Arrays = {}
+    free = design.free_benchmarks(spec.anchors)
     for group in ("family", "recipe") if spec.deviations else ():
         of_llm, labels = getattr(design, f"{group}_of_llm"), getattr(design, _PLURAL[group])
         centre = _group_means(rest, of_llm, len(labels), 1.5)
         rest = rest - centre[of_llm]
-        out[f"{group}_deviation"] = _around(centre, 0.1, n, rng)
-        spread = np.maximum(centre.std(axis=0), 0.05)
+        out[f"{group}_deviation"] = _of_free(_around(centre, 0.1, n, rng), design, spec)
+        spread = np.maximum(centre.std(axis=0), 0.05)[free]
         out[f"{group}_deviation_scale"] = _about(spread, 0.1, n, rng)
         if group == "family" and spec.developers:
             of_family, n_developers = design.developer_of_family, len(design.developers)
             shared = _group_means(centre, of_family, n_developers, 1.0)
-            out["developer_deviation"] = _around(shared, 0.1, n, rng)
+            out["developer_deviation"] = _of_free(_around(shared, 0.1, n, rng), design, spec)
             out["developer_deviation_scale"] = _about(spread, 0.1, n, rng)
     if spec.likelihood != "binomial":
         out["precision"] = _about(np.full(len(design.benchmarks), 400.0), 0.15, n, rng)
@@ -343,7 +349,9 @@ def _deviations(
 
 
 def _as_dataset(arrays: Arrays, model: ScalingModel, chains: int, draws: int) -> xr.Dataset:
-    coords = model.design.coords(model.spec.skill_names, model.spec.family_slopes)
+    coords = model.design.coords(
+        model.spec.skill_names, model.spec.family_slopes, model.spec.anchors
+    )
     used = {dim for name in arrays for dim in _DIMS[name]}
     variables = {
         name: (("chain", "draw", *_DIMS[name]), value.reshape(chains, draws, *value.shape[1:]))

@@ -48,7 +48,9 @@ def test_chances_are_those_of_the_effects_less_the_shifts():
     model, held = held_by({}, draws=1)
     design, unknowns = model.design, model.design.unknowns
     at = held.isel(chain=0, draw=0)
-    slope, own = at["feature_slope"].to_numpy(), at["benchmark_slope"].to_numpy()
+    slope, free = at["feature_slope"].to_numpy(), at["free_benchmark"].to_numpy()
+    own = at["benchmark_slope"].sel(benchmark=free).to_numpy()
+    of_free = at.sel(benchmark=free)
     many = xr.concat([held] * 4_000, "draw")
     drawn = with_configurations(many, design, np.random.default_rng(2))["configuration"][0]
     for u, family in enumerate(unknowns.family):
@@ -59,7 +61,8 @@ def test_chances_are_those_of_the_effects_less_the_shifts():
             moved[unknowns.columns] = unknowns.shift[u, c]
             for name, shift in (("effect", moved @ slope), ("deviation", own @ moved)):
                 scale = "family_scale" if name == "effect" else "family_deviation_scale"
-                off = at[f"family_{name}"][family] - at[f"developer_{name}"][developer] - shift
+                whole = of_free[f"family_{name}"], of_free[f"developer_{name}"]
+                off = whole[0].to_numpy()[family] - whole[1].to_numpy()[developer] - shift
                 log_chance[c] += norm.logpdf(off, 0, at[scale]).sum()
             for o in range(unknowns.begin[u], unknowns.begin[u + 1]):
                 alone = np.zeros(len(slope))

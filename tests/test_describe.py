@@ -117,6 +117,8 @@ class TestEquations:
             "              + x_i benchmark_slope_j + tuned_i benchmark_tuning_j\n"
             "              + family_deviation[f(i), j] + recipe_deviation[r(i), j]\n"
             "recipe_effect_r ~ StudentT(4, 0, recipe_scale), of all skills together\n"
+            "benchmark_slope_j, benchmark_tuning_j, family_deviation_fj, recipe_deviation_rj = 0, "
+            "for anchors\n"
             "expected_ij = floor_j + (ceiling_j - floor_j) rise(eta_ij, asymmetry_j)\n"
             "score_ij    ~ Normal(expected_ij, sd_ij), censored to [0, 1]\n"
             "sd_ij^2     = expected_ij (1 - expected_ij) / (1 + precision_j)"

@@ -262,7 +262,7 @@ def test_developers_of_whom_the_table_knows_nothing(table):
 
 
 def test_coords_name_every_dim(table):
-    coords = design_of(table).coords(["skill 1", "skill 2"], ["log(params_b)"])
+    coords = design_of(table).coords(["skill 1", "skill 2"], ["log(params_b)"], ["ARC", "mine"])
     obs = coords.pop("obs")
     assert obs.tolist() == list(range(6))
     assert coords == {
@@ -272,6 +272,7 @@ def test_coords_name_every_dim(table):
         "recipe": ["B", "A", "A chat"],
         "llm": ["b-7b", "a-1b", "a-7b", "a-7b-chat"],
         "benchmark": ["MMLU", "ARC", "lonely", "mine"],
+        "free_benchmark": ["MMLU", "lonely"],
         "skill": ["skill 1", "skill 2"],
         "contrast": [1],
         "feature": ["log(params_b)", "log(params_b)^2", "tuned:log(params_b)"],

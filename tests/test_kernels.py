@@ -16,7 +16,6 @@ from latentscale.kernels import (
     callbacks,
     deviations,
     elementary,
-    gram,
     laws,
     posterior,
     scatter,
@@ -54,7 +53,6 @@ exp_all = callable_from_python(elementary.exp_all)
 log_all = callable_from_python(elementary.log_all)
 unwhitened = callable_from_python(callbacks._unwhitened)
 whiten_gradient = callable_from_python(callbacks._whiten_gradient)
-log_gram_and_slope = callable_from_python(gram.log_gram_and_slope)
 log_gamma_and_slope = callable_from_python(scatter.log_gamma_and_slope)
 log_cdf_and_slope = callable_from_python(scatter.log_cdf_and_slope)
 
@@ -68,6 +66,7 @@ SIZES = {"developer": 2, "family": 3, "recipe": 5, "llm": 9}
 WITHOUT_DEVELOPERS = SIZES | {"developer": 0}
 BENCHMARK_OF_OBS, LLM_OF_OBS = np.nonzero(np.random.default_rng(0).uniform(size=(7, 7)) < 0.7)
 N_BENCHMARKS = 7
+ALL, BUT_ONE = np.arange(7), np.array([0, 1, 3, 4, 5, 6])  # the benchmarks with deviations
 
 
 def inputs(skills, sizes=SIZES, seed=1):
@@ -84,7 +83,10 @@ def inputs(skills, sizes=SIZES, seed=1):
     return found | {f"w_{group}": rng.normal(size=(n, skills)) for group, n in sizes.items()}
 
 
-def cells_at(llm, benchmark, score=None, guess=None, n_benchmarks=N_BENCHMARKS, x=X, tuned=TUNED):
+def cells_at(
+    llm, benchmark, score=None, guess=None, n_benchmarks=N_BENCHMARKS, x=X, tuned=TUNED,
+    deviating=ALL,
+):  # fmt: skip
     """Give cells, sorted by benchmark, of which only the places need matter."""
     rest = np.full(len(llm), 0.5)
     score, guess = (rest if given is None else given for given in (score, guess))
@@ -93,7 +95,7 @@ def cells_at(llm, benchmark, score=None, guess=None, n_benchmarks=N_BENCHMARKS, 
     condition = np.random.default_rng(3).normal(size=(len(llm), 2))
     return Cells(
         score, np.ones(len(llm)), score, guess, llm, RECIPE_OF[llm], start, start[1:] - at_ends,
-        condition, x[llm].T.copy(), tuned[llm],
+        condition, deviating, x[llm].T.copy(), tuned[llm],
     )  # fmt: skip
 
 
@@ -260,12 +262,15 @@ def posterior_inputs(n_skills, has_deviations, sizes):
     guess = rng.uniform(-0.1, 1.1, n)
     tuned = (rng.uniform(size=SIZES["llm"]) < 0.5).astype(float)
     x = rng.normal(size=(SIZES["llm"], 2))
-    cells = cells_at(LLM_OF_OBS, BENCHMARK_OF_OBS, score, guess, x=x, tuned=tuned)
+    deviating = BUT_ONE if has_deviations else BUT_ONE[:0]
+    cells = cells_at(
+        LLM_OF_OBS, BENCHMARK_OF_OBS, score, guess, x=x, tuned=tuned, deviating=deviating
+    )
     columns = np.array([1])
     llms = Llms(x, columns, tuned, RECIPE_OF, FAMILY_OF, DEVELOPER_OF, NORMAL)
     levels = {group: rng.normal(size=(sizes[group], skill)) for group in OfSkills._fields}
     of_deviations = [
-        rng.normal(size=(sizes[group] if has_deviations else 0, m))
+        rng.normal(size=(sizes[group] if has_deviations else 0, m - 1))
         for group in OfDeviations._fields
     ]
     parameters = Parameters(
@@ -283,7 +288,7 @@ def posterior_inputs(n_skills, has_deviations, sizes):
             positive(skill, scale=20.0),
         ),
         OfSkills(**levels),
-        OfDeviations(positive(m, scale=8.0), positive(m, scale=10.0), positive(m, scale=20.0)),
+        OfDeviations(*(positive(m - 1, scale=each) for each in (8.0, 10.0, 20.0))),
         OfDeviations(*of_deviations),
     )  # fmt: skip
     return cells, llms, parameters
@@ -413,18 +418,6 @@ def test_the_log_tail_of_a_normal_and_its_derivative():
         value, slope = log_cdf_and_slope(z)
         np.testing.assert_allclose(value, special.log_ndtr(z), rtol=1e-8, atol=1e-15)
         np.testing.assert_allclose(slope, np.exp(stats.norm.logpdf(z) - value), rtol=1e-8)
-
-
-def test_the_log_determinant_of_the_loadings_and_its_derivative():
-    loading = np.random.default_rng(3).normal(size=(7, 3))
-    n, step = (0, 0, 0), 1e-6
-    found, derivative = log_gram_and_slope(n, loading)
-    np.testing.assert_allclose(found, np.linalg.slogdet(loading.T @ loading)[1])
-    direction = np.random.default_rng(4).normal(size=(7, 3))
-    ahead, behind = (log_gram_and_slope(n, loading + s * direction)[0] for s in (step, -step))
-    np.testing.assert_allclose(
-        (derivative * direction).sum(), (ahead - behind) / (2 * step), rtol=1e-7
-    )
 
 
 PRIORS = [

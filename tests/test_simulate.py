@@ -67,20 +67,6 @@ VARIANTS = {
 HOLD_SHIFTS = ("family_effect", "llm_effect", "family_deviation")
 
 
-def in_position(simulation):
-    """Replace benchmarks' slopes by what is left of them beyond the skills.
-
-    The graph's projection has a tiny ridge; what is orthogonal to the loadings passes unchanged.
-    """
-    sampled, truth = drawn_in(simulation).copy(), simulation.truth
-    if "slope_scale" in truth:
-        own = truth["benchmark_slope"].rename(feature="own_feature")
-        slope = own.sel(own_feature=truth["own_feature"]) / truth["slope_scale"]
-        sampled["benchmark_slope_z"] = slope.transpose("benchmark", "own_feature")
-        sampled["benchmark_tuning_z"] = truth["benchmark_tuning"] / truth["tuning_scale"]
-    return sampled
-
-
 def expected_of_scores(simulation):
     design = simulation.model.design
     return simulation.expected.to_numpy()[design.llm_of_obs, design.benchmark_of_obs]
@@ -90,7 +76,7 @@ def expected_of_scores(simulation):
 def test_the_graph_tells_the_same_story(settings):
     simulation = small(**settings)
     model, truth = simulation.model, simulation.truth
-    graph, sampled = model.to_pymc(), in_position(simulation)
+    graph, sampled = model.to_pymc(), drawn_in(simulation)
     likelihood = likelihood_of(model.spec.likelihood)
     named = [name for name in REPORTED if name in graph.named_vars]
     assert set(named) == set(truth) - {"relevance_scale", "relevance_local", "configuration"}
@@ -110,13 +96,6 @@ def test_the_graph_tells_the_same_story(settings):
     )
     in_graph = log_densities(graph, sampled, ["score"])["score"]
     np.testing.assert_allclose(in_graph, density[0], rtol=1e-8, atol=1e-8)
-
-
-def test_the_ridge_of_the_graphs_projection_is_negligible():
-    simulation = small(skills=3)
-    graph = simulation.model.to_pymc()
-    [slope] = evaluate(graph, [graph["benchmark_slope"]], simulation.sampled)
-    np.testing.assert_allclose(slope, simulation.truth["benchmark_slope"], atol=1e-5)
 
 
 @pytest.mark.parametrize("settings", VARIANTS.values(), ids=VARIANTS.keys())
@@ -196,13 +175,12 @@ def test_the_truth_has_the_dims_and_coords_of_the_posterior():
 
 def test_the_truth_is_identified_as_the_posterior_is():
     simulation = small(skills=3, family_slopes=SLOPES)
-    truth = simulation.truth
-    slopes = xr.dot(truth["loading"], truth["benchmark_slope"], dim="benchmark")
-    np.testing.assert_allclose(slopes, 0.0, atol=1e-12)
-    tuning = xr.dot(truth["loading"], truth["benchmark_tuning"], dim="benchmark")
-    np.testing.assert_allclose(tuning, 0.0, atol=1e-12)
-    anchors = truth["loading"].sel(benchmark=list(simulation.model.spec.anchors)).to_numpy()
-    np.testing.assert_array_equal(anchors, np.eye(3))
+    truth, anchors = simulation.truth, list(simulation.model.spec.anchors)
+    np.testing.assert_array_equal(truth["loading"].sel(benchmark=anchors), np.eye(3))
+    of_free = truth.drop_sel(benchmark=anchors)
+    for name in ("benchmark_slope", "benchmark_tuning", "family_deviation", "recipe_deviation"):
+        assert not truth[name].sel(benchmark=anchors).any(), name
+        assert of_free[name].all(), name
 
 
 def test_the_same_seed_gives_the_same_table():

@@ -28,7 +28,6 @@ from latentscale.kernels import (
     directory,
     elementary,
     features,
-    gram,
     laws,
     links,
     measuring,
@@ -42,8 +41,8 @@ from latentscale.kernels import (
 )
 
 _MODULES = (
-    abilities, adding, benchmarks, callbacks, deviations, directory, elementary, features, gram,
-    laws, links, measuring, own, posterior, scatter, scoring, skills, unknown, whole,
+    abilities, adding, benchmarks, callbacks, deviations, directory, elementary, features, laws,
+    links, measuring, own, posterior, scatter, scoring, skills, unknown, whole,
 )  # fmt: skip
 
 

@@ -10,7 +10,6 @@ they are compiled once for a number of skills and a likelihood, and kept on disk
 ``arguments``   what the kernels take, by name
 ``laws``        priors, and the coordinates of what they are about
 ``benchmarks``  curves, difficulties, loadings and own slopes, relative to the middle of a curve
-``gram``        the volume of the loadings
 ``features``    slopes that are shrunk, relative to what scores say of them at their relevance
 ``abilities``   what features, tuning and the spread of groups make of abilities
 ``links``       the curve of a benchmark, and where it reaches a rough expectation

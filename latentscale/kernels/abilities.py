@@ -55,7 +55,7 @@ def precision(scale):
 
 @compiled
 def deviation_precisions(shared):
-    """Give the precisions of deviations, dims (benchmark,); one where there are none."""
+    """Give the precisions of deviations, dims (free_benchmark,); ones where there are none."""
     n = shared.difficulty.shape[0]
     return OfDeviations(
         precision(or_ones(shared.developer_deviation_scale, n)),

@@ -30,6 +30,8 @@ class Cells(NamedTuple):
         Where those at the ends of the scale begin.
     condition : dims (obs, condition)
         How each was evaluated.
+    deviating : int, dims (free_benchmark,)
+        The benchmarks that groups have deviations on: all but anchors, or none.
     x : dims (feature, obs)
     tuned : dims (obs,)
         Of its LLM: read in one go, where to look them up would take longer than to reckon.
@@ -44,6 +46,7 @@ class Cells(NamedTuple):
     start: Any
     ends: Any
     condition: Any
+    deviating: Any
     x: Any
     tuned: Any
 
@@ -228,7 +231,7 @@ class Groups(NamedTuple):
     """The coordinates of the effects of groups, in the order of the sampler's coordinates.
 
     Dims are (group, skill), of slopes (family and feature, skill), of deviations (group,
-    benchmark).
+    free_benchmark).
     """
 
     developer: Any
@@ -300,7 +303,7 @@ class OfSkills(NamedTuple):
 
 
 class OfDeviations(NamedTuple):
-    """One array for each level of the tree of deviations; the last dim is the benchmark."""
+    """One array for each level of the tree of deviations; the last dim is the free benchmark."""
 
     developer: Any
     family: Any

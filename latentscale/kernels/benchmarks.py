@@ -8,15 +8,10 @@ stays where it is while the rest of the curve moves::
 
     difficulty = w + logit of the middle,   loading = w / steepness of the middle
 
-Benchmarks' own slopes are independent Normals, projected on what is orthogonal to the loadings.
-With the anchors first, loading = [I; F], so that is b = [-F' w; w] for any w, and its density is
-that of a Normal within the J - K dimensions that are left::
-
-    log p(w) = -|b|^2 / (2 scale^2) - (J - K) log(scale sqrt(2 pi)) + log det(I + F'F) / 2
-
-The plain coordinates have K more, along which only the prior acts, and a funnel where scores tell
-the slopes well, which are then better not scaled. So a coordinate z is relative to some power of
-the scale, w = c (scale / c)^power z, and the more families there are, the smaller the power.
+Own slopes of free benchmarks are independent Normals. Sampled relative to their scale they would
+lie in a funnel where scores tell them well, and not scaled where scores do not. So a coordinate z
+is relative to some power of the scale, slope = c (scale / c)^power z, and the more families there
+are, the smaller the power.
 """
 
 from __future__ import annotations
@@ -24,7 +19,6 @@ from __future__ import annotations
 import numpy as np
 
 from latentscale.kernels.arguments import Curve
-from latentscale.kernels.gram import log_gram_and_slope
 from latentscale.kernels.jit import compiled, leaf
 from latentscale.kernels.links import line_at, lines, pull_back_reach, reach, way_up
 
@@ -190,120 +184,51 @@ def _scales_and_units(suite, shared):
 
 
 @compiled
-def _columns(n_skills, suite, shared, loading, unit):
-    """Give slopes from their coordinates, orthogonal to the loadings, dims (benchmark, column)."""
-    n, m = loading.shape[0], unit.shape[0]
-    found, of_anchors, free = np.empty((n, m)), np.zeros((len(n_skills), m)), 0
-    anchored, z = suite.anchored, shared.benchmark_slope
-    for j in range(n):
-        if anchored[j] < 0:
-            for p in range(m):
-                found[j, p] = unit[p] * z[free, p]
-                for k in range(len(n_skills)):
-                    of_anchors[k, p] -= loading[j, k] * found[j, p]
-            free += 1
-    for j in range(n):
-        if anchored[j] >= 0:
-            for p in range(m):
-                found[j, p] = of_anchors[anchored[j], p]
-    return found
-
-
-@compiled
-def _pull_back_columns(
-    n_skills, suite, shared, loading, unit, own, d_own, d_loading, d_shared
-):  # fmt: skip
-    """Reverse :func:`_columns`; writes over ``d_own`` and adds to the last two.
-
-    Gives the derivatives by what the coordinates are relative to, dims (column,).
-    """
-    anchored, z, d_z = suite.anchored, shared.benchmark_slope, d_shared.benchmark_slope
-    n, m = own.shape
-    d_anchors, by_unit, free = np.empty((len(n_skills), m)), np.zeros(m), 0
-    for j in range(n):
-        if anchored[j] >= 0:
-            for p in range(m):
-                d_anchors[anchored[j], p] = d_own[j, p]
-    for j in range(n):
-        if anchored[j] < 0:
-            for p in range(m):
-                for k in range(len(n_skills)):
-                    d_own[j, p] -= loading[j, k] * d_anchors[k, p]
-                    d_loading[j, k] -= own[j, p] * d_anchors[k, p]
-                d_z[free, p] += unit[p] * d_own[j, p]
-                by_unit[p] += z[free, p] * d_own[j, p]
-            free += 1
-    return by_unit
-
-
-@compiled
-def _sums_of_squares(x):
-    """Give the sum of squares of each column."""
-    found = np.zeros(x.shape[1])
-    for j in range(x.shape[0]):
-        for p in range(x.shape[1]):
-            found[p] += x[j, p] * x[j, p]
-    return found
-
-
-@compiled
-def own_slopes(n_skills, suite, shared, loading):
+def own_slopes(suite, shared, n_features):
     """Give benchmarks' own slopes in features and in tuning, and their log density."""
-    n, n_own = loading.shape[0], suite.own.shape[0]
-    slope, tuning = np.zeros((n, suite.term.shape[0])), np.zeros(n)
-    n_free = shared.benchmark_slope.shape[0]
-    if n_free == 0:
-        return slope, tuning, 0.0
+    n, n_own = suite.anchored.shape[0], suite.own.shape[0]
+    slope, tuning = np.zeros((n, n_features)), np.zeros(n)
+    z, free, value = shared.benchmark_slope, 0, 0.0
+    if z.shape[0] == 0:
+        return slope, tuning, value
     scale, unit = _scales_and_units(suite, shared)
-    own = _columns(n_skills, suite, shared, loading, unit)
     for j in range(n):
-        for p in range(n_own):
-            slope[j, suite.own[p]] = own[j, p]
-        tuning[j] = own[j, n_own]
-    value = (n_own + 1) * log_gram_and_slope(n_skills, loading)[0] / 2
-    squares = _sums_of_squares(own)
+        if suite.anchored[j] < 0:
+            for p in range(n_own + 1):
+                own = unit[p] * z[free, p]
+                value -= own * own / (2 * scale[p] * scale[p])
+                if p < n_own:
+                    slope[j, suite.own[p]] = own
+                else:
+                    tuning[j] = own
+            free += 1
     for p in range(n_own + 1):
-        value -= squares[p] / (2 * scale[p] * scale[p])
-        value -= n_free * (np.log(scale[p] / unit[p]) + _CONSTANT)
+        value -= free * (np.log(scale[p] / unit[p]) + _CONSTANT)
     return slope, tuning, value
 
 
 @compiled
-def _slopes_less_prior(suite, own, precision, d_benchmarks):
-    """Give the derivatives by slopes, that of their prior included, dims (benchmark, column)."""
-    n_own = suite.own.shape[0]
-    found = np.empty(own.shape)
-    for j in range(own.shape[0]):
-        for p in range(n_own):
-            found[j, p] = d_benchmarks.slope[j, suite.own[p]] - own[j, p] * precision[p]
-        found[j, n_own] = d_benchmarks.tuning[j] - own[j, n_own] * precision[n_own]
-    return found
-
-
-@compiled
-def pull_back_own_slopes(n_skills, suite, shared, benchmarks, d_benchmarks, d_shared):
-    """Reverse :func:`own_slopes`, log density included.
-
-    Adds to the last and to the derivatives by the loadings.
-    """
-    loading, d_loading = benchmarks.loading, d_benchmarks.loading
-    n, n_own, n_free = loading.shape[0], suite.own.shape[0], shared.benchmark_slope.shape[0]
-    if n_free == 0:
+def pull_back_own_slopes(suite, shared, d_benchmarks, d_shared):
+    """Reverse :func:`own_slopes`, log density included; adds to the last."""
+    n_own, free = suite.own.shape[0], 0
+    z, d_z = shared.benchmark_slope, d_shared.benchmark_slope
+    if z.shape[0] == 0:
         return
-    volume = log_gram_and_slope(n_skills, loading)[1]
-    for j in range(n):
-        for k in range(len(n_skills)):
-            d_loading[j, k] += (n_own + 1) * volume[j, k] / 2
     scale, unit = _scales_and_units(suite, shared)
-    own = _columns(n_skills, suite, shared, loading, unit)
-    d_own = _slopes_less_prior(suite, own, 1 / (scale * scale), d_benchmarks)
-    by_unit = _pull_back_columns(
-        n_skills, suite, shared, loading, unit, own, d_own, d_loading, d_shared
-    )
-    squares = _sums_of_squares(own)
+    by_unit, squares = np.zeros(n_own + 1), np.zeros(n_own + 1)
+    for j in range(suite.anchored.shape[0]):
+        if suite.anchored[j] < 0:
+            for p in range(n_own + 1):
+                own = unit[p] * z[free, p]
+                d = d_benchmarks.tuning[j] if p == n_own else d_benchmarks.slope[j, suite.own[p]]
+                d -= own / (scale[p] * scale[p])
+                d_z[free, p] += unit[p] * d
+                by_unit[p] += z[free, p] * d
+                squares[p] += own * own
+            free += 1
     for p in range(n_own + 1):
-        d_scale = (squares[p] / (scale[p] * scale[p]) - n_free) / scale[p]
-        d_unit = by_unit[p] + n_free / unit[p]
+        d_scale = (squares[p] / (scale[p] * scale[p]) - free) / scale[p]
+        d_unit = by_unit[p] + free / unit[p]
         d_scale += d_unit * suite.own_power[p] * unit[p] / scale[p]
         if p < n_own:
             d_shared.slope_scale[p] += d_scale

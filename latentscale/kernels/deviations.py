@@ -1,6 +1,7 @@
 """The recursions on single benchmarks: recipes within families of developers, and the reverse.
 
-A deviation is a number, so the equations of :mod:`latentscale.kernels` are plain divisions here::
+Columns are the benchmarks that groups have deviations on. A deviation is a number, so the equations
+of :mod:`latentscale.kernels` are plain divisions here::
 
     recipe:     known_r = sum u + p_r,                    pull_r = sum u left,
     level above: known' = sum (known - p) share + p',     pull' = sum pull share,
@@ -23,14 +24,15 @@ from latentscale.kernels.jit import compiled, leaf
 @compiled
 def _gather(information, left, cells, n):
     """Add up what the scores of each recipe say about its deviations: information and pull."""
-    m = cells.start.shape[0] - 1
+    m = cells.deviating.shape[0]
     known, pull = np.zeros((n, m)), np.zeros((n, m))
     recipe = cells.recipe
-    for j in range(m):
+    for c in range(m):
+        j = cells.deviating[c]
         for o in range(cells.start[j], cells.start[j + 1]):
             r = recipe[o]
-            known[r, j] += information[o]
-            pull[r, j] += information[o] * left[o]
+            known[r, c] += information[o]
+            pull[r, c] += information[o] * left[o]
     return known, pull
 
 
@@ -129,13 +131,13 @@ def smooth(information, left, precisions, w, cells, llms):
     ----------
     information, left : dims (obs,)
         As for skills.
-    precisions, w : OfDeviations, dims (benchmark,) and (group, benchmark)
+    precisions, w : OfDeviations, dims (free_benchmark,) and (group, free_benchmark)
     cells : Cells
     llms : Llms
 
     Returns
     -------
-    values : three arrays, dims (group, benchmark)
+    values : three arrays, dims (group, free_benchmark)
         Of developers, families and recipes.
     log_jacobian : float
     kept : tuple
@@ -186,11 +188,12 @@ def pull_back(information, left, precisions, w, cells, llms, values, kept, d_val
         spread_f, pull_f, prec_family, developer_of, known_d, to_d, known_f, to_f, dprec_f
     )
     _pull_back_up(spread_r, pull_r, prec_recipe, family_of, known_f, to_f, known_r, to_r, dprec_r)
-    d_information, d_left = np.empty(information.shape[0]), np.empty(information.shape[0])
+    d_information, d_left = np.zeros(information.shape[0]), np.zeros(information.shape[0])
     recipe = cells.recipe
-    for j in range(prec_recipe.shape[0]):
+    for c in range(cells.deviating.shape[0]):
+        j = cells.deviating[c]
         for o in range(cells.start[j], cells.start[j + 1]):
             r = recipe[o]
-            d_information[o] = known_r[r, j] + left[o] * to_r[r, j]
-            d_left[o] = information[o] * to_r[r, j]
+            d_information[o] = known_r[r, c] + left[o] * to_r[r, c]
+            d_left[o] = information[o] * to_r[r, c]
     return (d_information, d_left), (dprec_d, dprec_f, dprec_r), (dw_d, dw_f, dw_r)

@@ -9,7 +9,6 @@ from latentscale.kernels import unknown as of_what_is_unknown
 from latentscale.kernels.adding import add, add_level
 from latentscale.kernels.arguments import (
     Benchmarks,
-    Cells,
     Curve,
     OfDeviations,
     OfSkills,
@@ -35,15 +34,15 @@ _of_unknown = of_what_is_unknown.density
 
 
 @compiled
-def _blur(parameters):
+def _blur(cells, parameters):
     """Give the variance of the deviations between a skill and a score, dims (benchmark,)."""
-    if parameters.deviation_w.family.shape[0] == 0:
-        return np.zeros(parameters.curve.floor.shape[0])
-    precisions = parameters.deviation_precisions
-    variance = 1 / precisions.family + 1 / precisions.recipe
-    if parameters.deviation_w.developer.shape[0] > 0:
-        variance += 1 / precisions.developer
-    return variance
+    blur, precisions = np.zeros(parameters.curve.floor.shape[0]), parameters.deviation_precisions
+    for c in range(cells.deviating.shape[0]):
+        variance = 1 / precisions.family[c] + 1 / precisions.recipe[c]
+        if parameters.deviation_w.developer.shape[0] > 0:
+            variance += 1 / precisions.developer[c]
+        blur[cells.deviating[c]] = variance
+    return blur
 
 
 @inlined
@@ -60,28 +59,15 @@ def _forward(n_skills, likelihood, cells, llms, parameters):
     )
     left = measured - own
     on_skills = _smooth_skills(
-        n_skills, information, left, benchmarks.loading, _blur(parameters), parameters.precisions,
-        parameters.w, cells, llms,
+        n_skills, information, left, benchmarks.loading, _blur(cells, parameters),
+        parameters.precisions, parameters.w, cells, llms,
     )  # fmt: skip
     of_llms = on_skills[0][3]
     rest = less_products(n_skills, cells, left, of_llms, benchmarks.loading)
-    # A model without deviations has no recipes to smooth here, and no scores of theirs.
-    n_recipes = parameters.deviation_w.recipe.shape[0]
-    n = rest.shape[0] if n_recipes > 0 else 0
     on_benchmarks = _smooth_deviations(
-        information[:n], rest[:n], parameters.deviation_precisions, parameters.deviation_w,
-        cells if n_recipes > 0 else _without_scores(cells), llms,
-    )  # fmt: skip
+        information, rest, parameters.deviation_precisions, parameters.deviation_w, cells, llms
+    )
     return on_skills, on_benchmarks, Way(own, left, information, rest, links, measuring)
-
-
-@compiled
-def _without_scores(cells):
-    """Give cells of which no benchmark has any."""
-    return Cells(
-        cells.score, cells.trials, cells.fraction, cells.guess, cells.llm, cells.recipe,
-        np.zeros_like(cells.start), cells.ends, cells.condition, cells.x, cells.tuned,
-    )  # fmt: skip
 
 
 @compiled
@@ -90,10 +76,10 @@ def _eta(cells, of_recipes, way):
     eta, recipe = np.empty(way.own.shape[0]), cells.recipe
     for o in range(eta.shape[0]):
         eta[o] = way.own[o] + (way.left[o] - way.rest[o])
-    if of_recipes.shape[0] > 0:
-        for j in range(of_recipes.shape[1]):
-            for o in range(cells.start[j], cells.start[j + 1]):
-                eta[o] += of_recipes[recipe[o], j]
+    for c in range(cells.deviating.shape[0]):
+        j = cells.deviating[c]
+        for o in range(cells.start[j], cells.start[j + 1]):
+            eta[o] += of_recipes[recipe[o], c]
     return eta
 
 
@@ -144,15 +130,15 @@ def _of_deviations(values, llms, parameters, d_values, d):
 
 
 @compiled
-def _pull_back_blur(parameters, d_blur, d):
+def _pull_back_blur(cells, parameters, d_blur, d):
     """Reverse :func:`_blur`; adds to ``d``."""
-    if parameters.deviation_w.family.shape[0] > 0:
-        precisions, d_precisions = parameters.deviation_precisions, d.deviation_precisions
-        for j in range(d_blur.shape[0]):
-            d_precisions.family[j] -= d_blur[j] / precisions.family[j] ** 2
-            d_precisions.recipe[j] -= d_blur[j] / precisions.recipe[j] ** 2
-            if parameters.deviation_w.developer.shape[0] > 0:
-                d_precisions.developer[j] -= d_blur[j] / precisions.developer[j] ** 2
+    precisions, d_precisions = parameters.deviation_precisions, d.deviation_precisions
+    for c in range(cells.deviating.shape[0]):
+        d_variance = d_blur[cells.deviating[c]]
+        d_precisions.family[c] -= d_variance / precisions.family[c] ** 2
+        d_precisions.recipe[c] -= d_variance / precisions.recipe[c] ** 2
+        if parameters.deviation_w.developer.shape[0] > 0:
+            d_precisions.developer[c] -= d_variance / precisions.developer[c] ** 2
 
 
 @inlined
@@ -162,28 +148,27 @@ def _pull_back(
     """Reverse :func:`_forward` and :func:`_eta`, in the opposite order; adds to ``d``."""
     (values, _, kept), (dev_values, _, dev_kept), way = found
     loading, of_llms, d_llm = parameters.benchmarks.loading, values[3], d_values[3]
-    d_information, d_left = np.zeros(d_eta.shape[0]), np.zeros(d_eta.shape[0])
     recipe, d_recipe_values = cells.recipe, d_dev_values[2]
-    if d_recipe_values.shape[0] > 0:
-        for j in range(d_recipe_values.shape[1]):
-            for o in range(cells.start[j], cells.start[j + 1]):
-                d_recipe_values[recipe[o], j] += d_eta[o]
-        of_cells, of_precisions, of_w = _pull_back_deviations(
-            way.information, way.rest, parameters.deviation_precisions, parameters.deviation_w,
-            cells, llms, dev_values, dev_kept, d_dev_values,
-        )  # fmt: skip
-        d_information, d_left = of_cells
-        add_level(d.deviation_precisions, of_precisions)
-        add_level(d.deviation_w, of_w)
+    for c in range(cells.deviating.shape[0]):
+        j = cells.deviating[c]
+        for o in range(cells.start[j], cells.start[j + 1]):
+            d_recipe_values[recipe[o], c] += d_eta[o]
+    (d_information, d_left), of_precisions, of_w = _pull_back_deviations(
+        way.information, way.rest, parameters.deviation_precisions, parameters.deviation_w, cells,
+        llms, dev_values, dev_kept, d_dev_values,
+    )  # fmt: skip
+    add_level(d.deviation_precisions, of_precisions)
+    add_level(d.deviation_w, of_w)
     # The products are in eta, and taken from what is left for the deviations.
     d_products = d_eta - d_left
     pull_back_products(n_skills, cells, of_llms, loading, d_products, d_llm, d.benchmarks.loading)
     of_benchmarks, of_precisions, of_w = _pull_back_skills(
-        n_skills, way.information, way.left, loading, _blur(parameters), parameters.precisions,
-        parameters.w, cells, llms, values, kept, d_values, d_information, d_left,
+        n_skills, way.information, way.left, loading, _blur(cells, parameters),
+        parameters.precisions, parameters.w, cells, llms, values, kept, d_values, d_information,
+        d_left,
     )  # fmt: skip
     add(d.benchmarks.loading, of_benchmarks[0])
-    _pull_back_blur(parameters, of_benchmarks[1], d)
+    _pull_back_blur(cells, parameters, of_benchmarks[1], d)
     add_level(d.precisions, of_precisions)
     add_level(d.w, of_w)
     pull_back_measure(
@@ -258,7 +243,7 @@ def density(n_skills, likelihood, cells, llms, unknown, parameters):
     derivatives : Parameters
     on_skills : four arrays, dims (group, skill)
         Of developers, families, recipes and LLMs. Each has in it those of the groups above.
-    deviations : three arrays, dims (group, benchmark)
+    deviations : three arrays, dims (group, free_benchmark)
         Of developers, families and recipes, likewise.
     """
     found = _forward(n_skills, likelihood, cells, llms, parameters)
@@ -271,9 +256,10 @@ def density(n_skills, likelihood, cells, llms, unknown, parameters):
         likelihood, cells, eta, parameters.curve, way.lines, parameters.scatter, d.curve, d.scatter
     )
     value += _of_skills(values, llms, parameters, d_values, d) + log_skills
-    if dev_values[2].shape[0] > 0:
-        value += _of_deviations(dev_values, llms, parameters, d_dev_values, d) + log_deviations
-    value += _of_unknown(unknown, llms, parameters, values, dev_values, d_values, d_dev_values, d)
+    value += _of_deviations(dev_values, llms, parameters, d_dev_values, d) + log_deviations
+    value += _of_unknown(
+        unknown, llms, cells.deviating, parameters, values, dev_values, d_values, d_dev_values, d
+    )
     _pull_back(
         n_skills, likelihood, cells, llms, parameters, found, d_eta, d_values, d_dev_values, d
     )

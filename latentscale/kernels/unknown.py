@@ -40,6 +40,24 @@ def _curvature(slope, precision):
     return found
 
 
+@compiled
+def _slopes_on(benchmarks, slope):
+    """Give the slopes of some benchmarks, dims (feature, benchmark), of those of all."""
+    found = np.empty((slope.shape[1], benchmarks.shape[0]))
+    for c in range(benchmarks.shape[0]):
+        for p in range(found.shape[0]):
+            found[p, c] = slope[benchmarks[c], p]
+    return found
+
+
+@leaf
+def _pull_back_slopes_on(benchmarks, d_found, d_slope):
+    """Reverse :func:`_slopes_on`; adds to ``d_slope``."""
+    for c in range(benchmarks.shape[0]):
+        for p in range(d_found.shape[0]):
+            d_slope[benchmarks[c], p] += d_found[p, c]
+
+
 @leaf
 def _pull_back_curvature(slope, precision, d_curvature, d_slope, d_precision):
     """Reverse :func:`_curvature`, of a symmetric derivative; adds to the last two."""
@@ -78,7 +96,7 @@ class Room(NamedTuple):
     Attributes
     ----------
     effect, d_effect : dims (skill,)
-    deviation, d_deviation : dims (benchmark,)
+    deviation, d_deviation : dims (free_benchmark,)
     pull, mean : dims (column,)
     gain, row : dims (configuration,)
     """
@@ -260,13 +278,17 @@ def _pull_back_gains(
 
 
 @compiled
-def density(unknown, llms, parameters, values, dev_values, d_values, d_dev_values, d):
+def density(
+    unknown, llms, deviating, parameters, values, dev_values, d_values, d_dev_values, d
+):  # fmt: skip
     """Give the log of the factor by which the density of effects changes, and add derivatives.
 
     Parameters
     ----------
     unknown : Unknown
     llms : Llms
+    deviating : int, dims (free_benchmark,)
+        The benchmarks that groups have deviations on.
     parameters : Parameters
     values, dev_values : arrays of the levels of the trees
         Effects on skills and deviations, each with those of the groups above.
@@ -276,15 +298,13 @@ def density(unknown, llms, parameters, values, dev_values, d_values, d_dev_value
     total = 0.0
     if unknown.family.shape[0] == 0:
         return total
-    has_deviations = dev_values[1].shape[0] > 0
     of_skills, of_deviations = parameters.precisions, parameters.deviation_precisions
-    slopes = (parameters.slope, parameters.benchmarks.slope.T.copy())
+    slopes = (parameters.slope, _slopes_on(deviating, parameters.benchmarks.slope))
     d_slopes = (d.slope, np.zeros(slopes[1].shape))
     precisions = (of_skills.family, of_skills.llm, of_deviations.family)
     d_precisions = (d.precisions.family, d.precisions.llm, d.deviation_precisions.family)
     curvatures = (_curvature(slopes[0], precisions[0]), _curvature(slopes[0], precisions[1]))
-    if has_deviations:
-        add(curvatures[0], _curvature(slopes[1], precisions[2]))
+    add(curvatures[0], _curvature(slopes[1], precisions[2]))
     room = _room(
         values[1].shape[1], slopes[1].shape[1], slopes[0].shape[0], unknown.n_configurations
     )
@@ -303,9 +323,6 @@ def density(unknown, llms, parameters, values, dev_values, d_values, d_dev_value
         _pull_back_curvature(
             slopes[0], precisions[level], d_curvatures[level], d_slopes[0], d_precisions[level]
         )
-    if has_deviations:
-        _pull_back_curvature(
-            slopes[1], precisions[2], d_curvatures[0], d_slopes[1], d_precisions[2]
-        )
-    add(d.benchmarks.slope, d_slopes[1].T)
+    _pull_back_curvature(slopes[1], precisions[2], d_curvatures[0], d_slopes[1], d_precisions[2])
+    _pull_back_slopes_on(deviating, d_slopes[1], d.benchmarks.slope)
     return total

@@ -129,7 +129,7 @@ def _parameters(n_skills, known, shared, groups):
     loading = _loadings(n_skills, suite, shared)
     relevance = _relevances(suite, shared)
     value += _settle(suite, known.slopes, relevance, shared)
-    own, tuning, log_slopes = _own_slopes(n_skills, suite, shared, loading)
+    own, tuning, log_slopes = _own_slopes(suite, shared, known.llms.x.shape[1])
     slope = _slopes(suite, shared, relevance)
     scales = _skill_scales(shared)
     family_slope, log_family_slopes = _family_slopes(shared, groups.family_slope)
@@ -176,7 +176,7 @@ def _pull_back(n_skills, known, shared, groups, parameters, start, d, d_shared, 
     add(d_shared.precision, d.scatter.precision)
     add(d_shared.difficulty, d.benchmarks.difficulty)
     _pull_back_condition_shifts(shared, d.benchmarks.condition, d_shared)
-    _pull_back_own_slopes(n_skills, suite, shared, parameters.benchmarks, d.benchmarks, d_shared)
+    _pull_back_own_slopes(suite, shared, d.benchmarks, d_shared)
     _pull_back_slopes(
         suite, shared, start.relevance, parameters.slope, d.slope, d_relevance, d_shared
     )
@@ -269,6 +269,19 @@ def _append_difference(part, parents, parent, out, at):
 
 
 @compiled
+def _append_deviations(part, parents, parent, free, n_benchmarks, out, at):
+    """Write what groups add to those above them, if any, on all benchmarks; on anchors, zero."""
+    for i in range(part.shape[0]):
+        for j in range(n_benchmarks):
+            out[at + j] = 0.0
+        for c in range(free.shape[0]):
+            above = parents[parent[i], c] if parents.shape[0] > 0 else 0.0
+            out[at + free[c]] = part[i, c] - above
+        at += n_benchmarks
+    return at
+
+
+@compiled
 def _append_relevances(suite, relevance, n_terms, out, at):
     """Write the relevance of every term that is shrunk, which its features share."""
     for p in range(relevance.shape[0]):
@@ -313,6 +326,8 @@ def _report(values, known, shared, start, parameters, on_skills, deviations, out
     at = _append(family, out, at)
     at = _append_difference(recipe, family, llms.family_of_recipe, out, at)
     at = _append_difference(llm, recipe, llms.recipe, out, at)
-    at = _append(developer_deviation, out, at)
-    at = _append(family_deviation, out, at)
-    _append_difference(recipe_deviation, family_deviation, llms.family_of_recipe, out, at)
+    nothing, free = np.empty((0, 0)), known.cells.deviating
+    n_benchmarks, of_recipe = curve.floor.shape[0], llms.family_of_recipe
+    at = _append_deviations(developer_deviation, nothing, of_recipe, free, n_benchmarks, out, at)
+    at = _append_deviations(family_deviation, nothing, of_recipe, free, n_benchmarks, out, at)
+    _append_deviations(recipe_deviation, family_deviation, of_recipe, free, n_benchmarks, out, at)
