@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from latentscale.suspects import suspects
 from latentscale.wording import count, first
 
 # The limits of Vehtari et al. (arXiv 1903.08008) and, for E-BFMI, of Betancourt (arXiv 1604.00695).
@@ -135,52 +136,75 @@ def quick_look(posterior: xr.Dataset, sample_stats: xr.Dataset) -> tuple[float, 
 
 
 def _worst_by_variable(posterior: xr.Dataset) -> pd.DataFrame:
-    import arviz as az
-
-    # What is constant by construction, such as an anchor's zero loadings, divides 0 by 0; and what
-    # is infinite has no spread.
-    with np.errstate(invalid="ignore", divide="ignore"):
-        values = {"r_hat": az.rhat(posterior)} if posterior.sizes["chain"] > 1 else {}
-        values |= {
-            "ess_bulk": az.ess(posterior, method="bulk"),
-            "ess_tail": az.ess(posterior, method="tail"),
-        }
-        rows = {
-            str(name): _worst(draws, {kind: of[name] for kind, of in values.items()})
-            for name, draws in posterior.data_vars.items()
-            if _moving(draws).any()
-        }
+    looked_at = {str(name): _looked_at(draws) for name, draws in posterior.items()}
+    looked_at = {name: each for name, each in looked_at.items() if each.sizes["number"]}
+    figures = _figures(looked_at)
+    rows = {
+        name: _worst(draws, posterior[name], {kind: of[name] for kind, of in figures.items()})
+        for name, draws in looked_at.items()
+    }
     return pd.DataFrame.from_dict(rows, orient="index")
 
 
-def _worst(draws: xr.DataArray, figures: dict[str, xr.DataArray]) -> dict[str, float | str]:
-    """Give the worst figures of a variable's elements, NaN where draws are not finite."""
-    moving = _moving(draws).to_numpy()
-    finite = xr.apply_ufunc(np.isfinite, draws).all(("chain", "draw"))
-    told = {kind: of.where(finite) for kind, of in figures.items()}
-    # numpy's extremes are NaN where an element is.
-    rhat = np.max(told["r_hat"].to_numpy()[moving]) if "r_hat" in told else np.nan
-    bulk, tail = (np.min(told[kind].to_numpy()[moving]) for kind in ("ess_bulk", "ess_tail"))
+def _looked_at(draws: xr.DataArray) -> xr.DataArray:
+    """Give the draws to look at, dims (chain, draw, number), with positions among all numbers.
+
+    What does not vary by construction is passed over: zero loadings of anchors, a fixed floor.
+    """
+    flat = draws.transpose("chain", "draw", ...).to_numpy()
+    flat = flat.reshape(*flat.shape[:2], -1)
+    with np.errstate(invalid="ignore"):  # what is infinite has no spread
+        moving = np.flatnonzero(~(flat.std(axis=(0, 1)) <= _STILL))
+    numbers = moving[suspects(flat[:, :, moving])]
+    dims = ("chain", "draw", "number")
+    return xr.DataArray(flat[:, :, numbers], dims=dims, coords={"number": numbers})
+
+
+def _figures(looked_at: dict[str, xr.DataArray]) -> dict[str, dict[str, np.ndarray]]:
+    """Give R-hat, unless there is one chain, and effective sample sizes of each number."""
+    import arviz as az
+
+    dims = {name: f"number of {name}" for name in looked_at}
+    draws = xr.Dataset(
+        {
+            name: each.drop_vars("number").rename(number=dims[name])
+            for name, each in looked_at.items()
+        }
+    )
+    with np.errstate(invalid="ignore", divide="ignore"):
+        found = {"r_hat": az.rhat(draws)} if draws.sizes["chain"] > 1 else {}
+        found |= {
+            "ess_bulk": az.ess(draws, method="bulk"),
+            "ess_tail": az.ess(draws, method="tail"),
+        }
     return {
-        "r_hat": float(rhat),
-        "ess_bulk": float(bulk),
-        "ess_tail": float(tail),
-        "worst": _label(told["ess_bulk"], moving),
+        kind: {str(name): np.asarray(values) for name, values in of.items()}
+        for kind, of in found.items()
     }
 
 
-def _moving(variable: xr.DataArray) -> xr.DataArray:
-    """Leave out what does not vary by construction: zero loadings of anchors, a fixed floor."""
-    return ~(variable.std(("chain", "draw"), skipna=False) <= _STILL)
+def _worst(
+    draws: xr.DataArray, variable: xr.DataArray, figures: dict[str, np.ndarray]
+) -> dict[str, float | str]:
+    """Give the worst figures of a variable's numbers, NaN where draws are not finite."""
+    finite = np.isfinite(draws.to_numpy()).all(axis=(0, 1))
+    told = {kind: np.where(finite, of, np.nan) for kind, of in figures.items()}
+    # numpy's extremes are NaN where a number is.
+    rhat = float(np.max(told["r_hat"])) if "r_hat" in told else float("nan")
+    worst = int(np.where(finite, told["ess_bulk"], -np.inf).argmin())
+    return {
+        "r_hat": rhat,
+        "ess_bulk": float(np.min(told["ess_bulk"])),
+        "ess_tail": float(np.min(told["ess_tail"])),
+        "worst": _label(variable, int(draws["number"][worst])),
+    }
 
 
-def _label(ess: xr.DataArray, moving: np.ndarray) -> str:
-    """Name the element that is worst: one that cannot be told, or of the smallest ESS."""
-    if not ess.dims:
-        return ""
-    values = np.where(moving, ess.fillna(-np.inf).to_numpy(), np.inf)
-    where = np.unravel_index(values.argmin(), values.shape)
-    labels = (ess[dim].to_numpy()[i] for dim, i in zip(ess.dims, where, strict=True))
+def _label(variable: xr.DataArray, number: int) -> str:
+    """Name a number of a variable by its labels."""
+    one = variable.isel(chain=0, draw=0)
+    where = np.unravel_index(number, one.shape)
+    labels = (one[dim].to_numpy()[i] for dim, i in zip(one.dims, where, strict=True))
     return ", ".join(str(label) for label in labels)
 
 

@@ -201,3 +201,12 @@ def test_a_sampler_that_reports_no_energy_is_not_blamed():
     diagnosis = diagnose(draws_of(), stats)
     assert diagnosis.ok
     assert np.isnan(diagnosis.ebfmi).all()
+
+
+def test_one_bad_number_among_hundreds_is_named():
+    posterior = draws_of(draws=200, names=[f"benchmark {i}" for i in range(700)])
+    posterior["loading"].loc[{"chain": 2, "benchmark": "benchmark 345"}] += 3.0
+    diagnosis = diagnose(posterior, stats_of(draws=200))
+    assert diagnosis.summary.loc["loading", "worst"] == "benchmark 345"
+    assert diagnosis.summary.loc["loading", "r_hat"] > 1.2
+    assert not diagnosis.ok

@@ -41,20 +41,6 @@ def invert_factor(skills, q, inverse, row):
 
 
 @leaf
-def _factor_of(skills, inverse, row, factor):
-    """Write the Cholesky factor, the inverse of its inverse."""
-    n = len(skills)
-    for j in range(n):
-        factor[j, j] = 1 / inverse[row, j, j]
-    for j in range(n):
-        for i in range(j + 1, n):
-            total = 0.0
-            for k in range(j, i):
-                total += inverse[row, i, k] * factor[k, j]
-            factor[i, j] = -total * factor[i, i]
-
-
-@leaf
 def fill_covariance(skills, inverse, row, out):
     """Write Q^-1 = C^-T C^-1."""
     n = len(skills)
@@ -161,8 +147,8 @@ def _pass_down(skills, inverse, pull, precision, parent, above, w):
 def _pull_back_down(skills, inverse, pull, precision, parent, above, w, d_values, d_above):
     """Reverse :func:`_pass_down`, log Jacobian included; adds to ``d_above``.
 
-    With m = Q^-1 target and y = C^-T w: d_target = Q^-1 d, d_w = C^-1 d, and d_Q is
-    -Q^-1 d m' from the mean, and from the spread C^-T Phi(C' d_C) C^-1 with d_C = -y d_w', where
+    With m = Q^-1 target: d_target = Q^-1 d, d_w = C^-1 d, and d_Q is -Q^-1 d m' from the mean, and
+    from the spread C^-T Phi(C' d_C) C^-1 with d_C = -C^-T w d_w', so that C' d_C = -w d_w', where
     Phi keeps the lower triangle and halves the diagonal; both made symmetric.
     """
     n, size = pull.shape[0], len(skills)
@@ -170,39 +156,37 @@ def _pull_back_down(skills, inverse, pull, precision, parent, above, w, d_values
     d_pull = np.empty((n, size))
     d_w = np.empty((n, size))
     d_precision = np.zeros(size)
-    target, whitened = one_row(skills), one_row(skills)
-    mean, spread = one_row(skills), one_row(skills)
-    factor, phi = matrix(skills), matrix(skills)
+    target, whitened, mean = one_row(skills), one_row(skills), one_row(skills)
+    phi, right = matrix(skills), matrix(skills)
     for i in range(n):
         _set_target(skills, pull, precision, parent, above, i, target)
         _times_lower(skills, inverse, i, target, 0, whitened, 0)
         _times_upper(skills, inverse, i, whitened, 0, mean, 0)
-        _times_upper(skills, inverse, i, w, i, spread, 0)
         _times_lower(skills, inverse, i, d_values, i, d_w, i)
         _times_upper(skills, inverse, i, d_w, i, d_pull, i)
         if above.shape[0] > 0:
             for a in range(size):
                 d_above[parent[i], a] += precision[a] * d_pull[i, a]
                 d_precision[a] += above[parent[i], a] * d_pull[i, a]
-        _factor_of(skills, inverse, i, factor)
         for a in range(size):
+            for b in range(a):
+                phi[a, b] = -w[i, a] * d_w[i, b] / 2
+            phi[a, a] = -(w[i, a] * d_w[i, a] + 1) / 4
+        for a in range(size):  # Phi C^-1 / 2, a lower triangle
             for b in range(a + 1):
-                total = 0.0
-                for k in range(a, size):
-                    total -= factor[k, a] * spread[0, k] * d_w[i, b]
-                phi[a, b] = total
-            phi[a, a] = (phi[a, a] - 1) / 2
+                right[a, b] = 0.0
+                for k in range(b, a + 1):
+                    right[a, b] += phi[a, k] * inverse[i, k, b]
         for a in range(size):
             for b in range(size):
                 d_q[i, a, b] = -(d_pull[i, a] * mean[0, b] + mean[0, a] * d_pull[i, b]) / 2
         for a in range(size):
             for b in range(size):
                 total = 0.0
-                for p in range(a, size):
-                    for q in range(b, p + 1):
-                        total += inverse[i, p, a] * phi[p, q] * inverse[i, q, b]
-                d_q[i, a, b] += total / 2
-                d_q[i, b, a] += total / 2
+                for k in range(max(a, b), size):
+                    total += inverse[i, k, a] * right[k, b]
+                d_q[i, a, b] += total
+                d_q[i, b, a] += total
     return d_q, d_pull, d_w, d_precision
 
 
@@ -309,29 +293,37 @@ def _pull_back_pool(
 @summed
 def _pull_back_pool_on(skills, j, llm, information, left, loading, blur, d_known, d_pull,
                        d_information, d_left, d_loading):  # fmt: skip
-    """Reverse :func:`_pool_on`: add to the derivatives of scores, and give that by the blur."""
+    """Reverse :func:`_pool_on`: add to the derivatives of scores, and give that by the blur.
+
+    With W and v the sums of worth d_known and of worth left d_pull, d_loading is 2 W loading + v.
+    """
     size = len(skills)
-    total, d_blur = vector(skills), 0.0
+    total, linear, products, d_blur = matrix(skills), vector(skills), matrix(skills), 0.0
     for a in range(size):
-        total[a] = 0.0
+        linear[a] = 0.0
+        for b in range(a + 1):
+            total[a, b] = 0.0
+            products[a, b] = loading[j, a] * loading[j, b] * (1.0 if a == b else 2.0)
     for o in range(information.shape[0]):
         i = llm[o]
         share = 1 / (1 + information[o] * blur)
         worth = information[o] * share
-        d_worth, to_left = 0.0, 0.0
+        measured = worth * left[o]
+        along, to_left = 0.0, 0.0
         for a in range(size):
-            along = 0.0
-            for b in range(size):
-                along += d_known[i, a, b] * loading[j, b]
-            pulled = d_pull[i, a] * left[o]
-            d_worth += (along + pulled) * loading[j, a]
             to_left += d_pull[i, a] * loading[j, a]
-            total[a] += worth * (2 * along + pulled)
+            linear[a] += measured * d_pull[i, a]
+            for b in range(a + 1):
+                along += d_known[i, a, b] * products[a, b]
+                total[a, b] += worth * d_known[i, a, b]
+        d_worth = along + to_left * left[o]
         d_left[o] += worth * to_left
         d_information[o] += d_worth * share * share
         d_blur -= d_worth * worth * worth
     for a in range(size):
-        d_loading[j, a] = total[a]
+        d_loading[j, a] = linear[a]
+        for b in range(size):
+            d_loading[j, a] += 2 * (total[a, b] if b <= a else total[b, a]) * loading[j, b]
     return d_blur
 
 
