@@ -22,7 +22,15 @@ Identification. A skill has no scale, origin, sign or direction of its own:
   those of families where a model has no developers.
 
 So in these equations family_deviation, recipe_deviation, benchmark_slope and benchmark_tuning are
-those of free benchmarks, and zero for anchors.
+those of free benchmarks, and zero for anchors. (Were they not, a skill that one benchmark measures
+and the deviations from it would trade places. On the bundled leaderboard, families dealt to ten
+folds, predictions are as good without, mean absolute error and CRPS in points::
+
+    anchors            none known  smallest   two known  largest    suite      future     tuned
+    with their own     4.37 3.18   3.41 2.45  3.37 2.42  3.01 2.18  2.27 1.63  5.46 4.04  3.79 2.78
+    with nothing       4.36 3.17   3.42 2.46  3.36 2.42  3.01 2.17  2.25 1.62  5.37 3.98  3.81 2.79
+
+and the worst bulk ESS of 3,200 draws was 343 and 324 with, and is 698 and 502 without.)
 
 Most recipes hardly differ from their family, and a few differ a lot: so their effects on skills are
 a multivariate Student t's, in which who is outlying in one skill is likely to be so in all. (Where

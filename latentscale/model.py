@@ -102,17 +102,19 @@ class ScalingModel:
     priors : mapping of str to Prior, optional
         Overrides of the default priors, by variable (``latentscale.priors.DEFAULTS``).
     anchors : sequence of str, optional
-        One benchmark per skill, which loads on that skill only, by 1: abilities are in its logits.
+        One benchmark per skill, which loads on that skill only, by 1, and has nothing of its own:
+        abilities are in its logits.
     link : {"asymmetric", "logistic"}, default "asymmetric"
         How scores rise with a logit between floor and ceiling: with an asymmetry learnt for each
         benchmark, or by the sigmoid.
     ceiling : bool, default True
         Learn the best attainable score of each benchmark.
     deviations : bool, default True
-        Let families and recipes deviate from their skills on single benchmarks.
+        Let families and recipes deviate from their skills on single benchmarks but anchors. (A
+        table of one benchmark has its anchor alone.)
     benchmark_slopes : bool, default True
-        Let each benchmark have slopes of its own in the columns that ``shrunk`` does not name,
-        and in tuning, shrunk towards what its skills say.
+        Let each benchmark but anchors have slopes of its own in the columns that ``shrunk`` does
+        not name, and in tuning, shrunk towards what its skills say.
     family_slopes : sequence of str, default ()
         Columns of the design (such as ``"log(params_b)"``) whose slopes differ between families.
     squares : sequence of str, optional

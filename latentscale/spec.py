@@ -37,7 +37,8 @@ class ModelSpec:
     skills : int
         Number of latent skills K, 1 to 6.
     anchors : tuple of str
-        One benchmark per skill; it loads on its own skill only, by 1.
+        One benchmark per skill; it loads on its own skill only, by 1, and has neither deviations
+        nor slopes of its own.
     features : str
         Wilkinson formula of the features that drive ability.
     likelihood : str
@@ -47,9 +48,9 @@ class ModelSpec:
     ceiling : bool
         Learn the best attainable score of each benchmark; otherwise it is 1.
     deviations : bool
-        Let families and recipes deviate from their skills on single benchmarks.
+        Let families and recipes deviate from their skills on single benchmarks but anchors.
     benchmark_slopes : bool
-        Let each benchmark have slopes of its own in what is not shrunk.
+        Let each benchmark but anchors have slopes of its own in what is not shrunk.
     family_slopes : tuple of str
         Design columns whose slopes differ between families.
     squares : tuple of str

@@ -99,6 +99,23 @@ def test_effects_that_have_no_prior_of_their_own_are_standard_normal(graph):
     }  # fmt: skip
 
 
+def test_anchors_have_nothing_of_their_own(simulation, graph):
+    names = ("benchmark_slope", "benchmark_tuning", "family_deviation", "recipe_deviation")
+    is_anchor = np.isin(simulation.model.design.benchmarks, ANCHORS)
+    for name in names:
+        [values] = evaluate(graph, [graph[name]], simulation.sampled)
+        of_benchmarks = values if name.startswith("benchmark") else values.T
+        assert not of_benchmarks[is_anchor].any(), name
+        assert of_benchmarks[~is_anchor].all(), name
+
+
+def test_a_table_of_one_benchmark_has_its_anchor_alone():
+    table = ls.load_leaderboard(benchmarks=["MMLU"]).select(families=["pythia", "llama"])
+    model = ls.ScalingModel(table, skills=1)
+    assert (model.spec.deviations, model.spec.benchmark_slopes) == (False, False)
+    assert not any("deviation" in name for name in model.to_pymc().named_vars)
+
+
 def test_the_order_of_the_scores_does_not_matter(simulation, total):
     scores = simulation.table.scores.sample(frac=1, random_state=1)
     _, graph = rebuilt(simulation, scores=scores)
