@@ -178,7 +178,6 @@ def known_arrays(
     n_shared = sum(each.size for each in shared)
     return {
         **_cells(design, spec),
-        "deviating": design.free_benchmarks(spec.anchors)[: None if spec.deviations else 0],
         **_llms(design, spec),
         **_suite(design, spec, priors),
         **_unknown(design),
@@ -213,6 +212,7 @@ def _cells(design: Design, spec: ModelSpec) -> dict[str, np.ndarray]:
         "first": first,
         "ends": first[1:] - np.bincount(benchmark[_at_ends(design)], minlength=n),
         "condition": design.condition[order],
+        "deviating": design.free_benchmarks(spec.anchors) if spec.deviations else _NO_PLACE,
         "x_of_cell": design.x[design.llm_of_obs[order]].T,
         "tuned_of_cell": design.tuned[design.llm_of_obs[order]],
     }

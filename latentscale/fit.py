@@ -103,8 +103,9 @@ class ScalingFit:
         Parameters
         ----------
         var_names : sequence of str, optional
-            Default: everything but deviations and LLM effects. These thousands take ArviZ a
-            minute; they follow the scales, and show in abilities.
+            Default: everything but deviations and LLM effects, which follow the scales, and show
+            in abilities. Of a variable with more than 50 elements those are looked at whose draws
+            wander most (:mod:`latentscale.suspects`).
 
         Returns
         -------

@@ -19,7 +19,7 @@ _STILL = 1e-12
 # Labels without an order.
 UNORDERED = frozenset({"configuration"})
 # Up to this many elements a variable's R-hat takes milliseconds; abilities and deviations, of
-# which there are thousands, would make every look at a fit wait for seconds.
+# which there are thousands, would make every look at a fit wait.
 _FEW = 100
 # Chains in different modes have between-chain variance far above what slow mixing gives.
 _MODES_RHAT = 1.2
@@ -34,6 +34,7 @@ class Diagnosis:
     summary : pandas.DataFrame
         One row a variable: worst ``r_hat`` (NaN for one chain), smallest ``ess_bulk`` and
         ``ess_tail`` over its elements, and which element is worst. NaN where draws are not finite.
+        Of many elements, over those whose draws wander most.
     divergences : int
     ebfmi : tuple of float
         By chain.
