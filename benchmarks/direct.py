@@ -20,15 +20,15 @@ def direct_model(model: ScalingModel) -> pm.Model:
     """Write a model with default priors, all of its options on, as PyMC code."""
     design, spec = model.design, model.spec
     skills = [f"skill {k + 1}" for k in range(spec.skills)]
+    free = design.free_benchmarks(spec.anchors)
     coords = {
         "developer": design.developers, "family": design.families, "recipe": design.recipes,
         "llm": design.llms["llm"], "benchmark": design.benchmarks,
-        "free_benchmark": [name for name in design.benchmarks if name not in spec.anchors],
+        "free_benchmark": np.array(design.benchmarks)[free],
         "feature": design.encoding.names, "skill": skills, "contrast": np.arange(1, spec.skills),
     }  # fmt: skip
     i, j = design.llm_of_obs, design.benchmark_of_obs
     anchors = [design.benchmarks.index(name) for name in spec.anchors]
-    free = [k for k in range(len(design.benchmarks)) if k not in anchors]
 
     with pm.Model(coords=coords) as direct:
         # Abilities.

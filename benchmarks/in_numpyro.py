@@ -21,7 +21,7 @@ def numpyro_model(model: ScalingModel) -> Callable[[], None]:
     n_skills, n_benchmarks, n_features = spec.skills, len(design.benchmarks), design.x.shape[1]
     i, j = design.llm_of_obs, design.benchmark_of_obs
     anchors = np.array([design.benchmarks.index(name) for name in spec.anchors])
-    free = np.setdiff1d(np.arange(n_benchmarks), anchors)
+    free = design.free_benchmarks(spec.anchors)
     x = np.column_stack([design.x, design.tuned])
     developer_of_llm = design.developer_of_family[design.family_of_llm]
     low, high = design.score <= 0, design.score >= 1

@@ -172,7 +172,7 @@ def _figures(looked_at: dict[str, xr.DataArray]) -> dict[str, dict[str, np.ndarr
             for name, each in looked_at.items()
         }
     )
-    with np.errstate(invalid="ignore", divide="ignore"):
+    with np.errstate(invalid="ignore", divide="ignore"):  # what is not finite
         found = {"r_hat": az.rhat(draws)} if draws.sizes["chain"] > 1 else {}
         found |= {
             "ess_bulk": az.ess(draws, method="bulk"),

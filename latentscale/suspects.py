@@ -34,7 +34,7 @@ def suspects(draws: np.ndarray) -> np.ndarray:
     -------
     numpy.ndarray of int, dims (suspect,)
         Their positions, in order; all, where there are few. Numbers with draws that are not finite
-        come first.
+        go before others.
     """
     n = draws.shape[2]
     if n <= LOOKED_AT:

@@ -306,7 +306,7 @@ def _slopes(design: Design, spec: ModelSpec, n: int, rng: np.random.Generator) -
     n_benchmarks, n_features = len(design.benchmarks), len(design.encoding.names)
     raw = _around(np.zeros((n_benchmarks, n_features + 1)), 0.05, n, rng)
     raw[..., :-1][..., design.shrinkage.term >= 0] = 0.0
-    raw = _of_free(raw, design, spec, axis=1)
+    raw[:, [design.benchmarks.index(name) for name in spec.anchors]] = 0.0
     return {
         "benchmark_slope": raw[..., :-1],
         "benchmark_tuning": raw[..., -1],
@@ -315,31 +315,24 @@ def _slopes(design: Design, spec: ModelSpec, n: int, rng: np.random.Generator) -
     }
 
 
-def _of_free(values: np.ndarray, design: Design, spec: ModelSpec, axis: int = -1) -> np.ndarray:
-    """Set what is of anchors to zero."""
-    is_free = [name not in spec.anchors for name in design.benchmarks]
-    return values * np.expand_dims(
-        is_free, [i for i in range(values.ndim) if i != axis % values.ndim]
-    )
-
-
 def _deviations(
     design: Design, spec: ModelSpec, rest: np.ndarray, n: int, rng: np.random.Generator
 ) -> Arrays:
     """Deviations by group, and the precision that what is left over asks for."""
     out: Arrays = {}
     free = design.free_benchmarks(spec.anchors)
+    is_free = np.isin(np.arange(len(design.benchmarks)), free)
     for group in ("family", "recipe") if spec.deviations else ():
         of_llm, labels = getattr(design, f"{group}_of_llm"), getattr(design, _PLURAL[group])
         centre = _group_means(rest, of_llm, len(labels), 1.5)
         rest = rest - centre[of_llm]
-        out[f"{group}_deviation"] = _of_free(_around(centre, 0.1, n, rng), design, spec)
+        out[f"{group}_deviation"] = is_free * _around(centre, 0.1, n, rng)
         spread = np.maximum(centre.std(axis=0), 0.05)[free]
         out[f"{group}_deviation_scale"] = _about(spread, 0.1, n, rng)
         if group == "family" and spec.developers:
             of_family, n_developers = design.developer_of_family, len(design.developers)
             shared = _group_means(centre, of_family, n_developers, 1.0)
-            out["developer_deviation"] = _of_free(_around(shared, 0.1, n, rng), design, spec)
+            out["developer_deviation"] = is_free * _around(shared, 0.1, n, rng)
             out["developer_deviation_scale"] = _about(spread, 0.1, n, rng)
     if spec.likelihood != "binomial":
         out["precision"] = _about(np.full(len(design.benchmarks), 400.0), 0.15, n, rng)

@@ -8,10 +8,10 @@ stays where it is while the rest of the curve moves::
 
     difficulty = w + logit of the middle,   loading = w / steepness of the middle
 
-Own slopes of free benchmarks are independent Normals. Sampled relative to their scale they would
-lie in a funnel where scores tell them well, and not scaled where scores do not. So a coordinate z
-is relative to some power of the scale, slope = c (scale / c)^power z, and the more families there
-are, the smaller the power.
+Own slopes of free benchmarks are independent Normals. Where scores tell them well they are best
+sampled as they are, and where scores do not, relative to their scale; else there is a funnel. So a
+coordinate z is relative to some power of the scale, slope = c (scale / c)^power z, and the more
+families there are, the smaller the power.
 """
 
 from __future__ import annotations
@@ -184,10 +184,10 @@ def _scales_and_units(suite, shared):
 
 
 @compiled
-def own_slopes(suite, shared, n_features):
+def own_slopes(suite, shared):
     """Give benchmarks' own slopes in features and in tuning, and their log density."""
     n, n_own = suite.anchored.shape[0], suite.own.shape[0]
-    slope, tuning = np.zeros((n, n_features)), np.zeros(n)
+    slope, tuning = np.zeros((n, suite.term.shape[0])), np.zeros(n)
     z, free, value = shared.benchmark_slope, 0, 0.0
     if z.shape[0] == 0:
         return slope, tuning, value

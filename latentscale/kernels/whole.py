@@ -129,7 +129,7 @@ def _parameters(n_skills, known, shared, groups):
     loading = _loadings(n_skills, suite, shared)
     relevance = _relevances(suite, shared)
     value += _settle(suite, known.slopes, relevance, shared)
-    own, tuning, log_slopes = _own_slopes(suite, shared, known.llms.x.shape[1])
+    own, tuning, log_slopes = _own_slopes(suite, shared)
     slope = _slopes(suite, shared, relevance)
     scales = _skill_scales(shared)
     family_slope, log_family_slopes = _family_slopes(shared, groups.family_slope)
