@@ -9,7 +9,6 @@ shared, and the peak of memory is its own.
 from __future__ import annotations
 
 import argparse
-import ctypes
 import json
 import resource
 import time
@@ -20,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import arviz as az
+import numba
 import numpy as np
 import xarray as xr
 from rounds import microseconds
@@ -34,7 +34,6 @@ COMPARED = (
     "family_scale", "slope_scale", "tuning_scale", "family_deviation_scale",
     "recipe_deviation_scale",
 )  # fmt: skip
-_DOUBLES = ctypes.POINTER(ctypes.c_double)
 
 
 def main() -> None:
@@ -186,18 +185,16 @@ def _of_posterior(run: Run) -> dict[str, Any]:
 
 
 def _gradients(compiled: Any) -> Callable[[int], None]:
-    """Give what computes gradients as nutpie does, from Python."""
+    """Give what computes gradients as nutpie does: compiled code calls compiled code."""
     function, data, n = compiled.compiled_logp_func.ctypes, compiled.user_data, compiled.n_dim
-    arrays = (compiled.initial_point_func(1), np.empty(n), np.empty(()))
-    pointers = [array.ctypes.data_as(_DOUBLES) for array in arrays]
-    address = data.ctypes.data
 
-    # What is pointed to lives as long as the function.
-    def many(points: int, _held: Any = (compiled, arrays)) -> None:
+    @numba.njit
+    def many(points: int, point: Any, gradient: Any, value: Any, data: Any) -> None:
         for _ in range(points):
-            function(n, *pointers, address)
+            function(n, point.ctypes, gradient.ctypes, value.ctypes, data.ctypes)
 
-    return many
+    point = compiled.initial_point_func(1)
+    return lambda points: many(points, point, np.empty(n), np.empty(1), data)
 
 
 def _gradients_in_jax(in_numpyro: Callable[[], None]) -> Callable[[int], None]:

@@ -19,6 +19,7 @@ from latentscale.coordinates import known_arrays
 from latentscale.kernels.arguments import Cells, Curve, Scatter
 from latentscale.kernels.directory import ARRAYS
 from latentscale.kernels.links import lines
+from latentscale.kernels.memory import begin, give_back, integers
 from latentscale.kernels.scatter import LIKELIHOODS, log_gamma_and_slope
 from latentscale.kernels.scoring import score
 from latentscale.model import ScalingModel
@@ -319,9 +320,11 @@ def hand_written(likelihood: str) -> Any:
         scatter = Scatter(np.exp(precision[0]), np.ones(1))
         d_curve = Curve(np.zeros(m), np.zeros(m), np.zeros(m))
         d_scatter = Scatter(np.zeros(m), np.zeros(1))
+        memory = begin(integers(()))
         log_scores, d_eta = score(
-            of_scores, t.cells, eta, curve, lines(curve.asymmetry), scatter, d_curve, d_scatter
-        )
+            memory, of_scores, t.cells, eta, curve, lines(memory, curve.asymmetry), scatter,
+            d_curve, d_scatter,
+        )  # fmt: skip
         value += log_scores
 
         # And back.
@@ -352,6 +355,7 @@ def hand_written(likelihood: str) -> Any:
         d_scales[1] += by_developer
         d_scales[2] += by_recipe
         d_scales[3] += by_llm
+        give_back(memory)
         return value
 
     return density

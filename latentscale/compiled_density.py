@@ -60,7 +60,7 @@ class CompiledDensity:
     @cached_property
     def size(self) -> int:
         """Number of coordinates."""
-        return int(self.arrays["shapes"].prod(axis=1).sum())
+        return int(self.arrays["places"][:, 1:].prod(axis=1).sum())
 
     @property
     def n_shared(self) -> int:

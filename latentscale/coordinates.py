@@ -23,7 +23,8 @@ Here is what the coordinates are, and the arrays that their density is computed 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -183,15 +184,20 @@ def known_arrays(
         **_unknown(design),
         **no_guess(len(design.encoding.names), spec.skills).arrays(),
         **_laws(shared, priors),
-        "shapes": np.array([_rows_and_columns(each) for each in (*shared, *groups)]),
+        "places": _places((*shared, *groups)),
         "centre": np.zeros(n_shared),
         "root": np.eye(n_shared),
     }
 
 
-def _rows_and_columns(variable: Variable) -> tuple[int, int]:
-    *rows, columns = variable.shape if len(variable.shape) > 1 else (variable.size, 1)
-    return int(np.prod(rows)), columns
+def _places(variables: Sequence[Variable]) -> np.ndarray:
+    """Give where each variable begins, and its rows and columns; a vector has one column."""
+    begins = np.cumsum([0, *(each.size for each in variables)])
+    shapes = [each.shape if len(each.shape) > 1 else (each.size, 1) for each in variables]
+    return np.array(
+        [(begin, math.prod(rows), columns)
+         for begin, (*rows, columns) in zip(begins, shapes, strict=False)]
+    )  # fmt: skip
 
 
 def _cells(design: Design, spec: ModelSpec) -> dict[str, np.ndarray]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
+
 import numba
 import numpy as np
 import pandas as pd
@@ -17,6 +19,7 @@ from latentscale.kernels import (
     deviations,
     elementary,
     laws,
+    memory,
     posterior,
     scatter,
     skills,
@@ -47,11 +50,27 @@ def callable_from_python(kernel):
     return call
 
 
-smooth_skills = callable_from_python(skills.smooth)
-smooth_deviations = callable_from_python(deviations.smooth)
+give_back = callable_from_python(memory.give_back)
+
+
+def with_memory(kernel):
+    """Wrap a kernel that takes its arrays from a memory; gives copies of what it gives."""
+    call = callable_from_python(kernel)
+
+    def with_a_memory(*arguments):
+        empty = np.zeros(memory._N_INTEGERS, dtype=np.int64)
+        found = deepcopy(call(empty, *arguments))
+        give_back(empty)
+        return found
+
+    return with_a_memory
+
+
+smooth_skills = with_memory(skills.smooth)
+smooth_deviations = with_memory(deviations.smooth)
 exp_all = callable_from_python(elementary.exp_all)
 log_all = callable_from_python(elementary.log_all)
-unwhitened = callable_from_python(callbacks._unwhitened)
+unwhitened = with_memory(callbacks._unwhitened)
 whiten_gradient = callable_from_python(callbacks._whiten_gradient)
 log_gamma_and_slope = callable_from_python(scatter.log_gamma_and_slope)
 log_cdf_and_slope = callable_from_python(scatter.log_cdf_and_slope)
@@ -325,9 +344,10 @@ def replaced(parameters, name, array):
 posterior_density = posterior.density
 
 
+@with_memory
 @numba.njit
-def density_of_all(n_skills, likelihood, cells, llms, unknown, parameters):
-    return posterior_density(n_skills, likelihood, cells, llms, unknown, parameters)
+def density_of_all(given, n_skills, likelihood, cells, llms, unknown, parameters):
+    return posterior_density(given, n_skills, likelihood, cells, llms, unknown, parameters)
 
 
 @pytest.mark.parametrize("tail", [np.inf, 3.0])

@@ -64,7 +64,7 @@ def test_the_kernels_compute_the_same_and_its_inverse(monkeypatch):
     uncompile(monkeypatch)
     eta, benchmark = GRID
     share, slope = rise_and_slope(eta, ASYMMETRY[benchmark])
-    lines = links.lines(ASYMMETRY)
+    lines = links.lines(None, ASYMMETRY)
     found = [
         links.left_of_the_way(e, links.line_at(lines, j))[0] for e, j in zip(*GRID, strict=True)
     ]

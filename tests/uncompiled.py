@@ -31,6 +31,7 @@ from latentscale.kernels import (
     laws,
     links,
     measuring,
+    memory,
     own,
     posterior,
     scatter,
@@ -42,7 +43,7 @@ from latentscale.kernels import (
 
 _MODULES = (
     abilities, adding, benchmarks, callbacks, deviations, directory, elementary, features, laws,
-    links, measuring, own, posterior, scatter, scoring, skills, unknown, whole,
+    links, measuring, memory, own, posterior, scatter, scoring, skills, unknown, whole,
 )  # fmt: skip
 
 
@@ -52,9 +53,13 @@ def uncompile(monkeypatch: pytest.MonkeyPatch) -> None:
         for name, value in vars(module).items():
             if isinstance(value, Dispatcher):
                 monkeypatch.setattr(module, name, value.py_func)
-    # What reads the bits of a number cannot run as Python, and only compiled code has a stack.
+    # What reads the bits of a number cannot run as Python, and only compiled code has a stack and
+    # a memory.
     for name, python in (("exp", math.exp), ("log", math.log)):
         for module in (elementary, links, scatter, skills):
+            monkeypatch.setattr(module, name, python, raising=False)
+    for name, python in (("empty", _empty), ("filled", _filled)):
+        for module in _MODULES:
             monkeypatch.setattr(module, name, python, raising=False)
     for name, shape in (("vector", (None,)), ("one_row", (1, None)), ("matrix", (None, None))):
         for module in (scoring, skills):
@@ -62,6 +67,15 @@ def uncompile(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, functions in scatter.LIKELIHOODS.items():
         as_python = scatter.Likelihood(*(function.py_func for function in functions))
         monkeypatch.setitem(scatter.LIKELIHOODS, name, as_python)
+
+
+def _empty(memory: None, shape: tuple[int, ...]) -> np.ndarray:
+    """Give an array of which nothing is set."""
+    return np.full(shape, np.nan)
+
+
+def _filled(memory: None, shape: tuple[int, ...], value: float) -> np.ndarray:
+    return np.full(shape, value)
 
 
 def _room(shape: tuple[int | None, ...]) -> Callable[[tuple[int, ...]], np.ndarray]:
@@ -107,8 +121,9 @@ class UncompiledDensity:
         n_skills = (0,) * self.spec.skills
         how = n_skills, scatter.LIKELIHOODS[self.spec.likelihood]
         given = (self.known, point, point, gradient, reported)
-        return float(whole.evaluate(n_skills, _density, how, *given))
+        return float(whole.evaluate(None, n_skills, _density, how, *given))
 
 
 def _density(how: tuple[Any, Any], arguments: tuple[Any, ...]) -> Any:
-    return posterior.density(*how, *arguments)
+    given, *rest = arguments
+    return posterior.density(given, *how, *rest)

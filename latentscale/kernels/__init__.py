@@ -22,7 +22,8 @@ they are compiled once for a number of skills and a likelihood, and kept on disk
 ``scoring``     from effects to expected scores and their log density
 ``posterior``   effects and scores: the six before in order, and back
 ``whole``       all of it, in order and back
-``directory``   the memory that they read
+``directory``   the arrays that they read
+``memory``      the arrays that they make
 ``callbacks``   the same as functions that nutpie calls
 ``apart``       calling one that is compiled apart
 ``on_disk``     their machine code, kept for other processes

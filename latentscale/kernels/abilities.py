@@ -5,17 +5,18 @@ from __future__ import annotations
 import numpy as np
 
 from latentscale.kernels.arguments import OfDeviations, OfSkills
-from latentscale.kernels.jit import compiled, leaf
+from latentscale.kernels.jit import array_giving, compiled
+from latentscale.kernels.memory import empty, filled, zeros
 
 
 @compiled
-def skill_scales(shared):
+def skill_scales(memory, shared):
     """Give the spread of developers, families, recipes and LLMs on each skill.
 
     All but that of families are declared relative to it; without developers theirs is one.
     """
     n = shared.family_scale.shape[0]
-    developer, recipe, llm = np.ones(n), np.empty(n), np.empty(n)
+    developer, recipe, llm = filled(memory, (n,), 1.0), empty(memory, (n,)), empty(memory, (n,))
     for k in range(n):
         if shared.developer_ratio.shape[0] > 0:
             developer[k] = shared.family_scale[k] * shared.developer_ratio[k]
@@ -24,7 +25,7 @@ def skill_scales(shared):
     return OfSkills(developer, shared.family_scale, recipe, llm)
 
 
-@leaf
+@compiled
 def pull_back_skill_scales(shared, precisions, d_precisions, d_shared):
     """Reverse :func:`skill_scales` and :func:`precision` of them; adds to ``d_shared``."""
     for k in range(shared.family_scale.shape[0]):
@@ -44,33 +45,33 @@ def pull_back_skill_scales(shared, precisions, d_precisions, d_shared):
         d_shared.llm_ratio[k] += by_llm / of_llm
 
 
-@compiled
-def precision(scale):
+@array_giving
+def precision(memory, scale):
     """Give one over the square of each scale."""
-    found = np.empty(scale.shape[0])
+    found = empty(memory, scale.shape)
     for k in range(found.shape[0]):
         found[k] = 1 / (scale[k] * scale[k])
     return found
 
 
 @compiled
-def deviation_precisions(shared):
+def deviation_precisions(memory, shared):
     """Give the precisions of deviations, dims (free_benchmark,); ones where there are none."""
     n = shared.difficulty.shape[0]
     return OfDeviations(
-        precision(or_ones(shared.developer_deviation_scale, n)),
-        precision(or_ones(shared.family_deviation_scale, n)),
-        precision(or_ones(shared.recipe_deviation_scale, n)),
+        precision(memory, or_ones(memory, shared.developer_deviation_scale, n)),
+        precision(memory, or_ones(memory, shared.family_deviation_scale, n)),
+        precision(memory, or_ones(memory, shared.recipe_deviation_scale, n)),
     )
 
 
-@compiled
-def or_ones(array, n):
+@array_giving
+def or_ones(memory, array, n):
     """Give an array, or ones where the model lacks the parameter."""
-    return array if array.shape[0] > 0 else np.ones(n)
+    return array if array.shape[0] > 0 else filled(memory, (n,), 1.0)
 
 
-@leaf
+@compiled
 def pull_back_deviation_precisions(shared, precisions, d_precisions, d_shared):
     """Reverse :func:`deviation_precisions`; adds to ``d_shared``."""
     _pull_back_precision(
@@ -87,25 +88,25 @@ def pull_back_deviation_precisions(shared, precisions, d_precisions, d_shared):
     )  # fmt: skip
 
 
-@leaf
+@compiled
 def _pull_back_precision(scale, precisions, d_precisions, d_scale):
     """Reverse :func:`precision`; adds to ``d_scale``."""
     for j in range(scale.shape[0]):
         d_scale[j] -= 2 * precisions[j] / scale[j] * d_precisions[j]
 
 
-@compiled
-def condition_shifts(shared):
+@array_giving
+def condition_shifts(memory, shared):
     """Give what conditions of evaluation add to eta, dims (benchmark, condition)."""
     n = shared.condition_scale.shape[0]
-    shift = np.zeros((shared.difficulty.shape[0], n))
+    shift = zeros(memory, (shared.difficulty.shape[0], n))
     for j in range(shift.shape[0]):
         for c in range(n):
             shift[j, c] = shared.condition_scale[c] * shared.condition_z[j, c]
     return shift
 
 
-@leaf
+@compiled
 def pull_back_condition_shifts(shared, d_shift, d_shared):
     """Reverse :func:`condition_shifts`; adds to ``d_shared``."""
     for j in range(d_shift.shape[0]):
@@ -115,13 +116,13 @@ def pull_back_condition_shifts(shared, d_shift, d_shared):
 
 
 @compiled
-def family_slopes(shared, z):
+def family_slopes(memory, shared, z):
     """Give how slopes in some features differ between families, dims (family and feature, skill).
 
     ``z`` are standard Normal, in the same dims; with it comes their log density.
     """
     n_features, value = shared.family_slope_ratio.shape[0], 0.0
-    slope = np.empty(z.shape)
+    slope = empty(memory, z.shape)
     for i in range(z.shape[0]):
         for k in range(z.shape[1]):
             ratio = shared.family_slope_ratio[i % n_features, k]
@@ -130,12 +131,12 @@ def family_slopes(shared, z):
     return slope, value
 
 
-@compiled
-def explained(llms, slope, tuning_shift, family_slope):
+@array_giving
+def explained(memory, llms, slope, tuning_shift, family_slope):
     """Give x_i B + tuned_i tuning_shift (+ x_i family_slope[f(i)]), dims (llm, skill)."""
     x, columns, tuned, recipe = llms.x, llms.slope_columns, llms.tuned, llms.recipe
     family_of_recipe = llms.family_of_recipe
-    total = np.empty((x.shape[0], tuning_shift.shape[0]))
+    total = empty(memory, (x.shape[0], tuning_shift.shape[0]))
     for i in range(total.shape[0]):
         first = family_of_recipe[recipe[i]] * columns.shape[0]
         for k in range(total.shape[1]):
@@ -148,7 +149,7 @@ def explained(llms, slope, tuning_shift, family_slope):
     return total
 
 
-@leaf
+@compiled
 def pull_back_family_slopes(shared, z, d_family_slope, d_z, d_shared):
     """Reverse :func:`family_slopes`, log density included; adds to the derivatives."""
     n_features = shared.family_slope_ratio.shape[0]

@@ -6,7 +6,8 @@ seconds to compile.
 
 from __future__ import annotations
 
-from latentscale.kernels.jit import compiled, summed
+from latentscale.kernels.jit import array_giving, compiled, summed
+from latentscale.kernels.memory import empty
 
 
 @compiled
@@ -15,6 +16,15 @@ def add(total, part):
     flat, more = total.ravel(), part.ravel()
     for i in range(flat.shape[0]):
         flat[i] += more[i]
+
+
+@array_giving
+def difference(memory, one, other):
+    """Give one vector less another that is as long."""
+    found = empty(memory, one.shape)
+    for i in range(found.shape[0]):
+        found[i] = one[i] - other[i]
+    return found
 
 
 @compiled

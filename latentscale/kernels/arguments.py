@@ -255,8 +255,9 @@ class Known(NamedTuple):
     unknown : Unknown
     slopes : SlopeGuess
     laws : Laws
-    shapes : int, dims (variable, 2)
-        Rows and columns of every variable of :class:`Shared` and :class:`Groups`.
+    places : int, dims (variable, 3)
+        Of every variable of :class:`Shared` and :class:`Groups`: where it begins among all
+        coordinates, its rows and its columns.
     """
 
     cells: Any
@@ -265,7 +266,7 @@ class Known(NamedTuple):
     unknown: Any
     slopes: Any
     laws: Any
-    shapes: Any
+    places: Any
 
 
 class Curve(NamedTuple):

@@ -19,8 +19,9 @@ from __future__ import annotations
 import numpy as np
 
 from latentscale.kernels.arguments import Curve
-from latentscale.kernels.jit import compiled, leaf
+from latentscale.kernels.jit import array_giving, compiled
 from latentscale.kernels.links import line_at, lines, pull_back_reach, reach, way_up
+from latentscale.kernels.memory import empty, zeros
 
 # About how large benchmarks' own slopes are: chains start where this is not absurd.
 _SLOPE = 0.1
@@ -34,10 +35,10 @@ _LOADING = 1.0
 
 
 @compiled
-def curves(suite, shared):
+def curves(memory, suite, shared):
     """Give floor, ceiling and asymmetry of every benchmark."""
     n = suite.chance.shape[0]
-    floor, ceiling, asymmetry = np.empty(n), np.empty(n), np.empty(n)
+    floor, ceiling, asymmetry = empty(memory, (n,)), empty(memory, (n,)), empty(memory, (n,))
     for j in range(n):
         chance = suite.chance[j]
         share = shared.ceiling_share[j] if shared.ceiling_share.shape[0] > 0 else 1.0
@@ -47,7 +48,7 @@ def curves(suite, shared):
     return Curve(floor, ceiling, asymmetry)
 
 
-@leaf
+@compiled
 def pull_back_curves(suite, d_curve, d_shared):
     """Reverse :func:`curves`; adds to ``d_shared``."""
     for j in range(suite.chance.shape[0]):
@@ -59,7 +60,7 @@ def pull_back_curves(suite, d_curve, d_shared):
 
 
 @compiled
-def middles(suite, curve):
+def middles(memory, suite, curve):
     """Give the logit at which each benchmark reaches its mean score, and how steep it is there.
 
     Steepness is relative to that of a sigmoid from chance to one, and for anchors, whose loadings
@@ -67,8 +68,9 @@ def middles(suite, curve):
     """
     floor, ceiling, asymmetry = curve
     n = floor.shape[0]
-    logit, steepness, share, rate = np.empty(n), np.empty(n), np.empty(n), np.empty(n)
-    log_left, power, of_links = np.empty(n), np.empty(n), lines(asymmetry)
+    logit, steepness = empty(memory, (n,)), empty(memory, (n,))
+    share, rate = empty(memory, (n,)), empty(memory, (n,))
+    log_left, power, of_links = empty(memory, (n,)), empty(memory, (n,)), lines(memory, asymmetry)
     for j in range(n):
         share[j], _ = way_up(suite.mean[j], floor[j], ceiling[j], EDGE)
         logit[j], rate[j], log_left[j], power[j] = reach(share[j], line_at(of_links, j))
@@ -77,7 +79,7 @@ def middles(suite, curve):
     return logit, steepness, (of_links, share, rate, log_left, power)
 
 
-@leaf
+@compiled
 def pull_back_middles(suite, curve, logit, kept, d_logit, d_steepness, d_curve):
     """Reverse :func:`middles`; adds to ``d_curve``."""
     floor, ceiling, _ = curve
@@ -97,7 +99,7 @@ def pull_back_middles(suite, curve, logit, kept, d_logit, d_steepness, d_curve):
         d_curve.floor[j] -= d_height + through
 
 
-@leaf
+@compiled
 def place(suite, logit, steepness, shared):
     """Write difficulties and loadings over their coordinates; gives the log Jacobian.
 
@@ -118,13 +120,13 @@ def place(suite, logit, steepness, shared):
 
 
 @compiled
-def pull_back_place(suite, steepness, shared, d_shared):
+def pull_back_place(memory, suite, steepness, shared, d_shared):
     """Reverse :func:`place`, log Jacobian included, in place.
 
     Gives the derivatives by logit and steepness.
     """
     n, n_contrasts = steepness.shape[0], shared.loading_contrast.shape[1]
-    d_logit, d_steepness = np.zeros(n), np.zeros(n)
+    d_logit, d_steepness = zeros(memory, (n,)), zeros(memory, (n,))
     for j in range(n):
         if suite.placed[0] > 0:
             d_logit[j] = d_shared.difficulty[j]
@@ -140,11 +142,11 @@ def pull_back_place(suite, steepness, shared, d_shared):
     return d_logit, d_steepness
 
 
-@compiled
-def loadings(n_skills, suite, shared):
+@array_giving
+def loadings(memory, n_skills, suite, shared):
     """Give loadings, dims (benchmark, skill): total / K + contrasts, and of anchors 1 or 0."""
     size = len(n_skills)
-    loading = np.empty((suite.anchored.shape[0], size))
+    loading = empty(memory, (suite.anchored.shape[0], size))
     for j in range(loading.shape[0]):
         for k in range(size):
             if suite.anchored[j] >= 0:
@@ -157,7 +159,7 @@ def loadings(n_skills, suite, shared):
     return loading
 
 
-@leaf
+@compiled
 def pull_back_loadings(n_skills, suite, d_loading, d_shared):
     """Reverse :func:`loadings`; adds to ``d_shared``."""
     size = len(n_skills)
@@ -170,13 +172,13 @@ def pull_back_loadings(n_skills, suite, d_loading, d_shared):
 
 
 @compiled
-def _scales_and_units(suite, shared):
+def _scales_and_units(memory, suite, shared):
     """Give the scale of each column of slopes, and what its coordinates are relative to.
 
     The last column is that of slopes in tuning.
     """
     n_own = suite.own.shape[0]
-    scale, unit = np.empty(n_own + 1), np.empty(n_own + 1)
+    scale, unit = empty(memory, (n_own + 1,)), empty(memory, (n_own + 1,))
     for p in range(n_own + 1):
         scale[p] = shared.slope_scale[p] if p < n_own else shared.tuning_scale[0]
         unit[p] = _SLOPE * (scale[p] / _SLOPE) ** suite.own_power[p]
@@ -184,14 +186,14 @@ def _scales_and_units(suite, shared):
 
 
 @compiled
-def own_slopes(suite, shared):
+def own_slopes(memory, suite, shared):
     """Give benchmarks' own slopes in features and in tuning, and their log density."""
     n, n_own = suite.anchored.shape[0], suite.own.shape[0]
-    slope, tuning = np.zeros((n, suite.term.shape[0])), np.zeros(n)
+    slope, tuning = zeros(memory, (n, suite.term.shape[0])), zeros(memory, (n,))
     z, free, value = shared.benchmark_slope, 0, 0.0
     if z.shape[0] == 0:
         return slope, tuning, value
-    scale, unit = _scales_and_units(suite, shared)
+    scale, unit = _scales_and_units(memory, suite, shared)
     for j in range(n):
         if suite.anchored[j] < 0:
             for p in range(n_own + 1):
@@ -208,14 +210,14 @@ def own_slopes(suite, shared):
 
 
 @compiled
-def pull_back_own_slopes(suite, shared, d_benchmarks, d_shared):
+def pull_back_own_slopes(memory, suite, shared, d_benchmarks, d_shared):
     """Reverse :func:`own_slopes`, log density included; adds to the last."""
     n_own, free = suite.own.shape[0], 0
     z, d_z = shared.benchmark_slope, d_shared.benchmark_slope
     if z.shape[0] == 0:
         return
-    scale, unit = _scales_and_units(suite, shared)
-    by_unit, squares = np.zeros(n_own + 1), np.zeros(n_own + 1)
+    scale, unit = _scales_and_units(memory, suite, shared)
+    by_unit, squares = zeros(memory, (n_own + 1,)), zeros(memory, (n_own + 1,))
     for j in range(suite.anchored.shape[0]):
         if suite.anchored[j] < 0:
             for p in range(n_own + 1):

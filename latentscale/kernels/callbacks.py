@@ -38,9 +38,10 @@ from latentscale.kernels.arguments import (
     Scatter,
     Unknown,
 )
-from latentscale.kernels.directory import directory_at, known, whitening
-from latentscale.kernels.jit import compiled, summed
+from latentscale.kernels.directory import directory_at, known, numbers_at, whitening
+from latentscale.kernels.jit import array_giving, compiled, summed
 from latentscale.kernels.meanwhile import meanwhile
+from latentscale.kernels.memory import begin, copy, give_back, integers
 from latentscale.kernels.on_disk import Kept
 from latentscale.kernels.scatter import LIKELIHOODS
 from latentscale.kernels.whole import evaluate
@@ -50,10 +51,10 @@ from latentscale.spec import MAX_SKILLS
 # To read the root takes longest: so only its lower triangle is, four rows at a time.
 
 
-@compiled
-def _unwhitened(y, centre, root):
+@array_giving
+def _unwhitened(memory, y, centre, root):
     """Give the coordinates of the shared parameters at y."""
-    x, n = centre.copy(), centre.shape[0]
+    x, n = copy(memory, centre), centre.shape[0]
     whole = n - n % 4
     for i in range(0, whole, 4):
         _add_four_rows(root, y, x, i)
@@ -129,7 +130,7 @@ def _signature_of_scores() -> Signature:
         OfDeviations(x, x, x), OfDeviations(xx, xx, xx),
     )  # fmt: skip
     takes = (
-        Cells(x, x, x, x, i, i, i, i, xx, i, xx, x), Llms(xx, i, x, i, i, i, x),
+        i, Cells(x, x, x, x, i, i, i, i, xx, i, xx, x), Llms(xx, i, x, i, i, i, x),
         Unknown(i, i, i, x, i, i, i, x, 0), parameters,
     )  # fmt: skip
     gives = 0.0, parameters, (xx, xx, xx, xx), (xx, xx, xx)
@@ -151,9 +152,9 @@ _SKILLS: Any = None
 _LIKELIHOOD: Any = None
 
 
-def _scores(cells, llms, unknown, parameters):
+def _scores(memory, cells, llms, unknown, parameters):
     """Give the density of effects and scores, and its derivatives."""
-    return posterior.density(_SKILLS, _LIKELIHOOD, cells, llms, unknown, parameters)
+    return posterior.density(memory, _SKILLS, _LIKELIHOOD, cells, llms, unknown, parameters)
 
 
 def _whole(scores, n, n_reported, y_, gradient_, value_, reported_, address):
@@ -162,13 +163,15 @@ def _whole(scores, n, n_reported, y_, gradient_, value_, reported_, address):
     Gives zero, or one if the density is not finite.
     """
     directory = directory_at(address)
-    y, gradient = numba.carray(y_, (n,)), numba.carray(gradient_, (n,))
-    reported, value = numba.carray(reported_, (n_reported,)), numba.carray(value_, (1,))
+    y, gradient = numbers_at(y_, n), numbers_at(gradient_, n)
+    reported, value = numbers_at(reported_, n_reported), numbers_at(value_, 1)
     centre, root = whitening(directory)
-    x = _unwhitened(y, centre, root)
+    memory = begin(integers(()))
+    x = _unwhitened(memory, y, centre, root)
     value[0] = evaluate(
-        _SKILLS, _density_of_scores, scores, known(directory), x, y, gradient, reported
+        memory, _SKILLS, _density_of_scores, scores, known(directory), x, y, gradient, reported
     )
+    give_back(memory)
     _whiten_gradient(gradient, root)
     return 0 if np.isfinite(value[0] + _nothing_if_finite(gradient)) else 1
 

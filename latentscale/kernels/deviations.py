@@ -18,14 +18,15 @@ from __future__ import annotations
 import numpy as np
 
 from latentscale.kernels.elementary import log_all
-from latentscale.kernels.jit import compiled, leaf
+from latentscale.kernels.jit import array_giving, compiled
+from latentscale.kernels.memory import copy, empty, zeros, zeros_like
 
 
 @compiled
-def _gather(information, left, cells, n):
+def _gather(memory, information, left, cells, n):
     """Add up what the scores of each recipe say about its deviations: information and pull."""
     m = cells.deviating.shape[0]
-    known, pull = np.zeros((n, m)), np.zeros((n, m))
+    known, pull = zeros(memory, (n, m)), zeros(memory, (n, m))
     recipe = cells.recipe
     for c in range(m):
         j = cells.deviating[c]
@@ -37,13 +38,13 @@ def _gather(information, left, cells, n):
 
 
 @compiled
-def _pass_up(measured, pull, precision, parent, n_parents):
+def _pass_up(memory, measured, pull, precision, parent, n_parents):
     """Integrate a level out: what its measurements say about its parents, if there are any.
 
     Writes the variances of the level over its measurements.
     """
     n, m = measured.shape
-    above, pull_above = np.zeros((n_parents, m)), np.zeros((n_parents, m))
+    above, pull_above = zeros(memory, (n_parents, m)), zeros(memory, (n_parents, m))
     for i in range(n):
         for j in range(m):
             spread = 1 / (measured[i, j] + precision[j])
@@ -55,10 +56,10 @@ def _pass_up(measured, pull, precision, parent, n_parents):
     return above, pull_above
 
 
-@compiled
-def _pass_down(spread, pull, precision, parent, above, w):
+@array_giving
+def _pass_down(memory, spread, pull, precision, parent, above, w):
     """Give the values of a level from those of its parents, if there are any."""
-    values = np.empty(w.shape)
+    values = empty(memory, w.shape)
     for i in range(w.shape[0]):
         for j in range(w.shape[1]):
             target = pull[i, j]
@@ -69,14 +70,14 @@ def _pass_down(spread, pull, precision, parent, above, w):
 
 
 @compiled
-def _pull_back_down(spread, pull, precision, parent, above, w, d_values, d_above):
+def _pull_back_down(memory, spread, pull, precision, parent, above, w, d_values, d_above):
     """Reverse :func:`_pass_down`, log Jacobian included; adds to ``d_above``.
 
     Gives the derivatives by known, pull, w and the precisions.
     """
     n, m = w.shape
-    d_known, d_pull, d_w = np.empty((n, m)), np.empty((n, m)), np.empty((n, m))
-    d_precision = np.zeros(precision.shape[0])
+    d_known, d_pull, d_w = empty(memory, (n, m)), empty(memory, (n, m)), empty(memory, (n, m))
+    d_precision = zeros_like(memory, precision)
     for i in range(n):
         for j in range(m):
             variance, d, target = spread[i, j], d_values[i, j], pull[i, j]
@@ -92,7 +93,7 @@ def _pull_back_down(spread, pull, precision, parent, above, w, d_values, d_above
     return d_known, d_pull, d_w, d_precision
 
 
-@leaf
+@compiled
 def _pull_back_up(
     spread, pull, precision, parent, d_known_up, d_pull_up, d_known, d_pull, d_precision
 ):
@@ -113,9 +114,9 @@ def _pull_back_up(
 
 
 @compiled
-def _half_log(spread):
+def _half_log(memory, spread):
     """Give half the logarithms of variances, in sum."""
-    logs = spread.ravel().copy()
+    logs = copy(memory, spread).ravel()
     log_all(logs)
     total = 0.0
     for i in range(logs.shape[0]):
@@ -124,7 +125,7 @@ def _half_log(spread):
 
 
 @compiled
-def smooth(information, left, precisions, w, cells, llms):
+def smooth(memory, information, left, precisions, w, cells, llms):
     """Smooth deviations.
 
     Parameters
@@ -146,21 +147,27 @@ def smooth(information, left, precisions, w, cells, llms):
     prec_developer, prec_family, prec_recipe = precisions
     w_developer, w_family, w_recipe = w
     developer_of, family_of = llms.developer_of_family, llms.family_of_recipe
-    spread_r, pull_r = _gather(information, left, cells, w_recipe.shape[0])
-    spread_f, pull_f = _pass_up(spread_r, pull_r, prec_recipe, family_of, w_family.shape[0])
-    spread_d, pull_d = _pass_up(spread_f, pull_f, prec_family, developer_of, w_developer.shape[0])
-    nothing = np.empty((0, w_recipe.shape[1]))
-    _pass_up(spread_d, pull_d, prec_developer, developer_of, 0)
-    developer = _pass_down(spread_d, pull_d, prec_developer, developer_of, nothing, w_developer)
-    family = _pass_down(spread_f, pull_f, prec_family, developer_of, developer, w_family)
-    recipe = _pass_down(spread_r, pull_r, prec_recipe, family_of, family, w_recipe)
-    log_jacobian = _half_log(spread_d) + _half_log(spread_f) + _half_log(spread_r)
+    spread_r, pull_r = _gather(memory, information, left, cells, w_recipe.shape[0])
+    spread_f, pull_f = _pass_up(memory, spread_r, pull_r, prec_recipe, family_of, w_family.shape[0])
+    spread_d, pull_d = _pass_up(
+        memory, spread_f, pull_f, prec_family, developer_of, w_developer.shape[0]
+    )
+    nothing = empty(memory, (0, w_recipe.shape[1]))
+    _pass_up(memory, spread_d, pull_d, prec_developer, developer_of, 0)
+    developer = _pass_down(
+        memory, spread_d, pull_d, prec_developer, developer_of, nothing, w_developer
+    )
+    family = _pass_down(memory, spread_f, pull_f, prec_family, developer_of, developer, w_family)
+    recipe = _pass_down(memory, spread_r, pull_r, prec_recipe, family_of, family, w_recipe)
+    log_jacobian = (
+        _half_log(memory, spread_d) + _half_log(memory, spread_f) + _half_log(memory, spread_r)
+    )
     kept = ((spread_d, pull_d), (spread_f, pull_f), (spread_r, pull_r))
     return (developer, family, recipe), log_jacobian, kept
 
 
 @compiled
-def pull_back(information, left, precisions, w, cells, llms, values, kept, d_values):
+def pull_back(memory, information, left, precisions, w, cells, llms, values, kept, d_values):
     """Reverse :func:`smooth`, log Jacobian included; writes over ``d_values``.
 
     Gives the derivatives by information and left, those by the precisions, and those by w.
@@ -171,16 +178,18 @@ def pull_back(information, left, precisions, w, cells, llms, values, kept, d_val
     developer, family, _ = values
     d_developer, d_family, d_recipe = d_values
     (spread_d, pull_d), (spread_f, pull_f), (spread_r, pull_r) = kept
-    nothing = np.empty((0, w_recipe.shape[1]))
+    nothing = empty(memory, (0, w_recipe.shape[1]))
     known_r, to_r, dw_r, dprec_r = _pull_back_down(
-        spread_r, pull_r, prec_recipe, family_of, family, w_recipe, d_recipe, d_family
+        memory, spread_r, pull_r, prec_recipe, family_of, family, w_recipe, d_recipe, d_family
     )
     known_f, to_f, dw_f, dprec_f = _pull_back_down(
-        spread_f, pull_f, prec_family, developer_of, developer, w_family, d_family, d_developer
-    )
+        memory, spread_f, pull_f, prec_family, developer_of, developer, w_family, d_family,
+        d_developer,
+    )  # fmt: skip
     known_d, to_d, dw_d, dprec_d = _pull_back_down(
-        spread_d, pull_d, prec_developer, developer_of, nothing, w_developer, d_developer, nothing
-    )
+        memory, spread_d, pull_d, prec_developer, developer_of, nothing, w_developer, d_developer,
+        nothing,
+    )  # fmt: skip
     _pull_back_up(
         spread_d, pull_d, prec_developer, developer_of, nothing, nothing, known_d, to_d, dprec_d
     )
@@ -188,7 +197,7 @@ def pull_back(information, left, precisions, w, cells, llms, values, kept, d_val
         spread_f, pull_f, prec_family, developer_of, known_d, to_d, known_f, to_f, dprec_f
     )
     _pull_back_up(spread_r, pull_r, prec_recipe, family_of, known_f, to_f, known_r, to_r, dprec_r)
-    d_information, d_left = np.zeros(information.shape[0]), np.zeros(information.shape[0])
+    d_information, d_left = zeros_like(memory, information), zeros_like(memory, information)
     recipe = cells.recipe
     for c in range(cells.deviating.shape[0]):
         j = cells.deviating[c]

@@ -1,4 +1,4 @@
-"""The memory that the kernels read: a directory of the arrays that are not sampled.
+"""What the kernels read: a directory of the arrays that are not sampled.
 
 The compiled functions are given its address. It tells where each array lies and how large it is, so
 that one compilation serves every table: of other LLMs, benchmarks and features, with other scores
@@ -17,7 +17,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from latentscale.kernels.arguments import Cells, Known, Laws, Llms, SlopeGuess, Suite, Unknown
-from latentscale.kernels.jit import compiled
+from latentscale.kernels.jit import array_giving, compiled
 from latentscale.unknown import N_CONFIGURATIONS
 
 # The arrays in the directory, in its order; numbers, except where the name says integers.
@@ -28,13 +28,13 @@ ARRAYS = (
     "rough_slope", "weights", "anchored", "placed", "term", "is_step", "own", "own_power",
     "unknown_family", "unknown_begin", "unknown_columns", "unknown_shift", "unknown_first_llm",
     "unknown_llm", "unknown_first_off", "unknown_off", "slope_axes", "slope_information",
-    "slope_pull", "start", "law", "support", "numbers", "shapes", "centre", "root",
+    "slope_pull", "start", "law", "support", "numbers", "places", "centre", "root",
 )  # fmt: skip
 INTEGERS = frozenset(
     ("llm", "recipe_of_cell", "first", "ends", "deviating", "slope_columns", "recipe",
      "family_of_recipe", "developer_of_family", "anchored", "placed", "term", "is_step", "own",
      "unknown_family", "unknown_begin", "unknown_columns", "unknown_first_llm", "unknown_llm",
-     "unknown_first_off", "start", "law", "support", "shapes")
+     "unknown_first_off", "start", "law", "support", "places")
 )  # fmt: skip
 _N_ARRAYS, _FIELDS = len(ARRAYS), 3  # address, rows, columns
 _CENTRE, _ROOT = ARRAYS.index("centre"), ARRAYS.index("root")
@@ -60,25 +60,25 @@ def _to_pointer(typing_context: Any, address: Any) -> Any:
 _pointer: Any = _to_pointer
 
 
-@compiled
+@array_giving
 def _numbers(directory, i):
     """Give an array of numbers, dims (row,)."""
     return numba.carray(_pointer(directory[i, 0]), (directory[i, 1],), np.float64)
 
 
-@compiled
+@array_giving
 def _matrix(directory, i):
     """Give a matrix of numbers, dims (row, column)."""
     return numba.carray(_pointer(directory[i, 0]), (directory[i, 1], directory[i, 2]), np.float64)
 
 
-@compiled
+@array_giving
 def _integers(directory, i):
     """Give an array of integers, dims (row,)."""
     return numba.carray(_pointer(directory[i, 0]), (directory[i, 1],), np.int64)
 
 
-@compiled
+@array_giving
 def _integer_matrix(directory, i):
     """Give a matrix of integers, dims (row, column)."""
     return numba.carray(_pointer(directory[i, 0]), (directory[i, 1], directory[i, 2]), np.int64)
@@ -91,7 +91,7 @@ def known_of(
     developer_of_family, recipe_tail, chance, mean, top, rough_slope, weights, anchored, placed,
     term, is_step, own, own_power, unknown_family, unknown_begin, unknown_columns, unknown_shift,
     unknown_first_llm, unknown_llm, unknown_first_off, unknown_off, slope_axes, slope_information,
-    slope_pull, start, law, support, numbers, shapes,
+    slope_pull, start, law, support, numbers, places,
 ):  # fmt: skip
     """Name the arrays of :data:`ARRAYS`, up to the last two."""
     return Known(
@@ -136,11 +136,17 @@ def known_of(
         ),
         SlopeGuess(slope_axes, slope_information, slope_pull),
         Laws(start, law, support, numbers),
-        shapes,
+        places,
     )
 
 
-@compiled
+@array_giving
+def numbers_at(pointer, n):
+    """Give the array that a pointer is to, dims (number,)."""
+    return numba.carray(pointer, (n,))
+
+
+@array_giving
 def directory_at(address):
     """Give the directory that lies at an address, dims (array, field)."""
     return numba.carray(address, (_N_ARRAYS, _FIELDS), np.int64)

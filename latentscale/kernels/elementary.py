@@ -13,7 +13,7 @@ from typing import Any
 from numba import types
 from numba.extending import intrinsic
 
-from latentscale.kernels.jit import leaf, unrolled
+from latentscale.kernels.jit import compiled, unrolled
 
 # 1 / log 2, and log 2 as a sum of two numbers, of which the first has few digits.
 _PER_OCTAVE = 1.4426950408889634
@@ -101,14 +101,14 @@ def log(x):
     return n * _LOG_2[0] - ((half - (s * (half + odd + even) + n * _LOG_2[1])) - f)
 
 
-@leaf
+@compiled
 def exp_all(x):
     """Write the exponentials of an array over it."""
     for i in range(x.shape[0]):
         x[i] = exp(x[i])
 
 
-@leaf
+@compiled
 def log_all(x):
     """Write the logarithms of an array of positive numbers over it."""
     for i in range(x.shape[0]):

@@ -15,17 +15,18 @@ from __future__ import annotations
 
 import numpy as np
 
-from latentscale.kernels.jit import compiled, leaf
+from latentscale.kernels.jit import array_giving, compiled
+from latentscale.kernels.memory import empty, filled
 
 
-@compiled
-def relevances(suite, shared):
+@array_giving
+def relevances(memory, suite, shared):
     """Give the share of its prior that each feature's slopes keep, dims (feature,).
 
     s / sqrt(1 + s^2) with s = relevance_scale relevance_local of the term; one for features that
     are not shrunk.
     """
-    found = np.ones(suite.term.shape[0])
+    found = filled(memory, suite.term.shape, 1.0)
     for p in range(found.shape[0]):
         if suite.term[p] >= 0:
             size = shared.relevance_scale[0] * shared.relevance_local[suite.term[p]]
@@ -33,7 +34,7 @@ def relevances(suite, shared):
     return found
 
 
-@leaf
+@compiled
 def pull_back_relevances(suite, shared, d_relevance, d_shared):
     """Reverse :func:`relevances`; adds to ``d_shared``."""
     for p in range(d_relevance.shape[0]):
@@ -45,7 +46,7 @@ def pull_back_relevances(suite, shared, d_relevance, d_shared):
             d_shared.relevance_local[t] += d_size * shared.relevance_scale[0]
 
 
-@leaf
+@compiled
 def _axis(guess, relevance, p, k):
     """Give where y is expected along an axis, one over its variance, and the information r^2."""
     told = guess.information[p, k] * relevance[p] * relevance[p]
@@ -53,10 +54,10 @@ def _axis(guess, relevance, p, k):
 
 
 @compiled
-def settle(suite, guess, relevance, shared):
+def settle(memory, suite, guess, relevance, shared):
     """Write z over the coordinates of slopes; gives the log Jacobian."""
     log_jacobian, size = 0.0, shared.feature_slope.shape[1]
-    y = np.empty(size)
+    y = empty(memory, (size,))
     for p in range(relevance.shape[0]):
         if suite.term[p] >= 0:
             for i in range(size):
@@ -71,10 +72,10 @@ def settle(suite, guess, relevance, shared):
 
 
 @compiled
-def pull_back_settle(suite, guess, relevance, shared, d_relevance, d_shared):
+def pull_back_settle(memory, suite, guess, relevance, shared, d_relevance, d_shared):
     """Reverse :func:`settle`, log Jacobian included, in place; adds to ``d_relevance``."""
     size = shared.feature_slope.shape[1]
-    d_y = np.empty(size)
+    d_y = empty(memory, (size,))
     for p in range(relevance.shape[0]):
         if suite.term[p] >= 0:
             for i in range(size):
@@ -92,10 +93,10 @@ def pull_back_settle(suite, guess, relevance, shared, d_relevance, d_shared):
                 d_shared.feature_slope[p, i] = d_y[i]
 
 
-@compiled
-def slopes(suite, shared, relevance):
+@array_giving
+def slopes(memory, suite, shared, relevance):
     """Give the slopes of skills in features, dims (feature, skill); steps have positive ones."""
-    found = np.empty(shared.feature_slope.shape)
+    found = empty(memory, shared.feature_slope.shape)
     for p in range(found.shape[0]):
         for k in range(found.shape[1]):
             z = shared.feature_slope[p, k]
@@ -103,7 +104,7 @@ def slopes(suite, shared, relevance):
     return found
 
 
-@leaf
+@compiled
 def pull_back_slopes(suite, shared, relevance, slope, d_slope, d_relevance, d_shared):
     """Reverse :func:`slopes`; adds to ``d_relevance`` and ``d_shared``."""
     for p in range(slope.shape[0]):

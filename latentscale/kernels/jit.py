@@ -1,24 +1,19 @@
-"""How kernels are compiled, and room for small arrays in them.
+"""How kernels are compiled.
 
 All of them divide as IEEE asks and are to be called by compiled code alone.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
 import numba
-from numba import types
-from numba.core import cgutils
-from numba.extending import intrinsic
-from numba.np.arrayobj import make_array, populate_array
 
-# Wrappers for callers in Python or C would take a third of the time to compile.
-_SETTINGS: dict[str, Any] = {
-    "error_model": "numpy", "no_cpython_wrapper": True, "no_cfunc_wrapper": True,
-}  # fmt: skip
+# Wrappers for callers in Python or C would take a third of the time to compile. Nobody counts who
+# refers to an array: see :mod:`latentscale.kernels.memory`.
+SETTINGS: dict[str, Any] = {"error_model": "numpy", "_nrt": False}
+_ALONE: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 
 # A product and a sum may be rounded once instead of twice.
 _ROUNDED = {"contract"}
@@ -30,11 +25,16 @@ _ANY_ORDER = {"contract", "reassoc", "nsz", "arcp"}
 
 
 def _made(fastmath: set[str], **settings: Any) -> Callable[..., Any]:
-    decorator: Callable[..., Any] = numba.njit(fastmath=fastmath, **settings, **_SETTINGS)
+    options = {**SETTINGS, **_ALONE, **settings}
+    decorator: Callable[..., Any] = numba.njit(fastmath=fastmath, **options)
     return decorator
 
 
 compiled = _made(_ROUNDED)
+
+# For what gives one array, and not several or none: numba asks that it counts who refers to it. It
+# counts nothing, as the array belongs to nobody.
+array_giving = _made(_ROUNDED, _nrt=True)
 
 # For a function with a single caller: a part of it with a name. Compiled apart, all that it calls
 # would be optimised once more, which takes seconds.
@@ -44,47 +44,8 @@ inlined = _made(_ROUNDED, inline="always")
 # functions stay in the machine code, which could then not be kept for other processes.
 merged = _made(_ROUNDED, forceinline=True)
 
-# The rest make and give no arrays. So they need not count who refers to one, which took a sixth of
-# the time.
-leaf = _made(_ROUNDED, _nrt=False)
-summed = _made(_ANY_ORDER, _nrt=False)
-merged_sum = _made(_ANY_ORDER, forceinline=True, _nrt=False)
+summed = _made(_ANY_ORDER)
+merged_sum = _made(_ANY_ORDER, forceinline=True)
 
 # For what is done to a single score: a loop takes several at a time only if it calls nothing.
-unrolled = _made(_ROUNDED, forceinline=True, _nrt=False)
-
-
-def _on_stack(*shape: int | None) -> Any:
-    """Make an intrinsic that gives a small array; None stands for the length of a tuple.
-
-    The compiler sees that nothing else points to it, and keeps it in registers. It is not set to
-    anything, and lives as long as the function that asks for it: never to be returned.
-    """
-
-    @intrinsic
-    def room(typing_context: Any, skills: Any) -> Any:
-        sizes = [len(skills) if size is None else size for size in shape]
-        kind, width = types.Array(types.float64, len(sizes), "C"), 8
-        strides = [width * math.prod(sizes[dim + 1 :]) for dim in range(len(sizes))]
-
-        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            number = context.get_value_type(types.float64)
-            array = make_array(kind)(context, builder)
-            populate_array(
-                array,
-                data=cgutils.alloca_once(builder, number, size=math.prod(sizes)),
-                shape=[context.get_constant(types.intp, size) for size in sizes],
-                strides=[context.get_constant(types.intp, stride) for stride in strides],
-                itemsize=context.get_constant(types.intp, width),
-                meminfo=None,
-            )
-            return array._getvalue()
-
-        return kind(skills), generate
-
-    return room
-
-
-vector: Any = _on_stack(None)
-one_row: Any = _on_stack(1, None)
-matrix: Any = _on_stack(None, None)
+unrolled = _made(_ROUNDED, forceinline=True)

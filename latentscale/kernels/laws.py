@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 
-from latentscale.kernels.jit import leaf
+from latentscale.kernels.jit import compiled
 from latentscale.kernels.scatter import log_gamma_and_slope
 from latentscale.priors import FAMILIES, POSITIVE, REAL, UNIT
 from latentscale.transforms import BEND, ENDS, LARGEST, LOG_SLOPE
@@ -27,7 +27,7 @@ SUPPORTS = (REAL, POSITIVE, UNIT)
 _REAL, _POSITIVE = 0, 1
 
 
-@leaf
+@compiled
 def log_density(law, a, b, c, x):
     """Give the log density of a law at x, and its derivative; a, b, c are its parameters."""
     if law in (_NORMAL, _HALF_NORMAL, _LOG_NORMAL):
@@ -54,12 +54,12 @@ def log_density(law, a, b, c, x):
     return constant - (a + 1) * math.log(x) - b / x, (b / x - a - 1) / x  # InverseGamma
 
 
-@leaf
+@compiled
 def _log_gamma(x):
     return log_gamma_and_slope(x)[0]
 
 
-@leaf
+@compiled
 def _of_normal(law, a, b, x):
     """Give the log density of a Normal of x, of its logarithm, or of its absolute value."""
     if law == _LOG_NORMAL:
@@ -73,14 +73,14 @@ def _of_normal(law, a, b, x):
     return -z * z / 2 - math.log(b) - _HALF_LOG_2_PI, -z / b
 
 
-@leaf
+@compiled
 def _of_student_t(nu, z, scale):
     constant = _log_gamma((nu + 1) / 2) - _log_gamma(nu / 2) - (math.log(nu) + _LOG_PI) / 2
     value = constant - math.log(scale) - (nu + 1) / 2 * math.log1p(z * z / nu)
     return value, -(nu + 1) * z / (nu + z * z) / scale
 
 
-@leaf
+@compiled
 def value_at(support, x):
     """Give what a coordinate stands for and its slope, and their log Jacobian and its slope.
 
@@ -97,7 +97,7 @@ def value_at(support, x):
     return value, math.exp(log_jacobian), log_jacobian, _sigmoid(-x) - _sigmoid(x - ENDS)
 
 
-@leaf
+@compiled
 def ceiling_at(x, top):
     """Give what :func:`value_at` gives, of :func:`latentscale.transforms.ceiling_coordinate`."""
     unit, rise = BEND * math.exp(top), math.exp(x)
@@ -109,12 +109,12 @@ def ceiling_at(x, top):
     return value, d_y * d_z * math.exp(-z), log_jacobian, d_log_jacobian
 
 
-@leaf
+@compiled
 def _softplus(x):
     return max(x, 0.0) + math.log1p(math.exp(-abs(x)))
 
 
-@leaf
+@compiled
 def _sigmoid(x):
     odds = math.exp(-abs(x))
     return (1.0 if x > 0 else odds) / (1 + odds)

@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from latentscale.kernels.elementary import exp, log
-from latentscale.kernels.jit import compiled, leaf, unrolled
+from latentscale.kernels.jit import array_giving, compiled, unrolled
+from latentscale.kernels.memory import empty
 
 _LOG_2 = float(np.log(2.0))
 
@@ -36,7 +37,7 @@ class Line(NamedTuple):
     d_start: Any
 
 
-@leaf
+@compiled
 def line(a):
     """Give what the link of an asymmetry is made of."""
     rest = -np.expm1(-a * _LOG_2)
@@ -45,10 +46,10 @@ def line(a):
     return Line(a, 1 / a, a / (2 * rest), start, 0.5 / rest, d_steep, _LOG_2 / rest)
 
 
-@compiled
-def lines(asymmetry):
+@array_giving
+def lines(memory, asymmetry):
     """Give the lines of some asymmetries, one a row: they cost more than the link of a score."""
-    found = np.empty((asymmetry.shape[0], 7))
+    found = empty(memory, (asymmetry.shape[0], 7))
     for j in range(found.shape[0]):
         one = line(asymmetry[j])
         for position in range(7):

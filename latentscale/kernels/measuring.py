@@ -8,25 +8,24 @@ the squared slope.
 
 from __future__ import annotations
 
-import numpy as np
-
 from latentscale.kernels.jit import merged, merged_sum, unrolled
 from latentscale.kernels.links import line_at, pull_back_reach, rate_at, reach, way_up
+from latentscale.kernels.memory import empty
 
 # A rough expectation nearer to floor or ceiling than this says little of its logit.
 _NEAREST = 0.005
 
 
 @merged
-def measure(likelihood, cells, curve, lines, scatter):
+def measure(memory, likelihood, cells, curve, lines, scatter):
     """Give the measured eta and the information about it, dims (obs,), and what the reverse needs.
 
     Parameters are those of :func:`latentscale.kernels.posterior.density`, ``lines`` those of
     :func:`latentscale.kernels.links.lines`.
     """
-    n = cells.llm.shape[0]
-    measured, information = np.empty(n), np.empty(n)
-    at, log_left, power = np.empty(n), np.empty(n), np.empty(n)
+    n = cells.llm.shape
+    measured, information = empty(memory, n), empty(memory, n)
+    at, log_left, power = empty(memory, n), empty(memory, n), empty(memory, n)
     for j in range(curve.floor.shape[0]):
         rows = slice(cells.start[j], cells.start[j + 1])
         _measure_on(

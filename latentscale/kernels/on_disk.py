@@ -23,6 +23,8 @@ from numba.core.ccallback import CFunc
 from numba.core.registry import cpu_target
 from numba.core.typing.templates import Signature
 
+from latentscale.kernels.jit import SETTINGS
+
 _KERNELS = Path(__file__).parent
 
 # What numba raises where it finds no folder to write to, and what reading a damaged file does.
@@ -61,7 +63,7 @@ class Kept:
         # Reading from disk first, numba would learn of lists and dictionaries before arrays, and
         # ask whatever is indexed whether it is one of them: seconds of compiling.
         cpu_target.typing_context.refresh()
-        compiling = partial(numba.cfunc, self._signature, error_model="numpy")
+        compiling = partial(numba.cfunc, self._signature, **SETTINGS)
         try:
             found = compiling(cache=True)(self._function)
             if not found.cache_hits:

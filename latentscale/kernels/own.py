@@ -11,16 +11,16 @@ looked at, total_j = slope_j + B loading_j, this costs a score one product for e
 
 from __future__ import annotations
 
-import numpy as np
-
 from latentscale.kernels.adding import product
-from latentscale.kernels.jit import compiled, leaf, summed
+from latentscale.kernels.jit import array_giving, compiled, summed
+from latentscale.kernels.memory import copy, empty
 
 
 @compiled
-def _total_slopes(skills, benchmarks, slope, tuning_shift):
+def _total_slopes(memory, skills, benchmarks, slope, tuning_shift):
     """Give what features add to eta in all, dims (benchmark, feature), and what tuning does."""
-    total, tuning = benchmarks.slope.copy(), benchmarks.tuning.copy()
+    total = copy(memory, benchmarks.slope)
+    tuning = copy(memory, benchmarks.tuning)
     for j in range(total.shape[0]):
         for k in range(len(skills)):
             loading = benchmarks.loading[j, k]
@@ -30,7 +30,7 @@ def _total_slopes(skills, benchmarks, slope, tuning_shift):
     return total, tuning
 
 
-@leaf
+@compiled
 def _pull_back_total_slopes(
     skills, benchmarks, slope, tuning_shift, d_total, d_tuning, d_benchmarks, d_slope,
     d_tuning_shift,
@@ -49,11 +49,11 @@ def _pull_back_total_slopes(
             d_benchmarks.loading[j, k] += d_loading
 
 
-@compiled
-def own_part(skills, cells, llms, benchmarks, slope, tuning_shift, family_slope):
+@array_giving
+def own_part(memory, skills, cells, llms, benchmarks, slope, tuning_shift, family_slope):
     """Give what eta has before the group effects, dims (obs,)."""
-    own = np.empty(cells.llm.shape[0])
-    total, tuning = _total_slopes(skills, benchmarks, slope, tuning_shift)
+    own = empty(memory, cells.llm.shape)
+    total, tuning = _total_slopes(memory, skills, benchmarks, slope, tuning_shift)
     for j in range(total.shape[0]):
         rows = slice(cells.start[j], cells.start[j + 1])
         on_benchmark, condition = own[rows], cells.condition[rows]
@@ -70,21 +70,21 @@ def own_part(skills, cells, llms, benchmarks, slope, tuning_shift, family_slope)
     return own
 
 
-@leaf
+@compiled
 def _start(difficulty, tuned, tuning, own):
     """Write difficulty and tuning of the scores on one benchmark."""
     for o in range(own.shape[0]):
         own[o] = difficulty + tuned[o] * tuning
 
 
-@leaf
+@compiled
 def _add_multiple(x, factor, total):
     """Add a multiple of some numbers to a total of each."""
     for o in range(total.shape[0]):
         total[o] += factor * x[o]
 
 
-@leaf
+@compiled
 def _add_family_slopes(skills, j, x, recipe, llms, loading, family_slope, own):
     """Add what the slopes of families add, to the scores on one benchmark."""
     columns = llms.slope_columns
@@ -97,11 +97,14 @@ def _add_family_slopes(skills, j, x, recipe, llms, loading, family_slope, own):
 
 @compiled
 def pull_back_own_part(
-    skills, cells, llms, benchmarks, slope, tuning_shift, family_slope, d_own, d_benchmarks,
+    memory, skills, cells, llms, benchmarks, slope, tuning_shift, family_slope, d_own, d_benchmarks,
     d_slope, d_tuning_shift, d_family_slope,
 ):  # fmt: skip
     """Reverse :func:`own_part`; adds to the last four."""
-    d_total, d_tuning = np.empty(benchmarks.slope.shape), np.empty(benchmarks.tuning.shape)
+    d_total, d_tuning = (
+        empty(memory, benchmarks.slope.shape),
+        empty(memory, benchmarks.tuning.shape),
+    )
     for j in range(d_total.shape[0]):
         rows = slice(cells.start[j], cells.start[j + 1])
         d, condition = d_own[rows], cells.condition[rows]
@@ -131,7 +134,7 @@ def _sum(d):
     return total
 
 
-@leaf
+@compiled
 def _pull_back_family_slopes_on(
     skills, j, x, recipe, llms, loading, family_slope, d_own, d_loading, d_family_slope
 ):

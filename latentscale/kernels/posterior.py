@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from latentscale.kernels import deviations, skills
 from latentscale.kernels import unknown as of_what_is_unknown
-from latentscale.kernels.adding import add, add_level
+from latentscale.kernels.adding import add, add_level, difference
 from latentscale.kernels.arguments import (
     Benchmarks,
     Curve,
@@ -16,9 +14,10 @@ from latentscale.kernels.arguments import (
     Scatter,
     Way,
 )
-from latentscale.kernels.jit import compiled, inlined
+from latentscale.kernels.jit import array_giving, compiled, inlined
 from latentscale.kernels.links import lines
 from latentscale.kernels.measuring import measure, pull_back_measure
+from latentscale.kernels.memory import empty, zeros_like
 from latentscale.kernels.own import own_part, pull_back_own_part
 from latentscale.kernels.scoring import (
     effect_density,
@@ -33,10 +32,10 @@ _smooth_deviations, _pull_back_deviations = deviations.smooth, deviations.pull_b
 _of_unknown = of_what_is_unknown.density
 
 
-@compiled
-def _blur(cells, parameters):
+@array_giving
+def _blur(memory, cells, parameters):
     """Give the variance of the deviations between a skill and a score, dims (benchmark,)."""
-    blur, precisions = np.zeros(parameters.curve.floor.shape[0]), parameters.deviation_precisions
+    blur, precisions = zeros_like(memory, parameters.curve.floor), parameters.deviation_precisions
     for c in range(cells.deviating.shape[0]):
         variance = 1 / precisions.family[c] + 1 / precisions.recipe[c]
         if parameters.deviation_w.developer.shape[0] > 0:
@@ -46,34 +45,40 @@ def _blur(cells, parameters):
 
 
 @inlined
-def _forward(n_skills, likelihood, cells, llms, parameters):
+def _forward(memory, n_skills, likelihood, cells, llms, parameters):
     """Give the effects on skills and the deviations, as their smoothers do, and the way there."""
     benchmarks = parameters.benchmarks
     own = own_part(
-        n_skills, cells, llms, benchmarks, parameters.slope, parameters.tuning_shift,
+        memory, n_skills, cells, llms, benchmarks, parameters.slope, parameters.tuning_shift,
         parameters.family_slope,
     )  # fmt: skip
-    links = lines(parameters.curve.asymmetry)
+    links = lines(memory, parameters.curve.asymmetry)
     measured, information, measuring = measure(
-        likelihood, cells, parameters.curve, links, parameters.scatter
+        memory, likelihood, cells, parameters.curve, links, parameters.scatter
     )
-    left = measured - own
+    left = difference(memory, measured, own)
     on_skills = _smooth_skills(
-        n_skills, information, left, benchmarks.loading, _blur(cells, parameters),
+        memory, n_skills, information, left, benchmarks.loading, _blur(memory, cells, parameters),
         parameters.precisions, parameters.w, cells, llms,
     )  # fmt: skip
     of_llms = on_skills[0][3]
-    rest = less_products(n_skills, cells, left, of_llms, benchmarks.loading)
+    rest = less_products(memory, n_skills, cells, left, of_llms, benchmarks.loading)
     on_benchmarks = _smooth_deviations(
-        information, rest, parameters.deviation_precisions, parameters.deviation_w, cells, llms
+        memory,
+        information,
+        rest,
+        parameters.deviation_precisions,
+        parameters.deviation_w,
+        cells,
+        llms,
     )
     return on_skills, on_benchmarks, Way(own, left, information, rest, links, measuring)
 
 
-@compiled
-def _eta(cells, of_recipes, way):
+@array_giving
+def _eta(memory, cells, of_recipes, way):
     """Give eta, dims (obs,): features, skills (all that is left but the rest) and deviations."""
-    eta, recipe = np.empty(way.own.shape[0]), cells.recipe
+    eta, recipe = empty(memory, way.own.shape), cells.recipe
     for o in range(eta.shape[0]):
         eta[o] = way.own[o] + (way.left[o] - way.rest[o])
     for c in range(cells.deviating.shape[0]):
@@ -84,17 +89,17 @@ def _eta(cells, of_recipes, way):
 
 
 @compiled
-def _of_skills(values, llms, parameters, d_values, d):
+def _of_skills(memory, values, llms, parameters, d_values, d):
     """Give the log density of the effects on skills; adds to the derivatives."""
     (developer, family, recipe, llm), precisions = values, parameters.precisions
     d_developer, d_family, d_recipe, d_llm = d_values
-    nothing, parent = np.empty((0, family.shape[1])), llms.family_of_recipe
+    nothing, parent = empty(memory, (0, family.shape[1])), llms.family_of_recipe
     of_developer = llms.developer_of_family
     return (
         effect_density(llm, recipe, llms.recipe, precisions.llm, d_llm, d_recipe, d.precisions.llm)
         + tailed_density(
-            llms.recipe_tail[0], recipe, family, parent, precisions.recipe, d_recipe, d_family,
-            d.precisions.recipe,
+            memory, llms.recipe_tail[0], recipe, family, parent, precisions.recipe, d_recipe,
+            d_family, d.precisions.recipe,
         )
         + effect_density(
             family, developer, of_developer, precisions.family, d_family, d_developer,
@@ -108,11 +113,11 @@ def _of_skills(values, llms, parameters, d_values, d):
 
 
 @compiled
-def _of_deviations(values, llms, parameters, d_values, d):
+def _of_deviations(memory, values, llms, parameters, d_values, d):
     """Give the log density of the deviations; adds to the derivatives."""
     (developer, family, recipe), precisions = values, parameters.deviation_precisions
     (d_developer, d_family, d_recipe), d_precisions = d_values, d.deviation_precisions
-    nothing, parent = np.empty((0, family.shape[1])), llms.family_of_recipe
+    nothing, parent = empty(memory, (0, family.shape[1])), llms.family_of_recipe
     of_developer = llms.developer_of_family
     return (
         effect_density(
@@ -130,7 +135,7 @@ def _of_deviations(values, llms, parameters, d_values, d):
 
 
 @compiled
-def _pull_back_blur(cells, parameters, d_blur, d):
+def _pull_back_blur(memory, cells, parameters, d_blur, d):
     """Reverse :func:`_blur`; adds to ``d``."""
     precisions, d_precisions = parameters.deviation_precisions, d.deviation_precisions
     for c in range(cells.deviating.shape[0]):
@@ -143,7 +148,7 @@ def _pull_back_blur(cells, parameters, d_blur, d):
 
 @inlined
 def _pull_back(
-    n_skills, likelihood, cells, llms, parameters, found, d_eta, d_values, d_dev_values, d
+    memory, n_skills, likelihood, cells, llms, parameters, found, d_eta, d_values, d_dev_values, d
 ):
     """Reverse :func:`_forward` and :func:`_eta`, in the opposite order; adds to ``d``."""
     (values, _, kept), (dev_values, _, dev_kept), way = found
@@ -154,21 +159,21 @@ def _pull_back(
         for o in range(cells.start[j], cells.start[j + 1]):
             d_recipe_values[recipe[o], c] += d_eta[o]
     (d_information, d_left), of_precisions, of_w = _pull_back_deviations(
-        way.information, way.rest, parameters.deviation_precisions, parameters.deviation_w, cells,
-        llms, dev_values, dev_kept, d_dev_values,
+        memory, way.information, way.rest, parameters.deviation_precisions, parameters.deviation_w,
+        cells, llms, dev_values, dev_kept, d_dev_values,
     )  # fmt: skip
     add_level(d.deviation_precisions, of_precisions)
     add_level(d.deviation_w, of_w)
     # The products are in eta, and taken from what is left for the deviations.
-    d_products = d_eta - d_left
+    d_products = difference(memory, d_eta, d_left)
     pull_back_products(n_skills, cells, of_llms, loading, d_products, d_llm, d.benchmarks.loading)
     of_benchmarks, of_precisions, of_w = _pull_back_skills(
-        n_skills, way.information, way.left, loading, _blur(cells, parameters),
+        memory, n_skills, way.information, way.left, loading, _blur(memory, cells, parameters),
         parameters.precisions, parameters.w, cells, llms, values, kept, d_values, d_information,
         d_left,
     )  # fmt: skip
     add(d.benchmarks.loading, of_benchmarks[0])
-    _pull_back_blur(cells, parameters, of_benchmarks[1], d)
+    _pull_back_blur(memory, cells, parameters, of_benchmarks[1], d)
     add_level(d.precisions, of_precisions)
     add_level(d.w, of_w)
     pull_back_measure(
@@ -179,48 +184,53 @@ def _pull_back(
     for o in range(d_eta.shape[0]):
         d_own[o] = d_eta[o] - d_left[o]
     pull_back_own_part(
-        n_skills, cells, llms, parameters.benchmarks, parameters.slope, parameters.tuning_shift,
-        parameters.family_slope, d_own, d.benchmarks, d.slope, d.tuning_shift, d.family_slope,
+        memory, n_skills, cells, llms, parameters.benchmarks, parameters.slope,
+        parameters.tuning_shift, parameters.family_slope, d_own, d.benchmarks, d.slope,
+        d.tuning_shift, d.family_slope,
     )  # fmt: skip
 
 
 @compiled
-def _zero(array):
-    """Give the derivative by an array before anything is added to it."""
-    return np.zeros(array.shape)
-
-
-@compiled
-def _zeros(parameters):
+def _zeros(memory, parameters):
     """Give the derivatives before anything is added to them."""
     curve, scatter, benchmarks = parameters.curve, parameters.scatter, parameters.benchmarks
     precisions, w = parameters.precisions, parameters.w
     dev_precisions, dev_w = parameters.deviation_precisions, parameters.deviation_w
     return Parameters(
-        Curve(_zero(curve.floor), _zero(curve.ceiling), _zero(curve.asymmetry)),
-        Scatter(_zero(scatter.precision), _zero(scatter.tail)),
+        Curve(
+            zeros_like(memory, curve.floor), zeros_like(memory, curve.ceiling),
+            zeros_like(memory, curve.asymmetry),
+        ),
+        Scatter(zeros_like(memory, scatter.precision), zeros_like(memory, scatter.tail)),
         Benchmarks(
-            _zero(benchmarks.difficulty), _zero(benchmarks.slope), _zero(benchmarks.tuning),
-            _zero(benchmarks.loading), _zero(benchmarks.condition),
+            zeros_like(memory, benchmarks.difficulty), zeros_like(memory, benchmarks.slope),
+            zeros_like(memory, benchmarks.tuning), zeros_like(memory, benchmarks.loading),
+            zeros_like(memory, benchmarks.condition),
         ),
-        _zero(parameters.slope),
-        _zero(parameters.tuning_shift),
-        _zero(parameters.family_slope),
+        zeros_like(memory, parameters.slope),
+        zeros_like(memory, parameters.tuning_shift),
+        zeros_like(memory, parameters.family_slope),
         OfSkills(
-            _zero(precisions.developer), _zero(precisions.family), _zero(precisions.recipe),
-            _zero(precisions.llm),
+            zeros_like(memory, precisions.developer), zeros_like(memory, precisions.family),
+            zeros_like(memory, precisions.recipe), zeros_like(memory, precisions.llm),
         ),
-        OfSkills(_zero(w.developer), _zero(w.family), _zero(w.recipe), _zero(w.llm)),
+        OfSkills(
+            zeros_like(memory, w.developer), zeros_like(memory, w.family),
+            zeros_like(memory, w.recipe), zeros_like(memory, w.llm),
+        ),
         OfDeviations(
-            _zero(dev_precisions.developer), _zero(dev_precisions.family),
-            _zero(dev_precisions.recipe),
+            zeros_like(memory, dev_precisions.developer), zeros_like(memory, dev_precisions.family),
+            zeros_like(memory, dev_precisions.recipe),
         ),
-        OfDeviations(_zero(dev_w.developer), _zero(dev_w.family), _zero(dev_w.recipe)),
+        OfDeviations(
+            zeros_like(memory, dev_w.developer), zeros_like(memory, dev_w.family),
+            zeros_like(memory, dev_w.recipe),
+        ),
     )  # fmt: skip
 
 
 @inlined
-def density(n_skills, likelihood, cells, llms, unknown, parameters):
+def density(memory, n_skills, likelihood, cells, llms, unknown, parameters):
     """Give the log density of coordinates and scores, and its derivatives.
 
     It is that of the effects and the scores in the plain model, plus the log Jacobian of the
@@ -228,6 +238,8 @@ def density(n_skills, likelihood, cells, llms, unknown, parameters):
 
     Parameters
     ----------
+    memory
+        Where arrays are taken from, those that are given too.
     n_skills : tuple of K integers
         One for each skill.
     likelihood : Likelihood
@@ -246,21 +258,57 @@ def density(n_skills, likelihood, cells, llms, unknown, parameters):
     deviations : three arrays, dims (group, free_benchmark)
         Of developers, families and recipes, likewise.
     """
-    found = _forward(n_skills, likelihood, cells, llms, parameters)
+    found = _forward(memory, n_skills, likelihood, cells, llms, parameters)
     (values, log_skills, _), (dev_values, log_deviations, _), way = found
-    eta = _eta(cells, dev_values[2], way)
-    d = _zeros(parameters)
-    d_values = (_zero(values[0]), _zero(values[1]), _zero(values[2]), _zero(values[3]))
-    d_dev_values = (_zero(dev_values[0]), _zero(dev_values[1]), _zero(dev_values[2]))
-    value, d_eta = score(
-        likelihood, cells, eta, parameters.curve, way.lines, parameters.scatter, d.curve, d.scatter
+    eta = _eta(memory, cells, dev_values[2], way)
+    d = _zeros(memory, parameters)
+    d_values = (
+        zeros_like(memory, values[0]),
+        zeros_like(memory, values[1]),
+        zeros_like(memory, values[2]),
+        zeros_like(memory, values[3]),
     )
-    value += _of_skills(values, llms, parameters, d_values, d) + log_skills
-    value += _of_deviations(dev_values, llms, parameters, d_dev_values, d) + log_deviations
+    d_dev_values = (
+        zeros_like(memory, dev_values[0]),
+        zeros_like(memory, dev_values[1]),
+        zeros_like(memory, dev_values[2]),
+    )
+    value, d_eta = score(
+        memory,
+        likelihood,
+        cells,
+        eta,
+        parameters.curve,
+        way.lines,
+        parameters.scatter,
+        d.curve,
+        d.scatter,
+    )
+    value += _of_skills(memory, values, llms, parameters, d_values, d) + log_skills
+    value += _of_deviations(memory, dev_values, llms, parameters, d_dev_values, d) + log_deviations
     value += _of_unknown(
-        unknown, llms, cells.deviating, parameters, values, dev_values, d_values, d_dev_values, d
+        memory,
+        unknown,
+        llms,
+        cells.deviating,
+        parameters,
+        values,
+        dev_values,
+        d_values,
+        d_dev_values,
+        d,
     )
     _pull_back(
-        n_skills, likelihood, cells, llms, parameters, found, d_eta, d_values, d_dev_values, d
+        memory,
+        n_skills,
+        likelihood,
+        cells,
+        llms,
+        parameters,
+        found,
+        d_eta,
+        d_values,
+        d_dev_values,
+        d,
     )
     return value, d, values, dev_values

@@ -5,22 +5,23 @@ from __future__ import annotations
 import numpy as np
 
 from latentscale.kernels.elementary import log_all
-from latentscale.kernels.jit import compiled, leaf, merged, merged_sum, vector
+from latentscale.kernels.jit import array_giving, compiled, merged, merged_sum
 from latentscale.kernels.links import left_of_the_way, line_at
+from latentscale.kernels.memory import empty, vector
 from latentscale.kernels.scatter import log_gamma_and_slope
 
 
-@compiled
-def less_products(skills, cells, start, of_llms, loading):
+@array_giving
+def less_products(memory, skills, cells, start, of_llms, loading):
     """Give start - loading_j . of_llms_i, dims (obs,)."""
-    total = np.empty(start.shape[0])
+    total = empty(memory, start.shape)
     for j in range(loading.shape[0]):
         rows = slice(cells.start[j], cells.start[j + 1])
         _less_products_on(skills, j, cells.llm[rows], start[rows], of_llms, loading, total[rows])
     return total
 
 
-@leaf
+@compiled
 def _less_products_on(skills, j, llm, start, of_llms, loading, total):
     """Write :func:`less_products` of the scores on one benchmark."""
     for o in range(llm.shape[0]):
@@ -40,7 +41,7 @@ def pull_back_products(skills, cells, of_llms, loading, d_total, d_of_llms, d_lo
         )
 
 
-@leaf
+@compiled
 def _pull_back_products_on(skills, j, llm, of_llms, loading, d_total, d_of_llms, d_loading):
     """Reverse the products of the scores on one benchmark."""
     total = vector(skills)
@@ -56,12 +57,12 @@ def _pull_back_products_on(skills, j, llm, of_llms, loading, d_total, d_of_llms,
 
 
 @merged
-def score(likelihood, cells, eta, curve, lines, scatter, d_curve, d_scatter):
+def score(memory, likelihood, cells, eta, curve, lines, scatter, d_curve, d_scatter):
     """Give the log density of all scores and its derivatives by their eta, dims (obs,).
 
     Adds to ``d_curve`` and ``d_scatter``.
     """
-    total, d_eta = 0.0, np.empty(eta.shape[0])
+    total, d_eta = 0.0, empty(memory, eta.shape)
     for j in range(curve.floor.shape[0]):
         line, precision, tail = line_at(lines, j), scatter.precision[j], scatter.tail[0]
         floor, ceiling = curve.floor[j], curve.ceiling[j]
@@ -117,7 +118,7 @@ def _score_on(density_of, score, trials, eta, line, floor, ceiling, precision, t
     return total, d_floor, d_ceiling, d_asymmetry, d_precision, d_tail
 
 
-@leaf
+@compiled
 def effect_density(effects, parents, parent, precision, d_effects, d_parents, d_precision):
     """Give the log density of a level of the tree given its parents, without constants.
 
@@ -145,7 +146,7 @@ def effect_density(effects, parents, parent, precision, d_effects, d_parents, d_
 
 @compiled
 def tailed_density(
-    tail, effects, parents, parent, precision, d_effects, d_parents, d_precision
+    memory, tail, effects, parents, parent, precision, d_effects, d_parents, d_precision
 ):  # fmt: skip
     """Give :func:`effect_density` of a level whose groups are as outlying in all columns.
 
@@ -158,7 +159,7 @@ def tailed_density(
         )
     n, m = effects.shape
     whole = tail + m
-    total, logs = 0.0, np.empty(n)
+    total, logs = 0.0, empty(memory, (n,))
     for i in range(n):
         square = 0.0
         for k in range(m):

@@ -9,13 +9,14 @@ from __future__ import annotations
 import numpy as np
 
 from latentscale.kernels.elementary import log
-from latentscale.kernels.jit import compiled, leaf, matrix, one_row, summed, vector
+from latentscale.kernels.jit import array_giving, compiled, summed
+from latentscale.kernels.memory import empty, matrix, one_row, vector, zeros
 
 # The helpers take whole arrays and the row that is meant: to cut the row out costs more than the
 # arithmetic on it.
 
 
-@leaf
+@compiled
 def invert_factor(skills, q, inverse, row):
     """Write the inverse of the lower Cholesky factor of q."""
     n = len(skills)
@@ -40,7 +41,7 @@ def invert_factor(skills, q, inverse, row):
             inverse[row, i, j] = -total * inverse[row, i, i]
 
 
-@leaf
+@compiled
 def fill_covariance(skills, inverse, row, out):
     """Write Q^-1 = C^-T C^-1."""
     n = len(skills)
@@ -53,7 +54,7 @@ def fill_covariance(skills, inverse, row, out):
             out[b, a] = total
 
 
-@leaf
+@compiled
 def _times_lower(skills, inverse, row, v, v_row, out, out_row):
     """Write C^-1 v."""
     for a in range(len(skills)):
@@ -63,7 +64,7 @@ def _times_lower(skills, inverse, row, v, v_row, out, out_row):
         out[out_row, a] = total
 
 
-@leaf
+@compiled
 def _times_upper(skills, inverse, row, v, v_row, out, out_row):
     """Write C^-T v."""
     n = len(skills)
@@ -74,11 +75,11 @@ def _times_upper(skills, inverse, row, v, v_row, out, out_row):
         out[out_row, a] = total
 
 
-@compiled
-def _factor_level(skills, known, precision):
+@array_giving
+def _factor_level(memory, skills, known, precision):
     """Give C^-1 of every node."""
     n, size = known.shape[0], len(skills)
-    inverse = np.empty((n, size, size))
+    inverse = empty(memory, (n, size, size))
     q = matrix(skills)
     for i in range(n):
         for a in range(size):
@@ -90,7 +91,7 @@ def _factor_level(skills, known, precision):
 
 
 @compiled
-def _pass_up(skills, inverse, pull, precision, parent, n_parents):
+def _pass_up(memory, skills, inverse, pull, precision, parent, n_parents):
     """Integrate a level out: what its measurements say about its parents.
 
     Of the symmetric ``known`` only the lower triangles are written, and read, here and below.
@@ -98,8 +99,8 @@ def _pass_up(skills, inverse, pull, precision, parent, n_parents):
     parents there is nobody to tell.
     """
     n, size = pull.shape[0] if n_parents > 0 else 0, len(skills)
-    known_up = np.zeros((n_parents, size, size))
-    pull_up = np.zeros((n_parents, size))
+    known_up = zeros(memory, (n_parents, size, size))
+    pull_up = zeros(memory, (n_parents, size))
     cov = matrix(skills)
     for i in range(n):
         p = parent[i]
@@ -115,7 +116,7 @@ def _pass_up(skills, inverse, pull, precision, parent, n_parents):
     return known_up, pull_up
 
 
-@leaf
+@compiled
 def _set_target(skills, pull, precision, parent, above, i, target):
     """Write precision parent + pull of node i; the top level has nothing above it."""
     for a in range(len(skills)):
@@ -125,10 +126,10 @@ def _set_target(skills, pull, precision, parent, above, i, target):
 
 
 @compiled
-def _pass_down(skills, inverse, pull, precision, parent, above, w):
+def _pass_down(memory, skills, inverse, pull, precision, parent, above, w):
     """Give the values of a level from those of its parents; and its log Jacobian."""
     n, size = pull.shape[0], len(skills)
-    values = np.empty((n, size))
+    values = empty(memory, (n, size))
     whitened, target = one_row(skills), one_row(skills)
     log_jacobian = 0.0
     for i in range(n):
@@ -144,7 +145,7 @@ def _pass_down(skills, inverse, pull, precision, parent, above, w):
 
 
 @compiled
-def _pull_back_down(skills, inverse, pull, precision, parent, above, w, d_values, d_above):
+def _pull_back_down(memory, skills, inverse, pull, precision, parent, above, w, d_values, d_above):
     """Reverse :func:`_pass_down`, log Jacobian included; adds to ``d_above``.
 
     With m = Q^-1 target: d_target = Q^-1 d, d_w = C^-1 d, and d_Q is -Q^-1 d m' from the mean, and
@@ -152,10 +153,10 @@ def _pull_back_down(skills, inverse, pull, precision, parent, above, w, d_values
     Phi keeps the lower triangle and halves the diagonal; both made symmetric.
     """
     n, size = pull.shape[0], len(skills)
-    d_q = np.empty((n, size, size))
-    d_pull = np.empty((n, size))
-    d_w = np.empty((n, size))
-    d_precision = np.zeros(size)
+    d_q = empty(memory, (n, size, size))
+    d_pull = empty(memory, (n, size))
+    d_w = empty(memory, (n, size))
+    d_precision = zeros(memory, (size,))
     target, whitened, mean = one_row(skills), one_row(skills), one_row(skills)
     phi, right = matrix(skills), matrix(skills)
     for i in range(n):
@@ -190,7 +191,7 @@ def _pull_back_down(skills, inverse, pull, precision, parent, above, w, d_values
     return d_q, d_pull, d_w, d_precision
 
 
-@leaf
+@compiled
 def _pull_back_up(
     skills, inverse, pull, precision, parent, d_known_up, d_pull_up, d_q, d_pull, d_precision
 ):
@@ -229,7 +230,7 @@ def _pull_back_up(
                     d_q[i, b, a] += total
 
 
-@leaf
+@compiled
 def _add_diagonals(skills, d_q, d_precision):
     """Reverse Q = known + precision, for the precision."""
     for i in range(d_q.shape[0]):
@@ -238,7 +239,7 @@ def _add_diagonals(skills, d_q, d_precision):
 
 
 @compiled
-def _pool(skills, information, left, loading, blur, cells, n_llms):
+def _pool(memory, skills, information, left, loading, blur, cells, n_llms):
     """Add up what the scores of each LLM say about its skills.
 
     A deviation of variance ``blur`` lies between a skill and a score, so that an information u
@@ -246,7 +247,7 @@ def _pool(skills, information, left, loading, blur, cells, n_llms):
     pull = sum e left loading.
     """
     size = len(skills)
-    known, pull = np.zeros((n_llms, size, size)), np.zeros((n_llms, size))
+    known, pull = zeros(memory, (n_llms, size, size)), zeros(memory, (n_llms, size))
     for j in range(blur.shape[0]):
         rows = slice(cells.start[j], cells.start[j + 1])
         _pool_on(skills, j, cells.llm[rows], information[rows], left[rows], loading, blur[j],
@@ -254,7 +255,7 @@ def _pool(skills, information, left, loading, blur, cells, n_llms):
     return known, pull
 
 
-@leaf
+@compiled
 def _pool_on(skills, j, llm, information, left, loading, blur, known, pull):
     """Add up what the scores on one benchmark say."""
     size = len(skills)
@@ -274,13 +275,13 @@ def _pool_on(skills, j, llm, information, left, loading, blur, known, pull):
 
 @compiled
 def _pull_back_pool(
-    skills, information, left, loading, blur, cells, d_known, d_pull, d_information, d_left
+    memory, skills, information, left, loading, blur, cells, d_known, d_pull, d_information, d_left
 ):  # fmt: skip
     """Reverse :func:`_pool`, of a symmetric ``d_known``; adds to the last two.
 
     Gives the derivatives by loading and blur.
     """
-    d_loading, d_blur = np.empty(loading.shape), np.empty(blur.shape[0])
+    d_loading, d_blur = empty(memory, loading.shape), empty(memory, blur.shape)
     for j in range(blur.shape[0]):
         rows = slice(cells.start[j], cells.start[j + 1])
         d_blur[j] = _pull_back_pool_on(
@@ -328,7 +329,7 @@ def _pull_back_pool_on(skills, j, llm, information, left, loading, blur, d_known
 
 
 @compiled
-def smooth(skills, information, left, loading, blur, precisions, w, cells, llms):
+def smooth(memory, skills, information, left, loading, blur, precisions, w, cells, llms):
     """Smooth skills.
 
     Parameters
@@ -357,34 +358,38 @@ def smooth(skills, information, left, loading, blur, precisions, w, cells, llms)
     developer_of, family_of, recipe_of = (
         llms.developer_of_family, llms.family_of_recipe, llms.recipe,
     )  # fmt: skip
-    known, pull = _pool(skills, information, left, loading, blur, cells, w_llm.shape[0])
-    inv_llm = _factor_level(skills, known, prec_llm)
-    known_r, pull_r = _pass_up(skills, inv_llm, pull, prec_llm, recipe_of, w_recipe.shape[0])
-    inv_recipe = _factor_level(skills, known_r, prec_recipe)
+    known, pull = _pool(memory, skills, information, left, loading, blur, cells, w_llm.shape[0])
+    inv_llm = _factor_level(memory, skills, known, prec_llm)
+    known_r, pull_r = _pass_up(
+        memory, skills, inv_llm, pull, prec_llm, recipe_of, w_recipe.shape[0]
+    )
+    inv_recipe = _factor_level(memory, skills, known_r, prec_recipe)
     known_f, pull_f = _pass_up(
-        skills, inv_recipe, pull_r, prec_recipe, family_of, w_family.shape[0]
+        memory, skills, inv_recipe, pull_r, prec_recipe, family_of, w_family.shape[0]
     )
-    inv_family = _factor_level(skills, known_f, prec_family)
+    inv_family = _factor_level(memory, skills, known_f, prec_family)
     known_d, pull_d = _pass_up(
-        skills, inv_family, pull_f, prec_family, developer_of, w_developer.shape[0]
+        memory, skills, inv_family, pull_f, prec_family, developer_of, w_developer.shape[0]
     )
-    inv_developer = _factor_level(skills, known_d, prec_developer)
-    nothing = np.empty((0, pull.shape[1]))
+    inv_developer = _factor_level(memory, skills, known_d, prec_developer)
+    nothing = empty(memory, (0, pull.shape[1]))
     developer, log_d = _pass_down(
-        skills, inv_developer, pull_d, prec_developer, developer_of, nothing, w_developer
+        memory, skills, inv_developer, pull_d, prec_developer, developer_of, nothing, w_developer
     )
     family, log_f = _pass_down(
-        skills, inv_family, pull_f, prec_family, developer_of, developer, w_family
+        memory, skills, inv_family, pull_f, prec_family, developer_of, developer, w_family
     )
-    recipe, log_r = _pass_down(skills, inv_recipe, pull_r, prec_recipe, family_of, family, w_recipe)
-    llm, log_l = _pass_down(skills, inv_llm, pull, prec_llm, recipe_of, recipe, w_llm)
+    recipe, log_r = _pass_down(
+        memory, skills, inv_recipe, pull_r, prec_recipe, family_of, family, w_recipe
+    )
+    llm, log_l = _pass_down(memory, skills, inv_llm, pull, prec_llm, recipe_of, recipe, w_llm)
     kept = ((inv_developer, pull_d), (inv_family, pull_f), (inv_recipe, pull_r), (inv_llm, pull))
     return (developer, family, recipe, llm), log_d + log_f + log_r + log_l, kept
 
 
 @compiled
-def pull_back(skills, information, left, loading, blur, precisions, w, cells, llms, values, kept,
-              d_values, d_information, d_left):  # fmt: skip
+def pull_back(memory, skills, information, left, loading, blur, precisions, w, cells, llms, values,
+              kept, d_values, d_information, d_left):  # fmt: skip
     """Reverse :func:`smooth`, log Jacobian included; writes over ``d_values``.
 
     Adds to the last two. Gives the derivatives by loading and blur, those by the precisions, and
@@ -398,20 +403,20 @@ def pull_back(skills, information, left, loading, blur, precisions, w, cells, ll
     developer, family, recipe, _ = values
     d_developer, d_family, d_recipe, d_llm = d_values
     (inv_developer, pull_d), (inv_family, pull_f), (inv_recipe, pull_r), (inv_llm, pull) = kept
-    nothing = np.empty((0, pull.shape[1]))
+    nothing = empty(memory, (0, pull.shape[1]))
     dq_llm, dpull_llm, dw_llm, dprec_llm = _pull_back_down(
-        skills, inv_llm, pull, prec_llm, recipe_of, recipe, w_llm, d_llm, d_recipe
+        memory, skills, inv_llm, pull, prec_llm, recipe_of, recipe, w_llm, d_llm, d_recipe
     )
     dq_recipe, dpull_recipe, dw_recipe, dprec_recipe = _pull_back_down(
-        skills, inv_recipe, pull_r, prec_recipe, family_of, family, w_recipe, d_recipe,
+        memory, skills, inv_recipe, pull_r, prec_recipe, family_of, family, w_recipe, d_recipe,
         d_family,
     )  # fmt: skip
     dq_family, dpull_family, dw_family, dprec_family = _pull_back_down(
-        skills, inv_family, pull_f, prec_family, developer_of, developer, w_family, d_family,
-        d_developer,
+        memory, skills, inv_family, pull_f, prec_family, developer_of, developer, w_family,
+        d_family, d_developer,
     )  # fmt: skip
     dq_developer, dpull_developer, dw_developer, dprec_developer = _pull_back_down(
-        skills, inv_developer, pull_d, prec_developer, developer_of, nothing, w_developer,
+        memory, skills, inv_developer, pull_d, prec_developer, developer_of, nothing, w_developer,
         d_developer, nothing,
     )  # fmt: skip
     _add_diagonals(skills, dq_developer, dprec_developer)
@@ -427,8 +432,9 @@ def pull_back(skills, information, left, loading, blur, precisions, w, cells, ll
                   dq_llm, dpull_llm, dprec_llm)  # fmt: skip
     _add_diagonals(skills, dq_llm, dprec_llm)
     of_benchmarks = _pull_back_pool(
-        skills, information, left, loading, blur, cells, dq_llm, dpull_llm, d_information, d_left
-    )
+        memory, skills, information, left, loading, blur, cells, dq_llm, dpull_llm, d_information,
+        d_left,
+    )  # fmt: skip
     return (
         of_benchmarks, (dprec_developer, dprec_family, dprec_recipe, dprec_llm),
         (dw_developer, dw_family, dw_recipe, dw_llm),

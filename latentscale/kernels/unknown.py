@@ -22,14 +22,15 @@ import numpy as np
 
 from latentscale.kernels.adding import add
 from latentscale.kernels.elementary import exp_all
-from latentscale.kernels.jit import compiled, leaf, merged_sum, unrolled
+from latentscale.kernels.jit import array_giving, compiled, merged_sum, unrolled
+from latentscale.kernels.memory import empty, zeros, zeros_like
 
 
-@compiled
-def _curvature(slope, precision):
+@array_giving
+def _curvature(memory, slope, precision):
     """Give Q, dims (feature, feature), of slopes with dims (feature, effect)."""
     n, m = slope.shape
-    found = np.zeros((n, n))
+    found = zeros(memory, (n, n))
     for a in range(n):
         for b in range(a + 1):
             total = 0.0
@@ -40,17 +41,17 @@ def _curvature(slope, precision):
     return found
 
 
-@compiled
-def _slopes_on(benchmarks, slope):
+@array_giving
+def _slopes_on(memory, benchmarks, slope):
     """Give the slopes of some benchmarks, dims (feature, benchmark), of those of all."""
-    found = np.empty((slope.shape[1], benchmarks.shape[0]))
+    found = empty(memory, (slope.shape[1], benchmarks.shape[0]))
     for c in range(benchmarks.shape[0]):
         for p in range(found.shape[0]):
             found[p, c] = slope[benchmarks[c], p]
     return found
 
 
-@leaf
+@compiled
 def _pull_back_slopes_on(benchmarks, d_found, d_slope):
     """Reverse :func:`_slopes_on`; adds to ``d_slope``."""
     for c in range(benchmarks.shape[0]):
@@ -58,7 +59,7 @@ def _pull_back_slopes_on(benchmarks, d_found, d_slope):
             d_slope[benchmarks[c], p] += d_found[p, c]
 
 
-@leaf
+@compiled
 def _pull_back_curvature(slope, precision, d_curvature, d_slope, d_precision):
     """Reverse :func:`_curvature`, of a symmetric derivative; adds to the last two."""
     n, m = slope.shape
@@ -91,7 +92,7 @@ def _pull_back_pull(slope, precision, effect, columns, d_pull, d_slope, d_precis
 
 
 class Room(NamedTuple):
-    """Arrays that are written over and over: making them takes longer than filling them.
+    """Arrays that are written over and over, family by family.
 
     Attributes
     ----------
@@ -112,12 +113,12 @@ class Room(NamedTuple):
 
 
 @compiled
-def _room(n_skills, n_benchmarks, n_columns, n_configurations):
+def _room(memory, n_skills, n_benchmarks, n_columns, n_configurations):
     """Make room for families with up to so many columns that move."""
     return Room(
-        np.empty(n_skills), np.empty(n_skills), np.empty(n_benchmarks), np.empty(n_benchmarks),
-        np.empty(n_columns), np.empty(n_columns), np.empty(n_configurations),
-        np.empty(n_configurations),
+        empty(memory, (n_skills,)), empty(memory, (n_skills,)), empty(memory, (n_benchmarks,)),
+        empty(memory, (n_benchmarks,)), empty(memory, (n_columns,)), empty(memory, (n_columns,)),
+        empty(memory, (n_configurations,)), empty(memory, (n_configurations,)),
     )  # fmt: skip
 
 
@@ -169,7 +170,7 @@ def _moments(moved, at, columns, room, d_curvature):
 
 @unrolled
 def _clear(x):
-    """Set to zero; assigning to a slice would count who refers to the array."""
+    """Set to zero; to assign to a slice takes long to compile."""
     for i in range(x.shape[0]):
         x[i] = 0.0
 
@@ -198,7 +199,7 @@ def _begin_of_shifts(unknown, u):
     return unknown.begin[u] * unknown.n_configurations
 
 
-@leaf
+@compiled
 def _log_mean(gain):
     """Give the log of the mean of exp(gain), and write the chances over the gains."""
     largest, whole = -np.inf, 0.0
@@ -214,7 +215,7 @@ def _log_mean(gain):
     return largest + np.log(whole / gain.shape[0])
 
 
-@leaf
+@compiled
 def _set_gains(
     unknown, u, columns, llms, slopes, precisions, curvatures, values, dev_values, room
 ):  # fmt: skip
@@ -241,7 +242,7 @@ def _set_gains(
         _add_gains(unknown.off, unknown.first_off[o], curvatures[1], columns, room)
 
 
-@leaf
+@compiled
 def _pull_back_gains(
     unknown, u, columns, llms, slopes, precisions, values, dev_values, room, d_slopes,
     d_precisions, d_curvatures, d_values, d_dev_values,
@@ -279,7 +280,7 @@ def _pull_back_gains(
 
 @compiled
 def density(
-    unknown, llms, deviating, parameters, values, dev_values, d_values, d_dev_values, d
+    memory, unknown, llms, deviating, parameters, values, dev_values, d_values, d_dev_values, d
 ):  # fmt: skip
     """Give the log of the factor by which the density of effects changes, and add derivatives.
 
@@ -299,16 +300,19 @@ def density(
     if unknown.family.shape[0] == 0:
         return total
     of_skills, of_deviations = parameters.precisions, parameters.deviation_precisions
-    slopes = (parameters.slope, _slopes_on(deviating, parameters.benchmarks.slope))
-    d_slopes = (d.slope, np.zeros(slopes[1].shape))
+    slopes = (parameters.slope, _slopes_on(memory, deviating, parameters.benchmarks.slope))
+    d_slopes = (d.slope, zeros_like(memory, slopes[1]))
     precisions = (of_skills.family, of_skills.llm, of_deviations.family)
     d_precisions = (d.precisions.family, d.precisions.llm, d.deviation_precisions.family)
-    curvatures = (_curvature(slopes[0], precisions[0]), _curvature(slopes[0], precisions[1]))
-    add(curvatures[0], _curvature(slopes[1], precisions[2]))
-    room = _room(
-        values[1].shape[1], slopes[1].shape[1], slopes[0].shape[0], unknown.n_configurations
+    curvatures = (
+        _curvature(memory, slopes[0], precisions[0]),
+        _curvature(memory, slopes[0], precisions[1]),
     )
-    d_curvatures = (np.zeros(curvatures[0].shape), np.zeros(curvatures[1].shape))
+    add(curvatures[0], _curvature(memory, slopes[1], precisions[2]))
+    room = _room(
+        memory, values[1].shape[1], slopes[1].shape[1], slopes[0].shape[0], unknown.n_configurations
+    )
+    d_curvatures = (zeros_like(memory, curvatures[0]), zeros_like(memory, curvatures[1]))
     for u in range(unknown.family.shape[0]):
         columns = unknown.columns[unknown.begin[u] : unknown.begin[u + 1]]
         _set_gains(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from latentscale.kernels import abilities, benchmarks, features
 from latentscale.kernels.adding import add, add_level
 from latentscale.kernels.arguments import (
@@ -16,8 +14,9 @@ from latentscale.kernels.arguments import (
     Shared,
     Start,
 )
-from latentscale.kernels.jit import compiled, inlined, leaf
+from latentscale.kernels.jit import array_giving, compiled, inlined
 from latentscale.kernels.laws import ceiling_at, log_density, value_at
+from latentscale.kernels.memory import empty, zeros, zeros_like
 
 _curves, _pull_back_curves = benchmarks.curves, benchmarks.pull_back_curves
 _middles, _pull_back_middles = benchmarks.middles, benchmarks.pull_back_middles
@@ -41,53 +40,53 @@ _N_SHARED = len(Shared._fields)
 _CEILING = Shared._fields.index("ceiling_share")
 
 
-@compiled
-def _part(flat, shapes, start, v):
+@array_giving
+def _part(flat, places, v):
     """Give the part of a flat array that belongs to a variable, as a matrix."""
-    rows, columns = shapes[v, 0], shapes[v, 1]
-    return flat[start[v] : start[v] + rows * columns].reshape((rows, columns))
+    begin, rows, columns = places[v, 0], places[v, 1], places[v, 2]
+    return flat[begin : begin + rows * columns].reshape((rows, columns))
 
 
-@compiled
-def _line(flat, shapes, start, v):
+@array_giving
+def _line(flat, places, v):
     """Give the part of a flat array that belongs to a variable, as a vector."""
-    return flat[start[v] : start[v] + shapes[v, 0] * shapes[v, 1]]
+    return flat[places[v, 0] : places[v, 0] + places[v, 1] * places[v, 2]]
 
 
 @compiled
-def _shared(flat, shapes, at):
+def _shared(flat, places):
     """Name the parts of the shared parameters, or of the derivatives by them."""
     v = 0  # What takes a literal number would be compiled anew for each.
     return Shared(
-        _part(flat, shapes, at, v + 0), _line(flat, shapes, at, v + 1),
-        _line(flat, shapes, at, v + 2), _line(flat, shapes, at, v + 3),
-        _line(flat, shapes, at, v + 4), _line(flat, shapes, at, v + 5),
-        _line(flat, shapes, at, v + 6), _line(flat, shapes, at, v + 7),
-        _part(flat, shapes, at, v + 8), _line(flat, shapes, at, v + 9),
-        _line(flat, shapes, at, v + 10), _line(flat, shapes, at, v + 11),
-        _line(flat, shapes, at, v + 12), _part(flat, shapes, at, v + 13),
-        _line(flat, shapes, at, v + 14), _line(flat, shapes, at, v + 15),
-        _line(flat, shapes, at, v + 16), _line(flat, shapes, at, v + 17),
-        _line(flat, shapes, at, v + 18), _line(flat, shapes, at, v + 19),
-        _line(flat, shapes, at, v + 20), _line(flat, shapes, at, v + 21),
-        _line(flat, shapes, at, v + 22), _part(flat, shapes, at, v + 23),
-        _part(flat, shapes, at, v + 24),
+        _part(flat, places, v + 0), _line(flat, places, v + 1),
+        _line(flat, places, v + 2), _line(flat, places, v + 3),
+        _line(flat, places, v + 4), _line(flat, places, v + 5),
+        _line(flat, places, v + 6), _line(flat, places, v + 7),
+        _part(flat, places, v + 8), _line(flat, places, v + 9),
+        _line(flat, places, v + 10), _line(flat, places, v + 11),
+        _line(flat, places, v + 12), _part(flat, places, v + 13),
+        _line(flat, places, v + 14), _line(flat, places, v + 15),
+        _line(flat, places, v + 16), _line(flat, places, v + 17),
+        _line(flat, places, v + 18), _line(flat, places, v + 19),
+        _line(flat, places, v + 20), _line(flat, places, v + 21),
+        _line(flat, places, v + 22), _part(flat, places, v + 23),
+        _part(flat, places, v + 24),
     )  # fmt: skip
 
 
 @compiled
-def _groups(flat, shapes, at):
+def _groups(flat, places):
     """Name the parts of the coordinates of groups, or of the derivatives by them."""
     v = _N_SHARED
     return Groups(
-        _part(flat, shapes, at, v + 0), _part(flat, shapes, at, v + 1),
-        _part(flat, shapes, at, v + 2), _part(flat, shapes, at, v + 3),
-        _part(flat, shapes, at, v + 4), _part(flat, shapes, at, v + 5),
-        _part(flat, shapes, at, v + 6), _part(flat, shapes, at, v + 7),
+        _part(flat, places, v + 0), _part(flat, places, v + 1),
+        _part(flat, places, v + 2), _part(flat, places, v + 3),
+        _part(flat, places, v + 4), _part(flat, places, v + 5),
+        _part(flat, places, v + 6), _part(flat, places, v + 7),
     )  # fmt: skip
 
 
-@leaf
+@compiled
 def _to_values(laws, tops, x, values, slopes, d_log_jacobian):
     """Write the values that coordinates stand for, and their slopes; gives the log Jacobian."""
     log_jacobian = 0.0
@@ -102,7 +101,7 @@ def _to_values(laws, tops, x, values, slopes, d_log_jacobian):
     return log_jacobian
 
 
-@leaf
+@compiled
 def _log_prior(laws, values, d_values):
     """Give the log density of the priors; adds to ``d_values``."""
     total = 0.0
@@ -117,37 +116,39 @@ def _log_prior(laws, values, d_values):
 
 
 @inlined
-def _parameters(n_skills, known, shared, groups):
+def _parameters(memory, n_skills, known, shared, groups):
     """Give what the density of effects and scores takes, and the log density of what leads there.
 
     Difficulties, loadings and slopes in ``shared`` are written over their coordinates.
     """
     suite = known.suite
-    curve = _curves(suite, shared)
-    logit, steepness, middle = _middles(suite, curve)
+    curve = _curves(memory, suite, shared)
+    logit, steepness, middle = _middles(memory, suite, curve)
     value = _place(suite, logit, steepness, shared)
-    loading = _loadings(n_skills, suite, shared)
-    relevance = _relevances(suite, shared)
-    value += _settle(suite, known.slopes, relevance, shared)
-    own, tuning, log_slopes = _own_slopes(suite, shared)
-    slope = _slopes(suite, shared, relevance)
-    scales = _skill_scales(shared)
-    family_slope, log_family_slopes = _family_slopes(shared, groups.family_slope)
+    loading = _loadings(memory, n_skills, suite, shared)
+    relevance = _relevances(memory, suite, shared)
+    value += _settle(memory, suite, known.slopes, relevance, shared)
+    own, tuning, log_slopes = _own_slopes(memory, suite, shared)
+    slope = _slopes(memory, suite, shared, relevance)
+    scales = _skill_scales(memory, shared)
+    family_slope, log_family_slopes = _family_slopes(memory, shared, groups.family_slope)
     parameters = Parameters(
         curve,
-        Scatter(_or_ones(shared.precision, loading.shape[0]), _or_ones(shared.tail, 1)),
-        Benchmarks(shared.difficulty, own, tuning, loading, _condition_shifts(shared)),
+        Scatter(
+            _or_ones(memory, shared.precision, loading.shape[0]), _or_ones(memory, shared.tail, 1)
+        ),
+        Benchmarks(shared.difficulty, own, tuning, loading, _condition_shifts(memory, shared)),
         slope,
         shared.tuning_shift,
         family_slope,
         OfSkills(
-            _precision(scales.developer),
-            _precision(scales.family),
-            _precision(scales.recipe),
-            _precision(scales.llm),
+            _precision(memory, scales.developer),
+            _precision(memory, scales.family),
+            _precision(memory, scales.recipe),
+            _precision(memory, scales.llm),
         ),
         OfSkills(groups.developer, groups.family, groups.recipe, groups.llm),
-        _deviation_precisions(shared),
+        _deviation_precisions(memory, shared),
         OfDeviations(groups.developer_deviation, groups.family_deviation, groups.recipe_deviation),
     )
     value += log_slopes + log_family_slopes
@@ -155,7 +156,7 @@ def _parameters(n_skills, known, shared, groups):
 
 
 @inlined
-def _pull_back(n_skills, known, shared, groups, parameters, start, d, d_shared, d_groups):
+def _pull_back(memory, n_skills, known, shared, groups, parameters, start, d, d_shared, d_groups):
     """Reverse :func:`_parameters`, in the opposite order; adds to the last three."""
     suite = known.suite
     add_level(
@@ -167,7 +168,7 @@ def _pull_back(n_skills, known, shared, groups, parameters, start, d, d_shared, 
         shared, parameters.deviation_precisions, d.deviation_precisions, d_shared
     )
     _pull_back_skill_scales(shared, parameters.precisions, d.precisions, d_shared)
-    d_relevance = np.zeros(start.relevance.shape)
+    d_relevance = zeros_like(memory, start.relevance)
     _pull_back_family_slopes(
         shared, groups.family_slope, d.family_slope, d_groups.family_slope, d_shared
     )
@@ -176,42 +177,34 @@ def _pull_back(n_skills, known, shared, groups, parameters, start, d, d_shared, 
     add(d_shared.precision, d.scatter.precision)
     add(d_shared.difficulty, d.benchmarks.difficulty)
     _pull_back_condition_shifts(shared, d.benchmarks.condition, d_shared)
-    _pull_back_own_slopes(suite, shared, d.benchmarks, d_shared)
+    _pull_back_own_slopes(memory, suite, shared, d.benchmarks, d_shared)
     _pull_back_slopes(
         suite, shared, start.relevance, parameters.slope, d.slope, d_relevance, d_shared
     )
-    _pull_back_settle(suite, known.slopes, start.relevance, shared, d_relevance, d_shared)
+    _pull_back_settle(memory, suite, known.slopes, start.relevance, shared, d_relevance, d_shared)
     _pull_back_relevances(suite, shared, d_relevance, d_shared)
     _pull_back_loadings(n_skills, suite, d.benchmarks.loading, d_shared)
-    d_logit, d_steepness = _pull_back_place(suite, start.steepness, shared, d_shared)
+    d_logit, d_steepness = _pull_back_place(memory, suite, start.steepness, shared, d_shared)
     _pull_back_middles(
         suite, parameters.curve, start.logit, start.middle, d_logit, d_steepness, d.curve
     )
     _pull_back_curves(suite, d.curve, d_shared)
 
 
-@compiled
-def _starts_of_groups(laws, shapes):
-    """Give where the variables of groups begin: after the shared parameters."""
-    starts, at = np.empty(shapes.shape[0], dtype=np.int64), laws.start[_N_SHARED]
-    for v in range(_N_SHARED, shapes.shape[0]):
-        starts[v] = at
-        at += shapes[v, 0] * shapes[v, 1]
-    return starts
-
-
 @inlined
-def evaluate(n_skills, density, how, known, x, point, gradient, reported):
+def evaluate(memory, n_skills, density, how, known, x, point, gradient, reported):
     """Give the log density at a point, and write its gradient and the variables there.
 
     Parameters
     ----------
+    memory
+        Where arrays are taken from.
     n_skills : tuple of K integers
         One for each skill.
     density : function
         Gives what :func:`latentscale.kernels.posterior.density` gives.
     how : object
-        What it takes before the tuple ``(cells, llms, unknown, parameters)``.
+        What it takes before the tuple ``(memory, cells, llms, unknown, parameters)``.
     known : Known
     x
         Coordinates of the shared parameters.
@@ -225,25 +218,26 @@ def evaluate(n_skills, density, how, known, x, point, gradient, reported):
     -------
     float
     """
-    laws, shapes = known.laws, known.shapes
-    n, starts = laws.start[_N_SHARED], _starts_of_groups(laws, shapes)
-    values, slopes, d_x, d_values = np.empty(n), np.empty(n), np.empty(n), np.zeros(n)
+    laws, places = known.laws, known.places
+    n = laws.start[_N_SHARED]
+    values, slopes = empty(memory, (n,)), empty(memory, (n,))
+    d_x, d_values = empty(memory, (n,)), zeros(memory, (n,))
     for i in range(gradient.shape[0]):
         gradient[i] = 0.0
-    shared, d_shared = _shared(values, shapes, laws.start), _shared(d_values, shapes, laws.start)
-    groups, d_groups = _groups(point, shapes, starts), _groups(gradient, shapes, starts)
+    shared, d_shared = _shared(values, places), _shared(d_values, places)
+    groups, d_groups = _groups(point, places), _groups(gradient, places)
 
     value = _to_values(laws, known.suite.top, x, values, slopes, d_x)
-    log_start, parameters, start = _parameters(n_skills, known, shared, groups)
+    log_start, parameters, start = _parameters(memory, n_skills, known, shared, groups)
     value += log_start + _log_prior(laws, values, d_values)
     log_scores, d, on_skills, deviations = density(
-        how, (known.cells, known.llms, known.unknown, parameters)
+        how, (memory, known.cells, known.llms, known.unknown, parameters)
     )
     value += log_scores
     if reported.shape[0] > 0:
-        _report(values, known, shared, start, parameters, on_skills, deviations, reported)
+        _report(memory, values, known, shared, start, parameters, on_skills, deviations, reported)
 
-    _pull_back(n_skills, known, shared, groups, parameters, start, d, d_shared, d_groups)
+    _pull_back(memory, n_skills, known, shared, groups, parameters, start, d, d_shared, d_groups)
     for i in range(n):
         gradient[i] = d_values[i] * slopes[i] + d_x[i]
     return value
@@ -291,7 +285,7 @@ def _append_relevances(suite, relevance, n_terms, out, at):
 
 
 @compiled
-def _report(values, known, shared, start, parameters, on_skills, deviations, out):
+def _report(memory, values, known, shared, start, parameters, on_skills, deviations, out):
     """Write the variables, in the order of :func:`latentscale.coordinates.reported_variables`."""
     developer, family, recipe, llm = on_skills
     developer_deviation, family_deviation, recipe_deviation = deviations
@@ -317,7 +311,9 @@ def _report(values, known, shared, start, parameters, on_skills, deviations, out
     at = _append(benchmarks.condition, out, at)
     at = _append(curve.floor, out, at)
     at = _append(curve.ceiling, out, at)
-    explained = _explained(llms, parameters.slope, parameters.tuning_shift, parameters.family_slope)
+    explained = _explained(
+        memory, llms, parameters.slope, parameters.tuning_shift, parameters.family_slope
+    )
     for i in range(llm.shape[0]):
         for k in range(llm.shape[1]):
             out[at] = explained[i, k] + llm[i, k]
@@ -326,7 +322,7 @@ def _report(values, known, shared, start, parameters, on_skills, deviations, out
     at = _append(family, out, at)
     at = _append_difference(recipe, family, llms.family_of_recipe, out, at)
     at = _append_difference(llm, recipe, llms.recipe, out, at)
-    nothing, free = np.empty((0, 0)), known.cells.deviating
+    nothing, free = empty(memory, (0, 0)), known.cells.deviating
     n_benchmarks, of_recipe = curve.floor.shape[0], llms.family_of_recipe
     at = _append_deviations(developer_deviation, nothing, of_recipe, free, n_benchmarks, out, at)
     at = _append_deviations(family_deviation, nothing, of_recipe, free, n_benchmarks, out, at)
