@@ -12,8 +12,8 @@ Neural Computation 21)::
     E_q[gradient] = 0,    inverse(root root') = -E_q[second derivatives]
 
 Expectations are averages over a few fixed points of q, half of them mirror images of the others.
-Taking turns, the mean is improved by L-BFGS and the root by the second derivatives; with them the
-expected scores that the coordinates are built on. Where slopes are shrunk, what scores say of them
+Taking turns, the mean is improved by L-BFGS and the root by the second derivatives; with the mean
+the expected scores that the coordinates are built on. Where slopes are shrunk, what scores say of them
 is then read off q, and q improved once more in coordinates of slopes that follow it.
 
 NUTS needs no more than a rough fit: where q is wrong, it is slower, and the posterior is the same.
@@ -42,9 +42,10 @@ if TYPE_CHECKING:
     from latentscale.model import ScalingModel
 
 # Several starts, because skills can trade their anchors: a mode of little mass that NUTS does not
-# leave. Two rounds tell which start is best; then rounds go on until the mean stays.
-_STARTS, _START_ROUNDS, _START_POINTS = 3, 2, 4
-_ROUNDS, _POINTS, _LEAST_POINTS = 6, 16, 4
+# leave. Which start is best is told at a quarter of the points, after a single root, as roots take
+# nearly all the time; then rounds go on until the mean stays.
+_STARTS, _ROUNDS = 3, 6
+_POINTS, _LEAST_POINTS, _LEAST_AT_START = 16, 4, 2
 
 # A point averages over the effects of all LLMs: with more scores than these, fewer points do.
 _SCORES = 2_500
@@ -210,16 +211,18 @@ class _Target:
         model, n = self.model, self.density.n_shared
         middle = middle_of_prior(model.design, model.spec, model.priors)
         start = middle + _SPREAD * rng.standard_normal(n)
-        end = Approximation(start, _SPREAD * np.eye(n), first_guess(model.design))
-        noise, value = self.noise(rng, _START_POINTS), np.inf
-        for _ in range(_START_ROUNDS):
-            value, end = self.improve(end, noise, _LEAST_AT_FIRST)
-        return value, end
+        first = Approximation(start, _SPREAD * np.eye(n), first_guess(model.design))
+        pairs = points_for(len(first.guess)) // 8
+        noise = self.noise(rng, max(_LEAST_AT_START, 2 * pairs))
+        _, near = self.improve(first, noise)
+        return self.improve(self.with_root(near, noise, _LEAST_AT_FIRST), noise)
 
     def settled(self, best: Approximation, noise: np.ndarray, least: float | None) -> Approximation:
-        """Improve it until the mean stays."""
+        """Improve root and mean until the mean stays; without a least information the root does."""
         for _ in range(_ROUNDS):
-            last, (_, best) = best, self.improve(best, noise, least)
+            if least is not None:
+                best = self.with_root(best, noise, least)
+            last, (_, best) = best, self.improve(best, noise)
             moved = np.linalg.solve(best.root, best.mean - last.mean)
             if np.abs(moved).max() < _STAYS:
                 break
@@ -250,23 +253,21 @@ class _Target:
         half = rng.standard_normal((size // 2, self.density.size))
         return np.concatenate([half, -half])
 
-    def improve(
-        self, old: Approximation, noise: np.ndarray, least: float | None
-    ) -> tuple[float, Approximation]:
-        """Improve the mean, then the root, then the guess.
+    def with_root(self, old: Approximation, noise: np.ndarray, least: float) -> Approximation:
+        """Give the root that the second derivatives at a mean ask for."""
+        density, points = old.coordinates(self.density), self._points(old.mean, old.root, noise)
+        return replace(old, root=inverse_root(density.information(points, self.pool), least))
 
-        Without a least information the root stays. Gives with them the divergence from the
-        posterior, up to a constant.
+    def improve(self, old: Approximation, noise: np.ndarray) -> tuple[float, Approximation]:
+        """Improve the mean, then the guess.
+
+        Gives with them the divergence from the posterior, up to a constant.
         """
-        density = old.coordinates(self.density)
+        density, root = old.coordinates(self.density), old.root
         mean, minus_density = self._improve_mean(density, old, noise)
-        root = old.root
-        if least is not None:
-            points = self._points(mean, old.root, noise)
-            root = inverse_root(density.information(points, self.pool), least)
         guess = self._expected(density, self._points(mean, root, noise))
         divergence = minus_density - float(np.linalg.slogdet(root)[1])
-        return divergence, replace(old, mean=mean, root=root, guess=guess)
+        return divergence, replace(old, mean=mean, guess=guess)
 
     def _improve_mean(
         self, density: CompiledDensity, old: Approximation, noise: np.ndarray
