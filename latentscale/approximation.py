@@ -13,8 +13,8 @@ Neural Computation 21)::
 
 Expectations are averages over a few fixed points of q, half of them mirror images of the others.
 Taking turns, the mean is improved by L-BFGS and the root by the second derivatives; with the mean
-the expected scores that the coordinates are built on. Where slopes are shrunk, what scores say of them
-is then read off q, and q improved once more in coordinates of slopes that follow it.
+the expected scores that the coordinates are built on. Where slopes are shrunk, what scores say of
+them is then read off q, and q improved once more in coordinates of slopes that follow it.
 
 NUTS needs no more than a rough fit: where q is wrong, it is slower, and the posterior is the same.
 """
