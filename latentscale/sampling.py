@@ -105,7 +105,7 @@ def _with_nutpie(model: ScalingModel, **settings: Any) -> xr.DataTree:
     # As good as the symmetric root, and multiplied by in half the time.
     root = np.linalg.cholesky(near.root @ near.root.T)
     density = near.coordinates(density).whitened(near.mean, root)
-    tree = _nutpie_run(density.for_nutpie(_StandardNormal(density.size)), settings)
+    tree = _nutpie_run(density.for_nutpie(_Corner(density.size)), settings)
     groups = {name: tree[name].to_dataset() for name in ("posterior", "sample_stats")}
     return xr.DataTree.from_dict(groups)
 
@@ -135,8 +135,14 @@ def _stopped(error: Exception) -> SamplingError:
 
 
 @dataclass(frozen=True)
-class _StandardNormal:
-    """Start each chain at a draw of the approximation, by its seed.
+class _Corner:
+    """Start each chain a standard deviation off the approximation's mean in every coordinate.
+
+    On which side is by its seed. nutpie takes the first scale of a coordinate from its derivative
+    at the start, which of a standard Normal is one there. At a draw of the approximation some are
+    near zero, and first trajectories take a thousand steps: 100 tuning draws of each of 4 chains
+    took 15,531 gradients in all on a table of 242 LLMs and 12 benchmarks, 28,653 on one of 999 and
+    50, and from here 10,165 and 19,382.
 
     Attributes
     ----------
@@ -148,7 +154,7 @@ class _StandardNormal:
 
     def __call__(self, seed: Any) -> np.ndarray:
         """Give the start of a chain."""
-        return np.random.default_rng(seed).standard_normal(self.size)
+        return np.random.default_rng(seed).choice([-1.0, 1.0], self.size)
 
 
 def _with_pymc(model: ScalingModel, **settings: Any) -> xr.DataTree:

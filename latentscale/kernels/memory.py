@@ -20,10 +20,11 @@ from numba.np.arrayobj import make_array, populate_array
 from latentscale.kernels.jit import array_giving, compiled
 
 # A memory is a few integers: where the next array begins, where the piece that it lies in ends, how
-# many pieces there are, and where each of them begins. Each is twice as large as the one before.
-_NEXT, _END, _N_PIECES, _FIRST = 0, 1, 2, 3
-_N_INTEGERS = 40
-_FIRST_PIECE = 1 << 20
+# many pieces there are and how large in all, and where each of them begins. A piece is a quarter of
+# all before: there are few, and little of the last is in vain.
+_NEXT, _END, _N_PIECES, _TOTAL, _FIRST = 0, 1, 2, 3, 4
+_N_INTEGERS = 48
+_LEAST_PIECE, _SHARE = 1 << 20, 4
 # In bytes. Every array begins with a cache line.
 _LINE, _NUMBER = 64, 8
 
@@ -118,12 +119,12 @@ _give: Any = _free
 def _add_piece(memory, n_bytes):
     """Go on in a new piece, of at least so many bytes."""
     n = memory[_N_PIECES]
-    size = max(_FIRST_PIECE << n, n_bytes) + _LINE
-    begin = _get(size)
+    size = max(_LEAST_PIECE, memory[_TOTAL] // _SHARE, n_bytes) + _LINE
+    begin = _get(size) if _FIRST + n < _N_INTEGERS else 0
     if begin == 0:
         raise MemoryError
     memory[_FIRST + n] = begin
-    memory[_N_PIECES] = n + 1
+    memory[_N_PIECES], memory[_TOTAL] = n + 1, memory[_TOTAL] + size
     memory[_NEXT] = (begin + _LINE - 1) // _LINE * _LINE
     memory[_END] = begin + size
 
@@ -151,7 +152,8 @@ def _size_of(shape):
 @array_giving
 def begin(memory):
     """Begin a memory in some integers, and give it: nothing is taken from it yet."""
-    memory[_NEXT], memory[_END], memory[_N_PIECES] = 0, 0, 0
+    for i in range(_N_INTEGERS):
+        memory[i] = 0
     return memory
 
 
