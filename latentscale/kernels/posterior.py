@@ -64,14 +64,9 @@ def _forward(memory, n_skills, likelihood, cells, llms, parameters):
     of_llms = on_skills[0][3]
     rest = less_products(memory, n_skills, cells, left, of_llms, benchmarks.loading)
     on_benchmarks = _smooth_deviations(
-        memory,
-        information,
-        rest,
-        parameters.deviation_precisions,
-        parameters.deviation_w,
-        cells,
+        memory, information, rest, parameters.deviation_precisions, parameters.deviation_w, cells,
         llms,
-    )
+    )  # fmt: skip
     return on_skills, on_benchmarks, Way(own, left, information, rest, links, measuring)
 
 
@@ -274,41 +269,17 @@ def density(memory, n_skills, likelihood, cells, llms, unknown, parameters):
         zeros_like(memory, dev_values[2]),
     )
     value, d_eta = score(
-        memory,
-        likelihood,
-        cells,
-        eta,
-        parameters.curve,
-        way.lines,
-        parameters.scatter,
-        d.curve,
+        memory, likelihood, cells, eta, parameters.curve, way.lines, parameters.scatter, d.curve,
         d.scatter,
-    )
+    )  # fmt: skip
     value += _of_skills(memory, values, llms, parameters, d_values, d) + log_skills
     value += _of_deviations(memory, dev_values, llms, parameters, d_dev_values, d) + log_deviations
     value += _of_unknown(
-        memory,
-        unknown,
-        llms,
-        cells.deviating,
-        parameters,
-        values,
-        dev_values,
-        d_values,
-        d_dev_values,
-        d,
-    )
+        memory, unknown, llms, cells.deviating, parameters, values, dev_values, d_values,
+        d_dev_values, d,
+    )  # fmt: skip
     _pull_back(
-        memory,
-        n_skills,
-        likelihood,
-        cells,
-        llms,
-        parameters,
-        found,
-        d_eta,
-        d_values,
-        d_dev_values,
-        d,
-    )
+        memory, n_skills, likelihood, cells, llms, parameters, found, d_eta, d_values,
+        d_dev_values, d,
+    )  # fmt: skip
     return value, d, values, dev_values
