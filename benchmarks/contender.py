@@ -194,7 +194,12 @@ def _gradients(compiled: Any) -> Callable[[int], None]:
             function(n, point.ctypes, gradient.ctypes, value.ctypes, data.ctypes)
 
     point = compiled.initial_point_func(1)
-    return lambda points: many(points, point, np.empty(n), np.empty(1), data)
+
+    # What is pointed to lives as long as the function.
+    def repeat(points: int, _held: Any = compiled) -> None:
+        many(points, point, np.empty(n), np.empty(1), data)
+
+    return repeat
 
 
 def _gradients_in_jax(in_numpyro: Callable[[], None]) -> Callable[[int], None]:
