@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from latentscale.errors import SpecError
+from latentscale.table.columns import MANY_TOKENS
 from latentscale.wording import count, first, with_nearest
 
 # Chance levels of numbered benchmarks, in turn: four options, none, two options, ten options.
@@ -54,7 +55,7 @@ def _draw_sizes(n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarra
     steps = rng.uniform(np.log(1.8), np.log(4.5), size=n)
     params = np.exp(rng.normal(np.log(5), 0.9) + np.cumsum(steps) - steps.sum() / 2)
     tokens = np.exp(rng.normal(np.log(2), 1.0) + rng.normal(0, 0.25, size=n))
-    return params, tokens
+    return params, np.minimum(tokens, MANY_TOKENS)  # of thousands of families one has more
 
 
 def named_benchmarks(

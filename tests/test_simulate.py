@@ -20,6 +20,7 @@ from graph_points import (
 from scipy import stats
 
 import latentscale as ls
+from latentscale import cohort
 from latentscale.errors import SpecError
 from latentscale.forward import (
     ability_of,
@@ -35,6 +36,7 @@ from latentscale.likelihoods import likelihood_of
 from latentscale.priors import DEFAULTS, Prior
 from latentscale.simulation import simulate
 from latentscale.story import scipy_of
+from latentscale.table.columns import MANY_TOKENS
 
 SLOPES = ("log(params_b)", "log(params_b):log(tokens_t)")
 VARIANTS = {
@@ -462,3 +464,13 @@ def test_unusable_arguments_are_explained(arguments, message):
     with pytest.raises(SpecError) as caught:
         simulate(random_seed=1, **arguments)
     assert str(caught.value) == message
+
+
+def test_tokens_are_few_enough_for_a_table():
+    class Far(np.random.Generator):
+        def normal(self, loc=0.0, scale=1.0, size=None):
+            return np.full(size or (), loc + 5 * scale)
+
+    params, tokens = cohort._draw_sizes(3, Far(np.random.PCG64(1)))
+    assert (tokens == MANY_TOKENS).all()
+    assert (np.diff(params) > 0).all()
