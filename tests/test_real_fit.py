@@ -51,6 +51,10 @@ def members(table: ls.ScoreTable) -> tuple[pd.DataFrame, pd.DataFrame]:
     return llms, scores[scores["llm"] == SMALLEST]
 
 
+def width(summary: pd.DataFrame) -> pd.Series:
+    return summary["eti90_ub"] - summary["eti90_lb"]
+
+
 def test_chains_agree(without_family):
     health = without_family.diagnose()
     assert health.summary["r_hat"].max() < 1.05
@@ -74,7 +78,10 @@ def test_known_scores_agree_with_a_refit(whole, without_family):
     # Both have a few hundred effective draws: a standard error of about 0.05 sd each.
     assert gap.abs().max() < 0.3
     assert np.sqrt(np.mean(gap**2)) < 0.12
-    assert np.abs(np.log(ours["sd"] / theirs["sd"])).max() < 0.25
+    # Recipes have heavy tails: of single LLMs the widths of intervals tell more than the sds do,
+    # which a few draws of 4,000 can double.
+    assert np.abs(np.log(width(ours) / width(theirs))).max() < 0.15
+    assert np.sqrt(np.mean(np.log(ours["sd"] / theirs["sd"]) ** 2)) < 0.12
 
 
 def test_knowing_a_member_helps(whole, without_family):
