@@ -38,14 +38,20 @@ def direct_model(model: ScalingModel) -> pm.Model:
         developer_scale = family_scale * pm.LogNormal("developer_ratio", 0, 0.5, dims="skill")
         recipe_scale = family_scale * pm.LogNormal("recipe_ratio", -1, 0.5, dims="skill")
         llm_scale = family_scale * pm.LogNormal("llm_ratio", -1, 0.5, dims="skill")
-        developer = developer_scale * pm.Normal("developer_z", dims=("developer", "skill"))
-        family = family_scale * pm.Normal("family_z", dims=("family", "skill"))
+        common = pt.sqrt(pm.Beta("communality", 2, 2, dims="skill"))
+        correlation = pt.fill_diagonal(pt.outer(common, common), 1.0)
+        mixing = pt.linalg.cholesky(correlation).T
+        developer = developer_scale * (
+            pm.Normal("developer_z", dims=("developer", "skill")) @ mixing
+        )
+        family = family_scale * (pm.Normal("family_z", dims=("family", "skill")) @ mixing)
         family = family + developer[design.developer_of_family]
         middle, apart = np.zeros(spec.skills), np.eye(spec.skills)
-        recipe = recipe_scale * pm.MvStudentT(
+        recipe_z = pm.MvStudentT(
             "recipe_z", nu=spec.recipe_tail, mu=middle, scale=apart, dims=("recipe", "skill")
         )
-        llm = llm_scale * pm.Normal("llm_z", dims=("llm", "skill"))
+        recipe = recipe_scale * (recipe_z @ mixing)
+        llm = llm_scale * (pm.Normal("llm_z", dims=("llm", "skill")) @ mixing)
         ability = (
             pt.dot(design.x, slope)
             + design.tuned[:, None] * shift

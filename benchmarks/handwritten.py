@@ -78,7 +78,7 @@ def n_coordinates(model: ScalingModel) -> int:
     (n, p), m = d.x.shape, len(d.benchmarks)
     groups = len(d.developers) + len(d.families) + len(d.recipes)
     of_free = (m - k) * (p + 1 + 3 + groups)
-    return p * k + 5 * k + (groups + n) * k + m * (k + 1) + (p + 1) + of_free + m * 4
+    return p * k + 6 * k + (groups + n) * k + m * (k + 1) + (p + 1) + of_free + m * 4
 
 
 @numba.njit
@@ -103,6 +103,7 @@ def _variables(flat, t, size):
     feature_slope, at = _next(flat, 0, p, size)
     tuning_shift, at = _next(flat, at, 1, size)
     scales, at = _next(flat, at, 4, size)  # family; developer, recipe and LLM relative to it
+    communality, at = _next(flat, at, 1, size)
     developer, at = _next(flat, at, t.n_developers, size)
     family, at = _next(flat, at, t.n_families, size)
     recipe, at = _next(flat, at, t.n_recipes, size)
@@ -121,9 +122,9 @@ def _variables(flat, t, size):
     asymmetry, at = _next(flat, at, 1, m)
     precision, at = _next(flat, at, 1, m)
     return (
-        feature_slope, tuning_shift, scales, developer, family, recipe, llm, total, contrast,
-        difficulty, own_scale, own, own_tuning, spread, developer_deviation, family_deviation,
-        recipe_deviation, slack_and_share, asymmetry, precision,
+        feature_slope, tuning_shift, scales, communality, developer, family, recipe, llm, total,
+        contrast, difficulty, own_scale, own, own_tuning, spread, developer_deviation,
+        family_deviation, recipe_deviation, slack_and_share, asymmetry, precision,
     )  # fmt: skip
 
 
@@ -168,22 +169,73 @@ def _beta(x, d, a, b):
 
 
 @numba.njit(error_model="numpy")
-def _add_effects(ability, of, scale, z):
-    for i in range(ability.shape[0]):
-        for k in range(ability.shape[1]):
-            ability[i, k] += scale[k] * z[of[i], k]
+def _root(log_odds):
+    """Give the lower triangle of which the square is the correlation between skills."""
+    common = np.sqrt(1 / (1 + np.exp(-log_odds)))
+    correlation = np.outer(common, common)
+    np.fill_diagonal(correlation, 1.0)
+    return np.linalg.cholesky(correlation)
 
 
 @numba.njit(error_model="numpy")
-def _pull_back_effects(d_ability, of, scale, z, d_z):
-    """Reverse :func:`_add_effects`; gives the derivatives by the logarithms of the scales."""
-    d_log_scale = np.zeros(scale.shape[0])
+def _pull_back_root(log_odds, root, d_root, d_log_odds):
+    """Reverse :func:`_root`, by the derivative of a Cholesky factor (Murray, 2016, arXiv)."""
+    n, inverse = len(log_odds), np.linalg.inv(root)
+    common = np.sqrt(1 / (1 + np.exp(-log_odds)))
+    inner = np.tril(root.T @ np.tril(d_root))
+    for k in range(n):
+        inner[k, k] /= 2
+    d_correlation = inverse.T @ inner @ inverse
+    for a in range(n):
+        d_common = 0.0
+        for b in range(n):
+            if a != b:
+                d_common += (d_correlation[a, b] + d_correlation[b, a]) * common[b]
+        d_log_odds[a] += d_common * common[a] * (1 - common[a] ** 2) / 2
+
+
+@numba.njit(error_model="numpy")
+def _mixed(skills, z, root):
+    """Give z root', so that effects correlate between skills."""
+    found = np.empty(z.shape)
+    for i in range(z.shape[0]):
+        for k in range(len(skills)):
+            total = 0.0
+            for b in range(k + 1):
+                total += root[k, b] * z[i, b]
+            found[i, k] = total
+    return found
+
+
+@numba.njit(error_model="numpy")
+def _pull_back_mixed(skills, z, root, d_mixed, d_z, d_root):
+    """Reverse :func:`_mixed`; adds to the last two."""
+    total = np.zeros(root.shape)
+    for i in range(z.shape[0]):
+        for k in range(len(skills)):
+            for b in range(k + 1):
+                d_z[i, b] += root[k, b] * d_mixed[i, k]
+                total[k, b] += z[i, b] * d_mixed[i, k]
+    d_root += total
+
+
+@numba.njit(error_model="numpy")
+def _add_effects(ability, of, scale, effect):
+    for i in range(ability.shape[0]):
+        for k in range(ability.shape[1]):
+            ability[i, k] += scale[k] * effect[of[i], k]
+
+
+@numba.njit(error_model="numpy")
+def _pull_back_effects(d_ability, of, scale, effect):
+    """Reverse :func:`_add_effects`; gives derivatives by log scales and effects."""
+    d_log_scale, d_effect = np.zeros(scale.shape[0]), np.zeros(effect.shape)
     for i in range(d_ability.shape[0]):
         for k in range(scale.shape[0]):
             d = d_ability[i, k] * scale[k]
-            d_z[of[i], k] += d
-            d_log_scale[k] += d * z[of[i], k]
-    return d_log_scale
+            d_effect[of[i], k] += d
+            d_log_scale[k] += d * effect[of[i], k]
+    return d_log_scale, d_effect
 
 
 @numba.njit(error_model="numpy")
@@ -267,13 +319,13 @@ def hand_written(likelihood: str) -> Any:
         size, m = len(skills), t.chance.shape[0]
         gradient[:] = 0.0
         (
-            B, shift, scales, zd, zf, zr, zi, total, contrast, difficulty, own_scale, own_z,
-            tuning_z, spread, dev_d, dev_f, dev_r, slack_share, asymmetry, precision,
+            B, shift, scales, communality, zd, zf, zr, zi, total, contrast, difficulty, own_scale,
+            own_z, tuning_z, spread, dev_d, dev_f, dev_r, slack_share, asymmetry, precision,
         ) = _variables(x, t, size)  # fmt: skip
         (
-            d_B, d_shift, d_scales, d_zd, d_zf, d_zr, d_zi, d_total, d_contrast, d_difficulty,
-            d_own_scale, d_own_z, d_tuning_z, d_spread, d_dev_d, d_dev_f, d_dev_r, d_slack_share,
-            d_asymmetry, d_precision,
+            d_B, d_shift, d_scales, d_communality, d_zd, d_zf, d_zr, d_zi, d_total, d_contrast,
+            d_difficulty, d_own_scale, d_own_z, d_tuning_z, d_spread, d_dev_d, d_dev_f, d_dev_r,
+            d_slack_share, d_asymmetry, d_precision,
         ) = _variables(gradient, t, size)  # fmt: skip
 
         # Priors, those of logarithms in what is sampled.
@@ -281,6 +333,7 @@ def hand_written(likelihood: str) -> Any:
         value += _normal(scales[:1], d_scales[:1], -0.5, 0.7)
         value += _normal(scales[1:2], d_scales[1:2], 0, 0.5)
         value += _normal(scales[2:], d_scales[2:], -1, 0.5)
+        value += _beta(communality[0], d_communality[0], 2, 2)
         value += _normal(zd, d_zd, 0, 1) + _normal(dev_d, d_dev_d, 0, 1)
         value += _normal(zf, d_zf, 0, 1) + _normal(zi, d_zi, 0, 1)
         value += _student_t(zr, d_zr, t.recipe_tail)
@@ -304,10 +357,17 @@ def hand_written(likelihood: str) -> Any:
         slopes = np.vstack((B, shift))
         ability = np.dot(t.x, slopes)
         llms = np.arange(t.x.shape[0])
-        _add_effects(ability, t.family, scale[0], zf)
-        _add_effects(ability, t.developer, scale[1], zd)
-        _add_effects(ability, t.recipe, scale[2], zr)
-        _add_effects(ability, llms, scale[3], zi)
+        root = _root(communality[0])
+        ef, ed, er, ei = (
+            _mixed(skills, zf, root),
+            _mixed(skills, zd, root),
+            _mixed(skills, zr, root),
+            _mixed(skills, zi, root),
+        )
+        _add_effects(ability, t.family, scale[0], ef)
+        _add_effects(ability, t.developer, scale[1], ed)
+        _add_effects(ability, t.recipe, scale[2], er)
+        _add_effects(ability, llms, scale[3], ei)
         # Benchmarks.
         loading = _loadings(t, total, contrast, size)
         own = np.exp(own_scale) * np.hstack((own_z, tuning_z))
@@ -347,10 +407,16 @@ def hand_written(likelihood: str) -> Any:
         d_slopes = np.dot(t.x.T, d_ability)
         d_B += d_slopes[:n_own]
         d_shift += d_slopes[n_own:]
-        by_developer = _pull_back_effects(d_ability, t.developer, scale[1], zd, d_zd)
-        by_recipe = _pull_back_effects(d_ability, t.recipe, scale[2], zr, d_zr)
-        by_llm = _pull_back_effects(d_ability, llms, scale[3], zi, d_zi)
-        by_family = _pull_back_effects(d_ability, t.family, scale[0], zf, d_zf)
+        by_developer, d_ed = _pull_back_effects(d_ability, t.developer, scale[1], ed)
+        by_recipe, d_er = _pull_back_effects(d_ability, t.recipe, scale[2], er)
+        by_llm, d_ei = _pull_back_effects(d_ability, llms, scale[3], ei)
+        by_family, d_ef = _pull_back_effects(d_ability, t.family, scale[0], ef)
+        d_root = np.zeros(root.shape)
+        _pull_back_mixed(skills, zd, root, d_ed, d_zd, d_root)
+        _pull_back_mixed(skills, zr, root, d_er, d_zr, d_root)
+        _pull_back_mixed(skills, zi, root, d_ei, d_zi, d_root)
+        _pull_back_mixed(skills, zf, root, d_ef, d_zf, d_root)
+        _pull_back_root(communality[0], root, d_root, d_communality[0])
         d_scales[0] += by_family + by_developer + by_recipe + by_llm
         d_scales[1] += by_developer
         d_scales[2] += by_recipe

@@ -46,14 +46,20 @@ def numpyro_model(model: ScalingModel) -> Callable[[], None]:
         developer_scale = family_scale * positive("developer_ratio", (n_skills,), 0, 0.5)
         recipe_scale = family_scale * positive("recipe_ratio", (n_skills,), -1, 0.5)
         llm_scale = family_scale * positive("llm_ratio", (n_skills,), -1, 0.5)
-        family = family_scale * normal("family_z", (len(design.families), n_skills))
-        developer = developer_scale * normal("developer_z", (len(design.developers), n_skills))
+        common = jnp.sqrt(
+            numpyro.sample("communality", dist.Beta(2, 2).expand((n_skills,)).to_event(1))
+        )
+        correlation = jnp.fill_diagonal(jnp.outer(common, common), 1.0, inplace=False)
+        mixing = jnp.linalg.cholesky(correlation).T
+        family = family_scale * (normal("family_z", (len(design.families), n_skills)) @ mixing)
+        developer_z = normal("developer_z", (len(design.developers), n_skills))
+        developer = developer_scale * (developer_z @ mixing)
         family = family + developer[design.developer_of_family]
         tailed = dist.MultivariateStudentT(
             spec.recipe_tail, jnp.zeros(n_skills), jnp.eye(n_skills)
         ).expand((len(design.recipes),))
-        recipe = recipe_scale * numpyro.sample("recipe_z", tailed.to_event(1))
-        llm = llm_scale * normal("llm_z", (len(design.llms), n_skills))
+        recipe = recipe_scale * (numpyro.sample("recipe_z", tailed.to_event(1)) @ mixing)
+        llm = llm_scale * (normal("llm_z", (len(design.llms), n_skills)) @ mixing)
         ability = (
             x @ jnp.vstack([slope, shift])
             + family[design.family_of_llm]

@@ -36,7 +36,15 @@ import pandas as pd
 from scipy.special import logsumexp, softmax
 
 from latentscale.errors import PredictionWarning
-from latentscale.forward import Draws, Members, curve_of, eta_of, expected_of, scatter_of
+from latentscale.forward import (
+    Draws,
+    Members,
+    curve_of,
+    eta_of,
+    expected_of,
+    root_of_correlation,
+    scatter_of,
+)
 from latentscale.likelihoods import Likelihood
 from latentscale.links import rise_and_slope
 from latentscale.wording import first, quoted
@@ -193,7 +201,8 @@ class _Structure:
     Every effect is a block of independent Gaussians with ``scales`` (draw, group, element); a cell
     depends on one element or vector of a block: ``rows`` says which new group, ``pattern``
     (draw, cell, element) with what weight. Those of families are what they have beyond their
-    developers; ``members`` says who these are.
+    developers; ``members`` says who these are. Effects on skills correlate, so they are in terms of
+    the independent elements that they are mixed of, with standard deviations of one.
     """
 
     members: Members
@@ -223,6 +232,7 @@ class _Structure:
             x = members.x[cells.llm][:, members.slope_columns, None]
             slopes = x * loading[:, :, None, :]
             patterns["family_slope"] = slopes.reshape(*slopes.shape[:2], -1)
+        root = root_of_correlation(draws)
         scales, groups, rows, kept = {}, {}, {}, {}
         for effect, pattern in patterns.items():
             kind = effect.split("_")[0]
@@ -233,10 +243,12 @@ class _Structure:
                 continue
             full_row = np.zeros(len(position), dtype=int)
             full_row[is_new] = row
-            kept[effect] = pattern * is_new[None, :, None]
             groups[effect], rows[effect] = new_groups, full_row
             scale_name = f"{effect}_scale" if effect.endswith(("deviation", "slope")) else None
             scale = draws[scale_name or f"{kind}_scale"].reshape(len(draws), 1, -1)
+            if effect.endswith("_effect"):  # of independent elements, that they are mixed of
+                pattern, scale = (pattern * scale) @ root, np.ones_like(scale)
+            kept[effect] = pattern * is_new[None, :, None]
             if effect == "recipe_effect" and "recipe_spread" in draws:
                 spread = draws["recipe_spread"][:, new_groups - draws.n_fitted[kind]]
                 scale = scale * spread[:, :, None]
@@ -280,9 +292,12 @@ class _Structure:
     def written(self, draws: Draws, effects: dict[str, np.ndarray]) -> Draws:
         """Write effects into the draws, in place of the population's."""
         own = _beyond_developers(draws, self.members, -1)
-        replaced = {}
+        replaced, root = {}, root_of_correlation(draws)
         for name, values in effects.items():
             whole = own[name].copy()
+            if name.endswith("_effect"):
+                scale = draws[f"{name.removesuffix('_effect')}_scale"]
+                values = (values @ root.swapaxes(1, 2)) * scale[:, None]
             shape = (len(values), len(self.groups[name]), *whole.shape[2:])
             whole[:, self.groups[name]] = values.reshape(shape)
             replaced[name] = whole

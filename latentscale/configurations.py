@@ -11,7 +11,7 @@ import numpy as np
 import xarray as xr
 
 from latentscale.design import Design
-from latentscale.forward import on_all_benchmarks
+from latentscale.forward import on_all_benchmarks, root_of
 
 # Shifts of all configurations at once are kept to so many numbers, for memory.
 _NUMBERS_AT_ONCE = 10_000_000
@@ -74,6 +74,9 @@ class _Shifts:
         # dims (chain, draw, unknown family or LLM, configuration, skill)
         self.of_family = np.einsum("ucq,...qk->...uck", unknowns.shift, slope[..., columns, :])
         self.of_llm = np.einsum("ocq,...qk->...ock", unknowns.off, slope[..., columns, :])
+        self.root = None  # of the correlation of effects between skills
+        if "communality" in posterior:
+            self.root = root_of(posterior["communality"].transpose(..., "skill").to_numpy())
         self.of_deviation = None
         if "family_deviation" in posterior and "benchmark_slope" in posterior:
             own = posterior["benchmark_slope"].transpose("chain", "draw", "benchmark", "feature")
@@ -82,7 +85,9 @@ class _Shifts:
 
     def log_weights(self) -> np.ndarray:
         """Give the log probability of each configuration, up to a constant."""
-        found = self._gain("family_effect", "developer_effect", self.of_family, "family_scale")
+        found = self._gain(
+            "family_effect", "developer_effect", self.of_family, "family_scale", self.root
+        )
         if self.of_deviation is not None:
             found += self._gain("family_deviation", "developer_deviation", self.of_deviation,
                                 "family_deviation_scale")  # fmt: skip
@@ -90,20 +95,22 @@ class _Shifts:
         if len(unknowns.llm):
             effect = self.posterior["llm_effect"].to_numpy()[..., unknowns.llm, :]
             scale = self.posterior["llm_scale"].to_numpy()
-            of_llms = _gain(effect, self.of_llm, scale)
+            of_llms = _gain(effect, self.of_llm, scale, self.root)
             for u, (first, last) in enumerate(
                 zip(unknowns.begin[:-1], unknowns.begin[1:], strict=True)
             ):
                 found[..., u, :] += of_llms[..., first:last, :].sum(axis=-2)
         return found
 
-    def _gain(self, name: str, above: str, shift: np.ndarray, scale: str) -> np.ndarray:
+    def _gain(
+        self, name: str, above: str, shift: np.ndarray, scale: str, root: np.ndarray | None = None
+    ) -> np.ndarray:
         families = self.design.unknowns.family
         effect = self.posterior[name].to_numpy()[..., families, :]
         if above in self.posterior:
             developers = self.design.developer_of_family[families]
             effect = effect - self.posterior[above].to_numpy()[..., developers, :]
-        return _gain(effect, shift, self.posterior[scale].to_numpy())
+        return _gain(effect, shift, self.posterior[scale].to_numpy(), root)
 
     def freed(self, chosen: np.ndarray) -> dict[str, xr.DataArray]:
         """Give the effects less the shifts of the configurations that were chosen."""
@@ -122,10 +129,19 @@ class _Shifts:
         return found
 
 
-def _gain(effect: np.ndarray, shift: np.ndarray, scale: np.ndarray) -> np.ndarray:
-    """Give the sum of (effect shift - shift^2 / 2) / scale^2, dims (..., group, configuration)."""
-    precision = scale[..., None, None, :] ** -2.0
-    gain: np.ndarray = (precision * shift * (effect[..., None, :] - shift / 2)).sum(axis=-1)
+def _gain(
+    effect: np.ndarray, shift: np.ndarray, scale: np.ndarray, root: np.ndarray | None
+) -> np.ndarray:
+    """Give the sum of z z_c - z_c^2 / 2, dims (..., group, configuration).
+
+    z and z_c are the effect and its shift relative to the scale, and to the root of the correlation
+    where elements correlate.
+    """
+    z, moved = effect / scale[..., None, :], shift / scale[..., None, None, :]
+    if root is not None:
+        inverse = np.linalg.inv(root).swapaxes(-1, -2)
+        z, moved = z @ inverse, moved @ inverse[..., None, :, :]
+    gain: np.ndarray = (moved * (z[..., None, :] - moved / 2)).sum(axis=-1)
     return gain
 
 

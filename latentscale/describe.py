@@ -88,6 +88,8 @@ def equations(spec: ModelSpec) -> tuple[str, ...]:
     successes_ij ~ Binomial(trials_ij, expected_ij)
     """
     own = []
+    if spec.skills > 1:
+        own.append("effects on skills k and l correlate by sqrt(communality_k communality_l)")
     if spec.recipe_tail is not None:
         own.append(f"recipe_effect_r ~ {_law_of_recipes(spec)}, of all skills together")
     if spec.shrunk:
@@ -209,6 +211,7 @@ def _ability_symbols(spec: ModelSpec) -> list[Symbol]:
         about = "developer_effect"
         effect = [Symbol(about, ("developer", "skill"), "Normal(0, developer_scale)")]
         scale = [Symbol("developer_scale", ("skill",), "family_scale * {}", "developer_ratio")]
+    common = [Symbol("communality", ("skill",), "{}", "communality")] if spec.skills > 1 else []
     prior = "relevance * {0} where shrunk, else {0}" if spec.shrunk else "{}"
     found = [
         Symbol("feature_slope", ("feature", "skill"), prior, "feature_slope"),
@@ -218,6 +221,7 @@ def _ability_symbols(spec: ModelSpec) -> list[Symbol]:
         Symbol("family_effect", ("family", "skill"), f"Normal({about}, family_scale)"),
         Symbol("recipe_effect", ("recipe", "skill"), _law_of_recipes(spec)),
         Symbol("llm_effect", ("llm", "skill"), "Normal(0, llm_scale)"),
+        *common,
         Symbol("family_scale", ("skill",), "{}", "family_scale"),
         *scale,
         Symbol("recipe_scale", ("skill",), "family_scale * {}", "recipe_ratio"),

@@ -196,6 +196,7 @@ def add_groups(
         with so many times the scale.
     """
     grown: dict[str, np.ndarray] = {}
+    root = root_of_correlation(draws)
     for effect, scale in _EFFECTS.items():
         if effect not in draws:
             continue
@@ -206,12 +207,31 @@ def add_groups(
         if effect == "recipe_effect" and recipe_tail is not None:
             wider = np.sqrt(recipe_tail / rng.chisquare(recipe_tail, (len(draws), n_new)))
             grown["recipe_spread"], spread = wider, spread * wider[:, :, None]
-        fresh = rng.standard_normal((len(draws), n_new, *spread.shape[2:])) * spread
+        fresh = rng.standard_normal((len(draws), n_new, *spread.shape[2:]))
+        if effect.endswith("_effect"):
+            fresh = fresh @ root.swapaxes(1, 2)
+        fresh *= spread
         if group == "family" and f"developer_{kind}" in grown:
             developers = members.developers_of(n_fitted, n_fitted + n_new)
             fresh += grown[f"developer_{kind}"][:, developers]
         grown[effect] = np.concatenate([draws[effect], fresh], axis=1)
     return draws.with_values(**grown)
+
+
+def root_of_correlation(draws: Draws) -> np.ndarray:
+    """Give the lower Cholesky factors of the correlation of effects, (draw, skill, skill)."""
+    n = draws["family_scale"].shape[1]
+    if "communality" not in draws:
+        return np.broadcast_to(np.eye(n), (len(draws), n, n))
+    return root_of(draws["communality"])
+
+
+def root_of(communality: np.ndarray) -> np.ndarray:
+    """Give the lower Cholesky factors of the correlation that it makes, (..., skill, skill)."""
+    common, own = np.sqrt(communality), np.arange(communality.shape[-1])
+    correlation = common[..., :, None] * common[..., None, :]
+    correlation[..., own, own] = 1.0
+    return np.linalg.cholesky(correlation)
 
 
 def ability_of(draws: Draws, members: Members) -> np.ndarray:

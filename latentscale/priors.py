@@ -154,6 +154,10 @@ DEFAULTS: Mapping[str, DefaultPrior] = {
         Prior("LogNormal", mu=-1, sigma=0.5),
         "LLMs of one recipe differ less than families: by 0.14 to 1 of their spread",
     ),
+    "communality": DefaultPrior(
+        Prior("Beta", alpha=2, beta=2),
+        "skills have from 9 to 91 % of the variance of a group's effects in common",
+    ),
     "family_slope_ratio": DefaultPrior(
         Prior("LogNormal", mu=-1.5, sigma=0.5),
         "families scale alike: their slopes differ by 0.08 to 0.6 of their spread",

@@ -62,6 +62,7 @@ DRAWN: Mapping[str, tuple[str, ...]] = {
     "asymmetry": ("benchmark",),
     "precision": ("benchmark",),
     "tail": (),
+    "communality": ("skill",),  # the last that was added: what seeds draw of all others stays
 }
 
 
@@ -121,7 +122,7 @@ def is_in(name: str, spec: ModelSpec) -> bool:
         return spec.benchmark_slopes
     if "_deviation" in name:
         return spec.deviations
-    if name == "loading_contrast":
+    if name in ("loading_contrast", "communality"):
         return spec.skills > 1
     if name == "ceiling_share":
         return spec.ceiling
@@ -222,12 +223,14 @@ def _abilities(
         "llm_scale": family_scale * s["llm_ratio"],
     }
     effects |= {
-        f"{group}_effect": effects[f"{group}_scale"] * s[f"{group}_z"]
+        f"{group}_effect": effects[f"{group}_scale"] * _correlated(s, f"{group}_z")
         for group in ("family", "recipe", "llm")
     }
+    if spec.skills > 1:
+        effects["communality"] = s["communality"]
     if spec.developers:
         effects["developer_scale"] = family_scale * s["developer_ratio"]
-        effects["developer_effect"] = effects["developer_scale"] * s["developer_z"]
+        effects["developer_effect"] = effects["developer_scale"] * _correlated(s, "developer_z")
         effects["family_effect"] = effects["family_effect"] + _of_family(
             effects["developer_effect"], design
         )
@@ -247,6 +250,21 @@ def _abilities(
         slopes = _of_llm(effects["family_slope"], family)
         ability = ability + xr.dot(x_slope, slopes, dim="slope_feature")
     return {"ability": ability, **effects}
+
+
+def _correlated(s: xr.Dataset, name: str) -> xr.DataArray:
+    """Tell effects relative to their scales, which correlate between skills."""
+    return s[name].copy(data=s[name].to_numpy() @ _root(s).T)
+
+
+def _root(s: xr.Dataset) -> np.ndarray:
+    """Give the lower triangle of which the square is the correlation of effects between skills."""
+    if "communality" not in s:
+        return np.eye(s.sizes["skill"])
+    common = np.sqrt(s["communality"].to_numpy())
+    correlation = np.outer(common, common)
+    np.fill_diagonal(correlation, 1.0)
+    return np.linalg.cholesky(correlation)
 
 
 def _loading(s: xr.Dataset, spec: ModelSpec) -> xr.DataArray:
@@ -300,8 +318,11 @@ def as_in_graph(s: xr.Dataset, told: xr.Dataset, design: Design, spec: ModelSpec
     shift = unknowns.shift[np.arange(len(chosen)), chosen]
     off = unknowns.off[np.arange(len(unknowns.llm)), chosen[unknowns.of_llm]]
     slope = told["feature_slope"].to_numpy()[unknowns.columns]
-    held["family_z"].values[unknowns.family] += shift @ slope / told["family_scale"].to_numpy()
-    held["llm_z"].values[unknowns.llm] += off @ slope / told["llm_scale"].to_numpy()
+    mixed = np.linalg.inv(_root(s)).T
+    of_families = shift @ slope / told["family_scale"].to_numpy()
+    held["family_z"].values[unknowns.family] += of_families @ mixed
+    of_llms = off @ slope / told["llm_scale"].to_numpy()
+    held["llm_z"].values[unknowns.llm] += of_llms @ mixed
     if spec.deviations and spec.benchmark_slopes:
         free = told["benchmark_slope"].sel(benchmark=s["free_benchmark"].to_numpy())
         own = free.to_numpy()[:, unknowns.columns]

@@ -44,6 +44,7 @@ _DIMS: dict[str, tuple[str, ...]] = {
     "condition_shift": ("benchmark", "condition"),
     "recipe_ratio": ("skill",),
     "llm_ratio": ("skill",),
+    "communality": ("skill",),
     "family_effect": ("family", "skill"),
     "recipe_effect": ("recipe", "skill"),
     "llm_effect": ("llm", "skill"),
@@ -214,6 +215,8 @@ def _skills(
         "recipe_effect": _around(recipe, 0.1, n, rng),
         "llm_effect": _around(llm, 0.1, n, rng),
     }
+    if k > 1:
+        raw["communality"] = _about(np.full(k, 0.5), 0.1, n, rng)
     if spec.developers:
         ratios["developer_ratio"] = _about(np.ones(k), 0.15, n, rng)
         centre = _group_means(family, design.developer_of_family, len(design.developers), 1.0)

@@ -14,6 +14,8 @@ from latentscale.likelihoods import likelihood_of
 
 N_DRAWS = 4_000
 N_BENCHMARKS, N_SKILLS = 3, 2
+COMMUNALITY = np.array([0.5, 0.9])
+CORRELATION = np.sqrt(0.5 * 0.9) * (1 - np.eye(2)) + np.eye(2)
 
 
 def one_posterior_draw(n: int, *, family_slopes: bool = False, developers: bool = False) -> Draws:
@@ -28,6 +30,7 @@ def one_posterior_draw(n: int, *, family_slopes: bool = False, developers: bool 
         "family_scale": np.array([0.8, 0.6]),
         "recipe_scale": np.array([0.3, 0.4]),
         "llm_scale": np.array([0.2, 0.3]),
+        "communality": COMMUNALITY,
         "loading": np.array([[1.2, 0.0], [0.0, 0.9], [0.7, 0.5]]),
         "difficulty": np.array([0.2, -0.4, 0.1]),
         "benchmark_slope": rng.normal(scale=0.1, size=(N_BENCHMARKS, 1)),
@@ -167,13 +170,24 @@ def test_families_of_one_new_developer_share_its_draw():
     np.testing.assert_allclose(of_new[:, 2].mean(axis=0), fitted, atol=0.03)
 
 
+def test_effects_of_new_groups_correlate_between_skills():
+    draws = one_posterior_draw(40_000, developers=True)
+    grown = add_groups(draws, OF_DEVELOPERS, np.random.default_rng(4))
+    of_developer = grown["developer_effect"][:, 1:]
+    beyond = grown["family_effect"][:, 2:4] - of_developer
+    for new in (of_developer, beyond, grown["recipe_effect"][:, 2:], grown["llm_effect"][:, 2:]):
+        for of_group in new.swapaxes(0, 1):
+            np.testing.assert_allclose(np.corrcoef(of_group.T), CORRELATION, atol=0.02)
+
+
 def test_new_recipes_are_outlying_in_all_skills_together():
     draws = one_posterior_draw(40_000)
     grown = add_groups(draws, MEMBERS, np.random.default_rng(5), recipe_tail=3.0)
     new = grown["recipe_effect"][:, 2:] / grown["recipe_scale"][:, None]
     law = stats.f(N_SKILLS, 3.0)  # of the squared length over their number
     for of_recipe in new.swapaxes(0, 1):
-        assert stats.kstest((of_recipe**2).sum(axis=1) / N_SKILLS, law.cdf).pvalue > 0.01
+        square = np.einsum("sk,kl,sl->s", of_recipe, np.linalg.inv(CORRELATION), of_recipe)
+        assert stats.kstest(square / N_SKILLS, law.cdf).pvalue > 0.01
     np.testing.assert_array_equal(grown["recipe_effect"][:, :2], draws["recipe_effect"])
     assert abs(np.corrcoef(*np.abs(new[:, :, 0].T))[0, 1]) < 0.02  # one recipe and another
 

@@ -8,7 +8,7 @@ import xarray as xr
 from fake_fit import fake_fit
 from graph_points import FEATURES, small
 from scipy.special import softmax
-from scipy.stats import norm
+from scipy.stats import multivariate_normal, norm
 
 from latentscale.configurations import with_configurations
 from latentscale.forward import eta_of, fitted_members, read_draws, with_features
@@ -51,6 +51,10 @@ def test_chances_are_those_of_the_effects_less_the_shifts():
     slope, free = at["feature_slope"].to_numpy(), at["free_benchmark"].to_numpy()
     own = at["benchmark_slope"].sel(benchmark=free).to_numpy()
     of_free = at.sel(benchmark=free)
+    common = np.sqrt(at["communality"].to_numpy())
+    correlation = np.outer(common, common)
+    np.fill_diagonal(correlation, 1.0)
+    of_effect = multivariate_normal(cov=correlation).logpdf
     many = xr.concat([held] * 4_000, "draw")
     drawn = with_configurations(many, design, np.random.default_rng(2))["configuration"][0]
     for u, family in enumerate(unknowns.family):
@@ -60,15 +64,17 @@ def test_chances_are_those_of_the_effects_less_the_shifts():
             moved = np.zeros(len(slope))
             moved[unknowns.columns] = unknowns.shift[u, c]
             for name, shift in (("effect", moved @ slope), ("deviation", own @ moved)):
-                scale = "family_scale" if name == "effect" else "family_deviation_scale"
                 whole = of_free[f"family_{name}"], of_free[f"developer_{name}"]
                 off = whole[0].to_numpy()[family] - whole[1].to_numpy()[developer] - shift
-                log_chance[c] += norm.logpdf(off, 0, at[scale]).sum()
+                if name == "effect":
+                    log_chance[c] += of_effect(off / at["family_scale"].to_numpy())
+                else:
+                    log_chance[c] += norm.logpdf(off, 0, at["family_deviation_scale"]).sum()
             for o in range(unknowns.begin[u], unknowns.begin[u + 1]):
                 alone = np.zeros(len(slope))
                 alone[unknowns.columns] = unknowns.off[o, c]
-                off = at["llm_effect"][unknowns.llm[o]] - alone @ slope
-                log_chance[c] += norm.logpdf(off, 0, at["llm_scale"]).sum()
+                off = at["llm_effect"].to_numpy()[unknowns.llm[o]] - alone @ slope
+                log_chance[c] += of_effect(off / at["llm_scale"].to_numpy())
         share = np.bincount(drawn[:, u], minlength=N_CONFIGURATIONS) / len(drawn)
         np.testing.assert_allclose(share, softmax(log_chance), atol=0.04)
 

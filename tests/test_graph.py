@@ -17,6 +17,7 @@ from graph_points import (
 from scipy import stats
 
 import latentscale as ls
+from latentscale.forward import root_of
 from latentscale.graph import REPORTED
 from latentscale.priors import Prior
 from latentscale.simulation import simulate
@@ -143,8 +144,17 @@ def test_the_order_of_the_benchmarks_does_not_matter(simulation, total):
 
 def test_the_order_of_the_skills_does_not_matter(simulation, total):
     _, graph = rebuilt(simulation, anchors=ANCHORS[::-1])
-    moved = simulation.sampled.isel(skill=[1, 0])
+    drawn = simulation.sampled
+    moved = drawn.isel(skill=[1, 0])
     moved["loading_contrast"] = -moved["loading_contrast"]
+    for name in (
+        "family_z",
+        "recipe_z",
+        "llm_z",
+    ):  # the first of two effects is made of the first alone
+        effect = drawn[name].to_numpy() @ root_of(drawn["communality"].to_numpy()).T
+        root = root_of(moved["communality"].to_numpy())
+        moved[name] = moved[name].copy(data=np.linalg.solve(root, effect[:, ::-1].T).T)
     np.testing.assert_allclose(total_log_density(graph, moved), total, rtol=1e-10)
 
 
@@ -182,6 +192,7 @@ DIMS = {
     "recipe_effect": ("recipe", "skill"),
     "llm_effect": ("llm", "skill"),
     "family_slope": ("family", "slope_feature", "skill"),
+    "communality": ("skill",),
     "family_scale": ("skill",),
     "developer_scale": ("skill",),
     "recipe_scale": ("skill",),

@@ -88,6 +88,12 @@ N_BENCHMARKS = 7
 ALL, BUT_ONE = np.arange(7), np.array([0, 1, 3, 4, 5, 6])  # the benchmarks with deviations
 
 
+def inverse_covariance(rng, skills, scale=1.0):
+    """Draw one that correlates skills."""
+    root = rng.normal(size=(skills, skills))
+    return scale * (root @ root.T + np.eye(skills))
+
+
 def inputs(skills, sizes=SIZES, seed=1):
     """Draw scores, precisions and standard Normal w; the last recipe has no score."""
     rng = np.random.default_rng(seed)
@@ -98,7 +104,7 @@ def inputs(skills, sizes=SIZES, seed=1):
         "loading": rng.normal(size=(N_BENCHMARKS, skills)),
         "blur": np.exp(rng.normal(size=N_BENCHMARKS)),
     }
-    found |= {group: np.exp(rng.normal(size=skills)) for group in sizes}
+    found |= {group: inverse_covariance(rng, skills) for group in sizes}
     return found | {f"w_{group}": rng.normal(size=(n, skills)) for group, n in sizes.items()}
 
 
@@ -142,7 +148,7 @@ def dense(values, skills, sizes):
     precision, pull = np.zeros((n, skills, n, skills)), np.zeros((n, skills))
 
     def add(node, parent, group):
-        own = np.diag(values[group])
+        own = values[group]
         precision[node, :, node] += own
         if parent is not None:
             precision[parent, :, parent] += own
@@ -227,10 +233,10 @@ def test_deviations_are_those_of_a_skill_for_each_benchmark(sizes):
     on_it = np.flatnonzero(j == BENCHMARK_OF_OBS)
     of_one = {
         "information": values["information"][on_it], "left": values["left"][on_it],
-        "loading": np.ones((1, 1)), "blur": np.zeros(1), "llm": np.array([1e8]),
+        "loading": np.ones((1, 1)), "blur": np.zeros(1), "llm": np.array([[1e8]]),
         "w_llm": np.zeros((SIZES["llm"], 1)),
     }  # fmt: skip
-    of_one |= {level: values[level][[j]] for level in LEVELS[:3]}
+    of_one |= {level: values[level][[j]][:, None] for level in LEVELS[:3]}
     of_one |= {f"w_{level}": values[f"w_{level}"][:, [j]].copy() for level in LEVELS[:3]}
     on_first = np.zeros(len(on_it), dtype=int)
     on_skill = smoothed(of_one, LLM_OF_OBS[on_it], on_first)[:3]
@@ -303,8 +309,7 @@ def posterior_inputs(n_skills, has_deviations, sizes):
         rng.normal(size=skill),
         rng.normal(size=(SIZES["family"], skill)),
         OfSkills(
-            positive(skill), positive(skill, scale=2.0), positive(skill, scale=4.0),
-            positive(skill, scale=20.0),
+            *(inverse_covariance(rng, skill, scale) for scale in (0.3, 0.7, 1.5, 7.0)),
         ),
         OfSkills(**levels),
         OfDeviations(*(positive(m - 1, scale=each) for each in (8.0, 10.0, 20.0))),
@@ -367,6 +372,8 @@ def test_derivatives_of_the_density(tail):
         rng, step = np.random.default_rng(2), 1e-6
         for name, array in leaves(parameters):
             direction = rng.normal(size=array.shape)
+            if name.startswith("precisions"):
+                direction += direction.T
             ahead, behind = (
                 value_and_derivatives(replaced(parameters, name, array + s * direction))[0]
                 for s in (step, -step)

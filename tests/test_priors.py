@@ -35,6 +35,7 @@ def test_the_variables_with_a_prior_and_the_defaults():
         "developer_ratio": "LogNormal(mu=0, sigma=0.5)",
         "recipe_ratio": "LogNormal(mu=-1, sigma=0.5)",
         "llm_ratio": "LogNormal(mu=-1, sigma=0.5)",
+        "communality": "Beta(alpha=2, beta=2)",
         "family_slope_ratio": "LogNormal(mu=-1.5, sigma=0.5)",
         "total_loading": "Normal(mu=1, sigma=0.7)",
         "loading_contrast": "Normal(mu=0, sigma=0.5)",
@@ -89,6 +90,7 @@ def test_every_default_has_a_reason():
         ("developer_ratio", 1 / 2.7, 2.7),
         ("recipe_ratio", 0.14, 1),
         ("llm_ratio", 0.14, 1),
+        ("communality", 0.09, 0.91),
         ("family_slope_ratio", 0.08, 0.6),
         ("family_scale", 0.15, 2.5),
         ("slope_scale", 0.03, 0.4),
@@ -186,7 +188,8 @@ def test_an_unknown_variable():
         "There is no prior to override under 'precisionn' (nearest: 'precision'). The variables "
         "with a prior are 'feature_slope', 'relevance_scale', 'relevance_local', 'tuning_shift', "
         "'family_scale', 'developer_ratio', "
-        "'recipe_ratio', 'llm_ratio', 'family_slope_ratio', 'total_loading', 'loading_contrast', "
+        "'recipe_ratio', 'llm_ratio', 'communality', 'family_slope_ratio', 'total_loading', "
+        "'loading_contrast', "
         "'difficulty', 'slope_scale', 'tuning_scale', 'condition_scale', "
         "'developer_deviation_scale', 'family_deviation_scale', 'recipe_deviation_scale', "
         "'floor_slack', 'ceiling_share', 'asymmetry', 'precision', 'tail'."

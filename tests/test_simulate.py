@@ -144,7 +144,7 @@ RANDOM = (
     "condition_scale", "condition_z",
     "benchmark_slope_z", "benchmark_tuning_z", "developer_deviation_scale", "developer_deviation_z",
     "family_deviation_scale", "family_deviation_z", "recipe_deviation_scale", "recipe_deviation_z",
-    "floor_slack", "ceiling_share", "asymmetry",
+    "floor_slack", "ceiling_share", "asymmetry", "communality",
 )  # fmt: skip
 
 
@@ -207,7 +207,7 @@ def test_a_scalar_truth_holds_for_every_element():
 
 
 def test_recipes_have_tails():
-    truth = {"recipe_ratio": 1.0, "family_scale": 1.0}
+    truth = {"recipe_ratio": 1.0, "family_scale": 1.0, "communality": 1e-6}
     sizes = {"n_families": 400, "recipes_per_family": 3.0, "benchmarks": 4, "random_seed": 6}
     heavy = simulate(**sizes, truth=truth, recipe_tail=3.0).truth["recipe_effect"]
     square = (heavy**2).sum("skill") / heavy.sizes["skill"]
@@ -449,7 +449,7 @@ ERRORS = {
         "truth gives values of 'recipe_ration' (nearest: 'recipe_ratio'), which this model does "
         "not draw. It draws 'feature_slope', 'tuning_shift', 'family_scale', 'recipe_ratio', "
         "'llm_ratio', 'family_z', 'recipe_z', 'llm_z', 'total_loading', 'loading_contrast', "
-        "'difficulty', 'floor_slack', 'precision'.",
+        "'difficulty', 'floor_slack', 'precision', 'communality'.",
     ),
     "shape of truth": (
         {"truth": {"precision": [1.0, 2.0]}},

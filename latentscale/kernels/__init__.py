@@ -33,15 +33,15 @@ they are compiled once for a number of skills and a likelihood, and kept on disk
 
 Smoothing. Each node of the tree has a vector of K skills::
 
-    developer_d ~ Normal(0, 1 / precision_developer)
-    family_f ~ Normal(developer_d(f), 1 / precision_family)
-    recipe_r ~ Normal(family_f(r), 1 / precision_recipe)
-    llm_i    ~ Normal(recipe_r(i), 1 / precision_llm)
+    developer_d ~ Normal(0, precision_developer^-1)
+    family_f ~ Normal(developer_d(f), precision_family^-1)
+    recipe_r ~ Normal(family_f(r), precision_recipe^-1)
+    llm_i    ~ Normal(recipe_r(i), precision_llm^-1)
 
-(without developers, families are about zero), and scores are Normal measurements of it: score o of
-LLM i on benchmark j measures ``loading_j . llm_i`` with value ``left_o`` and information ``u_o``,
-blurred by a variance of its own. Together they say about each LLM that its log likelihood is
-``pull . llm - llm' known llm / 2``.
+(without developers, families are about zero; precisions are matrices), and scores are Normal
+measurements of it: score o of LLM i on benchmark j measures ``loading_j . llm_i`` with value
+``left_o`` and information ``u_o``, blurred by a variance of its own. Together they say about each
+LLM that its log likelihood is ``pull . llm - llm' known llm / 2``.
 Information is passed up the tree, each node integrated out in turn, and estimates down it: the
 conditional mean of each node given its parent, plus ``w`` times its conditional spread,
 

@@ -25,24 +25,96 @@ def skill_scales(memory, shared):
     return OfSkills(developer, shared.family_scale, recipe, llm)
 
 
+@array_giving
+def inverse_correlation(memory, communality, n):
+    """Give the inverse correlation of effects between skills, dims (skill, skill).
+
+    With c the communality, the share of a variance that all skills have in common, and r = sqrt(c),
+    effects on skills a and b correlate by r_a r_b. The inverse is D - D r r' D / (1 + r' D r), with
+    D diagonal of 1 / (1 - c). A model of a single skill has no communality.
+    """
+    found, common = zeros(memory, (n, n)), 1.0
+    for k in range(communality.shape[0]):
+        common += communality[k] / (1 - communality[k])
+    for a in range(n):
+        found[a, a] = 1.0
+        for b in range(communality.shape[0]):
+            own = 1 / (1 - communality[a]) if a == b else 0.0
+            shared = np.sqrt(communality[a] * communality[b])
+            found[a, b] = own - shared / ((1 - communality[a]) * (1 - communality[b]) * common)
+    return found
+
+
 @compiled
-def pull_back_skill_scales(shared, precisions, d_precisions, d_shared):
-    """Reverse :func:`skill_scales` and :func:`precision` of them; adds to ``d_shared``."""
-    for k in range(shared.family_scale.shape[0]):
-        family, of_recipe, of_llm = (
-            shared.family_scale[k], shared.recipe_ratio[k], shared.llm_ratio[k],
-        )  # fmt: skip
-        # The derivative by the logarithm of each scale.
-        by_family = -2 * precisions.family[k] * d_precisions.family[k]
-        by_recipe = -2 * precisions.recipe[k] * d_precisions.recipe[k]
-        by_llm = -2 * precisions.llm[k] * d_precisions.llm[k]
-        if shared.developer_ratio.shape[0] > 0:
-            by_developer = -2 * precisions.developer[k] * d_precisions.developer[k]
-            d_shared.developer_ratio[k] += by_developer / shared.developer_ratio[k]
-            by_family += by_developer
-        d_shared.family_scale[k] += (by_family + by_recipe + by_llm) / family
-        d_shared.recipe_ratio[k] += by_recipe / of_recipe
-        d_shared.llm_ratio[k] += by_llm / of_llm
+def _pull_back_inverse_correlation(memory, communality, inverse, d_inverse, d_communality):
+    """Reverse :func:`inverse_correlation`; adds to the last.
+
+    The derivative by the correlation is -inverse d_inverse inverse, and that of the correlation of
+    a and b by c_a is sqrt(c_b / c_a) / 2.
+    """
+    n, half = communality.shape[0], zeros(memory, inverse.shape)
+    for a in range(n):
+        for b in range(n):
+            for c in range(n):
+                half[a, b] += inverse[a, c] * (d_inverse[c, b] + d_inverse[b, c]) / 2
+    for a in range(n):
+        for b in range(n):
+            if a != b:
+                by_correlation = 0.0
+                for c in range(n):
+                    by_correlation -= half[a, c] * inverse[c, b]
+                d_communality[a] += by_correlation * np.sqrt(communality[b] / communality[a])
+
+
+@array_giving
+def skill_precision(memory, inverse, scale):
+    """Give the inverse covariance of effects between skills, dims (skill, skill)."""
+    found = empty(memory, inverse.shape)
+    for a in range(found.shape[0]):
+        for b in range(found.shape[0]):
+            found[a, b] = inverse[a, b] / (scale[a] * scale[b])
+    return found
+
+
+@array_giving
+def _pull_back_skill_precision(memory, inverse, scale, d_precision, d_inverse):
+    """Reverse :func:`skill_precision`; adds to the last. Gives derivatives by log scales."""
+    by_log_scale = filled(memory, scale.shape, 0.0)
+    for a in range(scale.shape[0]):
+        for b in range(scale.shape[0]):
+            d = d_precision[a, b] / (scale[a] * scale[b])
+            d_inverse[a, b] += d
+            by_log_scale[a] -= d * inverse[a, b]
+            by_log_scale[b] -= d * inverse[a, b]
+    return by_log_scale
+
+
+@compiled
+def pull_back_skill_scales(memory, shared, scales, inverse, d_precisions, d_shared):
+    """Reverse precisions of :func:`skill_scales` and of a correlation; adds to ``d_shared``."""
+    d_inverse = zeros(memory, inverse.shape)
+    of_family = _pull_back_skill_precision(
+        memory, inverse, scales.family, d_precisions.family, d_inverse
+    )
+    of_recipe = _pull_back_skill_precision(
+        memory, inverse, scales.recipe, d_precisions.recipe, d_inverse
+    )
+    of_llm = _pull_back_skill_precision(memory, inverse, scales.llm, d_precisions.llm, d_inverse)
+    if shared.developer_ratio.shape[0] > 0:
+        of_developer = _pull_back_skill_precision(
+            memory, inverse, scales.developer, d_precisions.developer, d_inverse
+        )
+        for k in range(of_developer.shape[0]):
+            d_shared.developer_ratio[k] += of_developer[k] / shared.developer_ratio[k]
+            of_family[k] += of_developer[k]
+    for k in range(of_family.shape[0]):
+        all_of_them = of_family[k] + of_recipe[k] + of_llm[k]
+        d_shared.family_scale[k] += all_of_them / shared.family_scale[k]
+        d_shared.recipe_ratio[k] += of_recipe[k] / shared.recipe_ratio[k]
+        d_shared.llm_ratio[k] += of_llm[k] / shared.llm_ratio[k]
+    _pull_back_inverse_correlation(
+        memory, shared.communality, inverse, d_inverse, d_shared.communality
+    )
 
 
 @array_giving

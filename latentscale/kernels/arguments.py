@@ -208,6 +208,7 @@ class Shared(NamedTuple):
     developer_ratio: Any
     recipe_ratio: Any
     llm_ratio: Any
+    communality: Any
     family_slope_ratio: Any
     developer_deviation_scale: Any
     family_deviation_scale: Any
@@ -295,7 +296,10 @@ class Benchmarks(NamedTuple):
 
 
 class OfSkills(NamedTuple):
-    """One array for each level of the tree of effects on skills; the last dim is the skill."""
+    """One array for each level of the tree of effects on skills; the last dim is the skill.
+
+    Precisions are matrices, the inverse covariances of effects between skills.
+    """
 
     developer: Any
     family: Any
@@ -376,6 +380,8 @@ class Start(NamedTuple):
     middle : tuple
         Where the curve was reached there.
     scales : OfSkills
+    inverse : dims (skill, skill)
+        The inverse correlation of effects between skills.
     relevance : dims (feature,)
     """
 
@@ -383,4 +389,5 @@ class Start(NamedTuple):
     steepness: Any
     middle: Any
     scales: Any
+    inverse: Any
     relevance: Any

@@ -126,7 +126,7 @@ def _signature_of_scores() -> Signature:
     i, x, xx = np.empty(0, dtype=np.int64), np.empty(0), np.empty((0, 0))
     parameters = Parameters(
         Curve(x, x, x), Scatter(x, x), Benchmarks(x, xx, x, xx, xx), xx, x, xx,
-        OfSkills(x, x, x, x), OfSkills(xx, xx, xx, xx),
+        OfSkills(xx, xx, xx, xx), OfSkills(xx, xx, xx, xx),
         OfDeviations(x, x, x), OfDeviations(xx, xx, xx),
     )  # fmt: skip
     takes = (

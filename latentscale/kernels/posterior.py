@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from latentscale.kernels import deviations, skills
 from latentscale.kernels import unknown as of_what_is_unknown
 from latentscale.kernels.adding import add, add_level, difference
@@ -24,7 +26,7 @@ from latentscale.kernels.scoring import (
     less_products,
     pull_back_products,
     score,
-    tailed_density,
+    skill_density,
 )
 
 _smooth_skills, _pull_back_skills = skills.smooth, skills.pull_back
@@ -84,25 +86,27 @@ def _eta(memory, cells, of_recipes, way):
 
 
 @compiled
-def _of_skills(memory, values, llms, parameters, d_values, d):
+def _of_skills(memory, skills, values, llms, parameters, d_values, d):
     """Give the log density of the effects on skills; adds to the derivatives."""
     (developer, family, recipe, llm), precisions = values, parameters.precisions
     d_developer, d_family, d_recipe, d_llm = d_values
-    nothing, parent = empty(memory, (0, family.shape[1])), llms.family_of_recipe
-    of_developer = llms.developer_of_family
+    nothing, of_developer = empty(memory, (0, family.shape[1])), llms.developer_of_family
     return (
-        effect_density(llm, recipe, llms.recipe, precisions.llm, d_llm, d_recipe, d.precisions.llm)
-        + tailed_density(
-            memory, llms.recipe_tail[0], recipe, family, parent, precisions.recipe, d_recipe,
-            d_family, d.precisions.recipe,
+        skill_density(
+            memory, skills, np.inf, llm, recipe, llms.recipe, precisions.llm, d_llm, d_recipe,
+            d.precisions.llm,
         )
-        + effect_density(
-            family, developer, of_developer, precisions.family, d_family, d_developer,
-            d.precisions.family,
+        + skill_density(
+            memory, skills, llms.recipe_tail[0], recipe, family, llms.family_of_recipe,
+            precisions.recipe, d_recipe, d_family, d.precisions.recipe,
         )
-        + effect_density(
-            developer, nothing, of_developer, precisions.developer, d_developer, nothing,
-            d.precisions.developer,
+        + skill_density(
+            memory, skills, np.inf, family, developer, of_developer, precisions.family, d_family,
+            d_developer, d.precisions.family,
+        )
+        + skill_density(
+            memory, skills, np.inf, developer, nothing, of_developer, precisions.developer,
+            d_developer, nothing, d.precisions.developer,
         )
     )  # fmt: skip
 
@@ -272,7 +276,7 @@ def density(memory, n_skills, likelihood, cells, llms, unknown, parameters):
         memory, likelihood, cells, eta, parameters.curve, way.lines, parameters.scatter, d.curve,
         d.scatter,
     )  # fmt: skip
-    value += _of_skills(memory, values, llms, parameters, d_values, d) + log_skills
+    value += _of_skills(memory, n_skills, values, llms, parameters, d_values, d) + log_skills
     value += _of_deviations(memory, dev_values, llms, parameters, d_dev_values, d) + log_deviations
     value += _of_unknown(
         memory, unknown, llms, cells.deviating, parameters, values, dev_values, d_values,

@@ -7,8 +7,9 @@ import numpy as np
 from latentscale.kernels.elementary import log_all
 from latentscale.kernels.jit import array_giving, compiled, merged, merged_sum
 from latentscale.kernels.links import left_of_the_way, line_at
-from latentscale.kernels.memory import empty, vector
+from latentscale.kernels.memory import empty, matrix, vector
 from latentscale.kernels.scatter import log_gamma_and_slope
+from latentscale.kernels.skills import fill_covariance, invert_factor
 
 
 @array_giving
@@ -145,39 +146,62 @@ def effect_density(effects, parents, parent, precision, d_effects, d_parents, d_
 
 
 @compiled
-def tailed_density(
-    memory, tail, effects, parents, parent, precision, d_effects, d_parents, d_precision
-):  # fmt: skip
-    """Give :func:`effect_density` of a level whose groups are as outlying in all columns.
+def skill_density(memory, skills, tail, effects, parents, parent, precision, d_effects, d_parents,
+                  d_precision):  # fmt: skip
+    """Give the log density of effects on skills given those of the level above.
 
-    Their density is that of a multivariate Student t with so many degrees of freedom; with
-    infinitely many it is the Normal.
+    A group's are a multivariate Student t with so many degrees of freedom, the same in all skills;
+    with infinitely many a multivariate Normal. ``precision``, dims (skill, skill), is the inverse
+    of its scale matrix. Adds to the derivatives.
     """
-    if np.isinf(tail):
-        return effect_density(
-            effects, parents, parent, precision, d_effects, d_parents, d_precision
-        )
-    n, m = effects.shape
-    whole = tail + m
-    total, logs = 0.0, empty(memory, (n,))
+    size, n = len(skills), effects.shape[0]
+    off, pull = vector(skills), vector(skills)
+    total, weight, squares = 0.0, 1.0, empty(memory, (n,))
     for i in range(n):
         square = 0.0
-        for k in range(m):
-            off = effects[i, k] - parents[parent[i], k]
-            square += precision[k] * off * off
-        logs[i] = 1 + square / tail
-        for k in range(m):
-            off = effects[i, k] - parents[parent[i], k]
-            weighed = whole / (tail + square) * off
-            d_effects[i, k] -= precision[k] * weighed
-            d_parents[parent[i], k] += precision[k] * weighed
-            d_precision[k] -= weighed * off / 2
-    log_all(logs)
-    for i in range(n):
-        total -= whole / 2 * logs[i]
-    constant = log_gamma_and_slope(whole / 2)[0] - log_gamma_and_slope(tail / 2)[0]
-    total += n * (constant - m / 2 * np.log(np.pi * tail))
-    for k in range(m):
-        total += n * np.log(precision[k]) / 2
-        d_precision[k] += n / (2 * precision[k])
+        for k in range(size):
+            off[k] = effects[i, k]
+            if parents.shape[0] > 0:
+                off[k] -= parents[parent[i], k]
+        for k in range(size):
+            pull[k] = 0.0
+            for b in range(size):
+                pull[k] += precision[k, b] * off[b]
+            square += off[k] * pull[k]
+        squares[i] = square
+        if not np.isinf(tail):
+            weight = (tail + size) / (tail + square)
+        for k in range(size):
+            d_effects[i, k] -= weight * pull[k]
+            if parents.shape[0] > 0:
+                d_parents[parent[i], k] += weight * pull[k]
+            for b in range(size):
+                d_precision[k, b] -= weight * off[k] * off[b] / 2
+    if np.isinf(tail):
+        for i in range(n):
+            total -= squares[i] / 2
+        total -= n * size * np.log(2 * np.pi) / 2
+    else:
+        whole = tail + size
+        for i in range(n):
+            squares[i] = 1 + squares[i] / tail
+        log_all(squares)
+        for i in range(n):
+            total -= whole / 2 * squares[i]
+        constant = log_gamma_and_slope(whole / 2)[0] - log_gamma_and_slope(tail / 2)[0]
+        total += n * (constant - size / 2 * np.log(np.pi * tail))
+    return total + n * _half_log_determinant(memory, skills, n, precision, d_precision)
+
+
+@compiled
+def _half_log_determinant(memory, skills, n, precision, d_precision):
+    """Give half the log determinant of a precision; adds n times its derivative, half P^-1."""
+    inverse, covariance = empty(memory, (1, len(skills), len(skills))), matrix(skills)
+    invert_factor(skills, precision, inverse, 0)
+    fill_covariance(skills, inverse, 0, covariance)
+    total = 0.0
+    for a in range(len(skills)):
+        total -= np.log(inverse[0, a, a])
+        for b in range(len(skills)):
+            d_precision[a, b] += n * covariance[a, b] / 2
     return total

@@ -84,8 +84,7 @@ def _factor_level(memory, skills, known, precision):
     for i in range(n):
         for a in range(size):
             for b in range(a + 1):
-                q[a, b] = known[i, a, b]
-            q[a, a] += precision[a]
+                q[a, b] = known[i, a, b] + precision[a, b]
         invert_factor(skills, q, inverse, i)
     return inverse
 
@@ -101,18 +100,21 @@ def _pass_up(memory, skills, inverse, pull, precision, parent, n_parents):
     n, size = pull.shape[0] if n_parents > 0 else 0, len(skills)
     known_up = zeros(memory, (n_parents, size, size))
     pull_up = zeros(memory, (n_parents, size))
-    cov = matrix(skills)
+    cov, through = matrix(skills), matrix(skills)
     for i in range(n):
         p = parent[i]
         fill_covariance(skills, inverse, i, cov)
         for a in range(size):
-            mean = 0.0
             for b in range(size):
-                mean += cov[a, b] * pull[i, b]
+                through[a, b] = 0.0
+                for c in range(size):
+                    through[a, b] += precision[a, c] * cov[c, b]
+                pull_up[p, a] += through[a, b] * pull[i, b]
             for b in range(a + 1):
-                known_up[p, a, b] -= precision[a] * cov[a, b] * precision[b]
-            known_up[p, a, a] += precision[a]
-            pull_up[p, a] += precision[a] * mean
+                total = precision[a, b]
+                for c in range(size):
+                    total -= through[a, c] * precision[c, b]
+                known_up[p, a, b] += total
     return known_up, pull_up
 
 
@@ -122,7 +124,8 @@ def _set_target(skills, pull, precision, parent, above, i, target):
     for a in range(len(skills)):
         target[0, a] = pull[i, a]
         if above.shape[0] > 0:
-            target[0, a] += precision[a] * above[parent[i], a]
+            for b in range(len(skills)):
+                target[0, a] += precision[a, b] * above[parent[i], b]
 
 
 @compiled
@@ -156,7 +159,7 @@ def _pull_back_down(memory, skills, inverse, pull, precision, parent, above, w, 
     d_q = empty(memory, (n, size, size))
     d_pull = empty(memory, (n, size))
     d_w = empty(memory, (n, size))
-    d_precision = zeros(memory, (size,))
+    d_precision = zeros(memory, (size, size))
     target, whitened, mean = one_row(skills), one_row(skills), one_row(skills)
     phi, right = matrix(skills), matrix(skills)
     for i in range(n):
@@ -167,8 +170,9 @@ def _pull_back_down(memory, skills, inverse, pull, precision, parent, above, w, 
         _times_upper(skills, inverse, i, d_w, i, d_pull, i)
         if above.shape[0] > 0:
             for a in range(size):
-                d_above[parent[i], a] += precision[a] * d_pull[i, a]
-                d_precision[a] += above[parent[i], a] * d_pull[i, a]
+                for b in range(size):
+                    d_above[parent[i], a] += precision[a, b] * d_pull[i, b]
+                    d_precision[a, b] += d_pull[i, a] * above[parent[i], b]
         for a in range(size):
             for b in range(a):
                 phi[a, b] = -w[i, a] * d_w[i, b] / 2
@@ -198,28 +202,31 @@ def _pull_back_up(
     """Reverse :func:`_pass_up`; adds to ``d_q``, ``d_pull`` and ``d_precision``.
 
     With T = Q^-1 precision, m = Q^-1 pull, D the symmetric ``d_known_up`` and u = T d_pull_up, the
-    derivative by Q is T D T' - (u m' + m u') / 2.
+    derivative by Q is T D T' - (u m' + m u') / 2, and that by the precision, made symmetric,
+    D - T D - D T' + d_pull_up m'.
     """
     n, size = pull.shape[0] if d_pull_up.shape[0] > 0 else 0, len(skills)
-    through, half = matrix(skills), matrix(skills)
+    cov, through, half = matrix(skills), matrix(skills), matrix(skills)
     up, mean = vector(skills), vector(skills)
     for i in range(n):
         p = parent[i]
-        fill_covariance(skills, inverse, i, through)
+        fill_covariance(skills, inverse, i, cov)
         for a in range(size):
             up[a], mean[a] = 0.0, 0.0
             for b in range(size):
-                mean[a] += through[a, b] * pull[i, b]
-                through[a, b] *= precision[b]
+                mean[a] += cov[a, b] * pull[i, b]
+                through[a, b] = 0.0
+                for c in range(size):
+                    through[a, b] += cov[a, c] * precision[c, b]
                 up[a] += through[a, b] * d_pull_up[p, b]
             d_pull[i, a] += up[a]
-            d_precision[a] += d_pull_up[p, a] * mean[a] + d_known_up[p, a, a]
         for a in range(size):
             for b in range(size):
-                d_precision[a] -= 2 * d_known_up[p, a, b] * through[a, b]
                 half[a, b] = 0.0
                 for k in range(size):
                     half[a, b] += through[a, k] * d_known_up[p, k, b]
+                d_precision[a, b] += d_known_up[p, a, b] - 2 * half[a, b]
+                d_precision[a, b] += d_pull_up[p, a] * mean[b]
         for a in range(size):
             for b in range(a + 1):
                 total = -(up[a] * mean[b] + mean[a] * up[b]) / 2
@@ -231,11 +238,12 @@ def _pull_back_up(
 
 
 @compiled
-def _add_diagonals(skills, d_q, d_precision):
+def _add_all(skills, d_q, d_precision):
     """Reverse Q = known + precision, for the precision."""
     for i in range(d_q.shape[0]):
         for a in range(len(skills)):
-            d_precision[a] += d_q[i, a, a]
+            for b in range(len(skills)):
+                d_precision[a, b] += d_q[i, a, b]
 
 
 @compiled
@@ -341,7 +349,7 @@ def smooth(memory, skills, information, left, loading, blur, precisions, w, cell
     loading : dims (benchmark, skill)
     blur : dims (benchmark,)
         Variance that lies between a skill and a score.
-    precisions, w : OfSkills, dims (skill,) and (group, skill)
+    precisions, w : OfSkills, dims (skill, skill) and (group, skill)
     cells : Cells
     llms : Llms
 
@@ -419,18 +427,18 @@ def pull_back(memory, skills, information, left, loading, blur, precisions, w, c
         memory, skills, inv_developer, pull_d, prec_developer, developer_of, nothing, w_developer,
         d_developer, nothing,
     )  # fmt: skip
-    _add_diagonals(skills, dq_developer, dprec_developer)
+    _add_all(skills, dq_developer, dprec_developer)
     _pull_back_up(
         skills, inv_family, pull_f, prec_family, developer_of, dq_developer, dpull_developer,
         dq_family, dpull_family, dprec_family,
     )  # fmt: skip
-    _add_diagonals(skills, dq_family, dprec_family)
+    _add_all(skills, dq_family, dprec_family)
     _pull_back_up(skills, inv_recipe, pull_r, prec_recipe, family_of, dq_family, dpull_family,
                   dq_recipe, dpull_recipe, dprec_recipe)  # fmt: skip
-    _add_diagonals(skills, dq_recipe, dprec_recipe)
+    _add_all(skills, dq_recipe, dprec_recipe)
     _pull_back_up(skills, inv_llm, pull, prec_llm, recipe_of, dq_recipe, dpull_recipe,
                   dq_llm, dpull_llm, dprec_llm)  # fmt: skip
-    _add_diagonals(skills, dq_llm, dprec_llm)
+    _add_all(skills, dq_llm, dprec_llm)
     of_benchmarks = _pull_back_pool(
         memory, skills, information, left, loading, blur, cells, dq_llm, dpull_llm, d_information,
         d_left,

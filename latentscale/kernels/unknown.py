@@ -5,13 +5,13 @@ slopes, each shifts the family's abilities and logits by its mean over the famil
 LLMs by what they are off that mean. The effects here hold these shifts: so their density is that
 without shifts times, for each family with something unknown::
 
-    mean over c of exp(sum over its effects of precision (effect shift_c - shift_c^2 / 2))
+    mean over c of exp(shift_c' precision effect - shift_c' precision shift_c / 2, in sum)
 
 The scores tell the effects with their shifts, whatever the configuration. So no chain is caught in
 one, as it would be if configurations were sampled beside the effects.
 
-With m_c the features that move, b their slopes, and p and e the precisions and the effects, a sum
-is m_c . g - m_c' Q m_c / 2, where g = b (p e), and Q = b p b' is the same for all families.
+With m_c the features that move, b their slopes, and P and e the precision and the effects, a term
+is m_c . g - m_c' Q m_c / 2, where g = b P e, and Q = b P b' is the same for all families.
 """
 
 from __future__ import annotations
@@ -25,20 +25,47 @@ from latentscale.kernels.elementary import exp_all
 from latentscale.kernels.jit import array_giving, compiled, merged_sum, unrolled
 from latentscale.kernels.memory import empty, zeros, zeros_like
 
+# Precisions are a matrix of skills, or a vector of benchmarks, which effects are independent on.
 
-@array_giving
+
+@unrolled
+def _weigh(precision, effect, weighed):
+    """Write the product of a precision and an effect."""
+    for k in range(effect.shape[0]):
+        if precision.ndim == 1:
+            weighed[k] = precision[k] * effect[k]
+        else:
+            weighed[k] = 0.0
+            for c in range(effect.shape[0]):
+                weighed[k] += precision[k, c] * effect[c]
+
+
+@unrolled
+def _add_products(factor, one, other, d_precision):
+    """Add a multiple of the products of two effects to the derivative by a precision."""
+    for k in range(one.shape[0]):
+        if d_precision.ndim == 1:
+            d_precision[k] += factor * one[k] * other[k]
+        else:
+            for c in range(one.shape[0]):
+                d_precision[k, c] += factor * one[k] * other[c]
+
+
+@compiled
 def _curvature(memory, slope, precision):
-    """Give Q, dims (feature, feature), of slopes with dims (feature, effect)."""
-    n, m = slope.shape
-    found = zeros(memory, (n, n))
+    """Give Q, dims (feature, feature), of slopes with dims (feature, effect); and P b."""
+    n = slope.shape[0]
+    found, weighed = zeros(memory, (n, n)), empty(memory, slope.shape)
+    for a in range(n):
+        _weigh(precision, slope[a], weighed[a])
     for a in range(n):
         for b in range(a + 1):
             total = 0.0
-            for k in range(m):
-                total += slope[a, k] * precision[k] * slope[b, k]
+            for k in range(slope.shape[1]):
+                total += weighed[a, k] * slope[b, k]
             found[a, b] = total
             found[b, a] = total
-    return found
+    return found, weighed
 
 
 @array_giving
@@ -60,7 +87,7 @@ def _pull_back_slopes_on(benchmarks, d_found, d_slope):
 
 
 @compiled
-def _pull_back_curvature(slope, precision, d_curvature, d_slope, d_precision):
+def _pull_back_curvature(slope, weighed, d_curvature, d_slope, d_precision):
     """Reverse :func:`_curvature`, of a symmetric derivative; adds to the last two."""
     n, m = slope.shape
     for a in range(n):
@@ -68,27 +95,17 @@ def _pull_back_curvature(slope, precision, d_curvature, d_slope, d_precision):
             d = d_curvature[a, b]
             if d != 0:
                 for k in range(m):
-                    d_slope[a, k] += 2 * d * precision[k] * slope[b, k]
-                    d_precision[k] += d * slope[a, k] * slope[b, k]
+                    d_slope[a, k] += 2 * d * weighed[b, k]
+                _add_products(d, slope[a], slope[b], d_precision)
 
 
-@unrolled
-def _add_pull(slope, precision, effect, columns, pull):
-    """Add g for some features, dims (column,)."""
-    for q in range(columns.shape[0]):
-        for k in range(precision.shape[0]):
-            pull[q] += slope[columns[q], k] * precision[k] * effect[k]
+class Moved(NamedTuple):
+    """An effect that configurations shift, and its product with the precision; dims (effect,)."""
 
-
-@unrolled
-def _pull_back_pull(slope, precision, effect, columns, d_pull, d_slope, d_precision, d_effect):
-    """Reverse :func:`_add_pull`; adds to the last three."""
-    for q in range(columns.shape[0]):
-        for k in range(precision.shape[0]):
-            d, b = d_pull[q], slope[columns[q], k]
-            d_slope[columns[q], k] += d * precision[k] * effect[k]
-            d_precision[k] += d * b * effect[k]
-            d_effect[k] += d * b * precision[k]
+    effect: Any
+    weighed: Any
+    d_effect: Any
+    d_weighed: Any
 
 
 class Room(NamedTuple):
@@ -96,16 +113,13 @@ class Room(NamedTuple):
 
     Attributes
     ----------
-    effect, d_effect : dims (skill,)
-    deviation, d_deviation : dims (free_benchmark,)
+    of_skills, of_benchmarks : Moved
     pull, mean : dims (column,)
     gain, row : dims (configuration,)
     """
 
-    effect: Any
-    d_effect: Any
-    deviation: Any
-    d_deviation: Any
+    of_skills: Moved
+    of_benchmarks: Moved
     pull: Any
     mean: Any
     gain: Any
@@ -113,13 +127,48 @@ class Room(NamedTuple):
 
 
 @compiled
+def _moved(memory, n):
+    """Make room for an effect with so many elements."""
+    return Moved(empty(memory, (n,)), empty(memory, (n,)), empty(memory, (n,)), empty(memory, (n,)))
+
+
+@compiled
 def _room(memory, n_skills, n_benchmarks, n_columns, n_configurations):
     """Make room for families with up to so many columns that move."""
     return Room(
-        empty(memory, (n_skills,)), empty(memory, (n_skills,)), empty(memory, (n_benchmarks,)),
-        empty(memory, (n_benchmarks,)), empty(memory, (n_columns,)), empty(memory, (n_columns,)),
-        empty(memory, (n_configurations,)), empty(memory, (n_configurations,)),
+        _moved(memory, n_skills), _moved(memory, n_benchmarks), empty(memory, (n_columns,)),
+        empty(memory, (n_columns,)), empty(memory, (n_configurations,)),
+        empty(memory, (n_configurations,)),
     )  # fmt: skip
+
+
+@unrolled
+def _add_pull(slope, precision, moved, columns, pull):
+    """Add g = b P e for some features, dims (column,)."""
+    _weigh(precision, moved.effect, moved.weighed)
+    for q in range(columns.shape[0]):
+        for k in range(moved.weighed.shape[0]):
+            pull[q] += slope[columns[q], k] * moved.weighed[k]
+
+
+@unrolled
+def _pull_back_pull(slope, precision, moved, columns, d_pull, d_slope, d_precision):
+    """Reverse :func:`_add_pull`: write the derivative by the effect, and add to the last two."""
+    _weigh(precision, moved.effect, moved.weighed)
+    _clear(moved.d_weighed)
+    for q in range(columns.shape[0]):
+        for k in range(moved.weighed.shape[0]):
+            d_slope[columns[q], k] += d_pull[q] * moved.weighed[k]
+            moved.d_weighed[k] += d_pull[q] * slope[columns[q], k]
+    _weigh(precision, moved.d_weighed, moved.d_effect)
+    _add_products(1.0, moved.d_weighed, moved.effect, d_precision)
+
+
+@unrolled
+def _clear(x):
+    """Set to zero; to assign to a slice takes long to compile."""
+    for i in range(x.shape[0]):
+        x[i] = 0.0
 
 
 # Innermost are loops over configurations, which lie side by side: so several are taken at a time.
@@ -166,13 +215,6 @@ def _moments(moved, at, columns, room, d_curvature):
             d_curvature[columns[a], columns[b]] -= square / 2
             if a != b:
                 d_curvature[columns[b], columns[a]] -= square / 2
-
-
-@unrolled
-def _clear(x):
-    """Set to zero; to assign to a slice takes long to compile."""
-    for i in range(x.shape[0]):
-        x[i] = 0.0
 
 
 @unrolled
@@ -228,17 +270,18 @@ def _set_gains(
     developer = llms.developer_of_family[family]
     _clear(room.gain)
     _clear(room.pull)
-    _set_to_difference(values[1], values[0], family, developer, room.effect)
-    _add_pull(slopes[0], precisions[0], room.effect, columns, room.pull)
+    moved, deviation = room.of_skills, room.of_benchmarks
+    _set_to_difference(values[1], values[0], family, developer, moved.effect)
+    _add_pull(slopes[0], precisions[0], moved, columns, room.pull)
     if dev_values[1].shape[0] > 0:
-        _set_to_difference(dev_values[1], dev_values[0], family, developer, room.deviation)
-        _add_pull(slopes[1], precisions[2], room.deviation, columns, room.pull)
+        _set_to_difference(dev_values[1], dev_values[0], family, developer, deviation.effect)
+        _add_pull(slopes[1], precisions[2], deviation, columns, room.pull)
     _add_gains(unknown.shift, _begin_of_shifts(unknown, u), curvatures[0], columns, room)
     for o in range(unknown.first_llm[u], unknown.first_llm[u + 1]):
         i = unknown.llm[o]
         _clear(room.pull)
-        _set_to_difference(values[3], values[2], i, llms.recipe[i], room.effect)
-        _add_pull(slopes[0], precisions[1], room.effect, columns, room.pull)
+        _set_to_difference(values[3], values[2], i, llms.recipe[i], moved.effect)
+        _add_pull(slopes[0], precisions[1], moved, columns, room.pull)
         _add_gains(unknown.off, unknown.first_off[o], curvatures[1], columns, room)
 
 
@@ -251,31 +294,26 @@ def _pull_back_gains(
     family = unknown.family[u]
     developer = llms.developer_of_family[family]
     _moments(unknown.shift, _begin_of_shifts(unknown, u), columns, room, d_curvatures[0])
-    _set_to_difference(values[1], values[0], family, developer, room.effect)
-    _clear(room.d_effect)
+    moved, deviation = room.of_skills, room.of_benchmarks
+    _set_to_difference(values[1], values[0], family, developer, moved.effect)
     _pull_back_pull(
-        slopes[0], precisions[0], room.effect, columns, room.mean, d_slopes[0], d_precisions[0],
-        room.d_effect,
-    )  # fmt: skip
-    _add_difference(room.d_effect, d_values[1], d_values[0], family, developer)
+        slopes[0], precisions[0], moved, columns, room.mean, d_slopes[0], d_precisions[0]
+    )
+    _add_difference(moved.d_effect, d_values[1], d_values[0], family, developer)
     if dev_values[1].shape[0] > 0:
-        _set_to_difference(dev_values[1], dev_values[0], family, developer, room.deviation)
-        _clear(room.d_deviation)
+        _set_to_difference(dev_values[1], dev_values[0], family, developer, deviation.effect)
         _pull_back_pull(
-            slopes[1], precisions[2], room.deviation, columns, room.mean, d_slopes[1],
-            d_precisions[2], room.d_deviation,
-        )  # fmt: skip
-        _add_difference(room.d_deviation, d_dev_values[1], d_dev_values[0], family, developer)
+            slopes[1], precisions[2], deviation, columns, room.mean, d_slopes[1], d_precisions[2]
+        )
+        _add_difference(deviation.d_effect, d_dev_values[1], d_dev_values[0], family, developer)
     for o in range(unknown.first_llm[u], unknown.first_llm[u + 1]):
         i = unknown.llm[o]
         _moments(unknown.off, unknown.first_off[o], columns, room, d_curvatures[1])
-        _set_to_difference(values[3], values[2], i, llms.recipe[i], room.effect)
-        _clear(room.d_effect)
+        _set_to_difference(values[3], values[2], i, llms.recipe[i], moved.effect)
         _pull_back_pull(
-            slopes[0], precisions[1], room.effect, columns, room.mean, d_slopes[0],
-            d_precisions[1], room.d_effect,
-        )  # fmt: skip
-        _add_difference(room.d_effect, d_values[3], d_values[2], i, llms.recipe[i])
+            slopes[0], precisions[1], moved, columns, room.mean, d_slopes[0], d_precisions[1]
+        )
+        _add_difference(moved.d_effect, d_values[3], d_values[2], i, llms.recipe[i])
 
 
 @compiled
@@ -304,11 +342,11 @@ def density(
     d_slopes = (d.slope, zeros_like(memory, slopes[1]))
     precisions = (of_skills.family, of_skills.llm, of_deviations.family)
     d_precisions = (d.precisions.family, d.precisions.llm, d.deviation_precisions.family)
-    curvatures = (
-        _curvature(memory, slopes[0], precisions[0]),
-        _curvature(memory, slopes[0], precisions[1]),
-    )
-    add(curvatures[0], _curvature(memory, slopes[1], precisions[2]))
+    of_families, weighed = _curvature(memory, slopes[0], precisions[0])
+    of_llms, weighed_of_llms = _curvature(memory, slopes[0], precisions[1])
+    of_benchmarks, weighed_of_benchmarks = _curvature(memory, slopes[1], precisions[2])
+    add(of_families, of_benchmarks)
+    curvatures = (of_families, of_llms)
     room = _room(
         memory, values[1].shape[1], slopes[1].shape[1], slopes[0].shape[0], unknown.n_configurations
     )
@@ -323,10 +361,11 @@ def density(
             unknown, u, columns, llms, slopes, precisions, values, dev_values, room, d_slopes,
             d_precisions, d_curvatures, d_values, d_dev_values,
         )  # fmt: skip
-    for level in range(2):
-        _pull_back_curvature(
-            slopes[0], precisions[level], d_curvatures[level], d_slopes[0], d_precisions[level]
-        )
-    _pull_back_curvature(slopes[1], precisions[2], d_curvatures[0], d_slopes[1], d_precisions[2])
+    of_families, of_llms = d_curvatures
+    _pull_back_curvature(slopes[0], weighed, of_families, d_slopes[0], d_precisions[0])
+    _pull_back_curvature(slopes[0], weighed_of_llms, of_llms, d_slopes[0], d_precisions[1])
+    _pull_back_curvature(
+        slopes[1], weighed_of_benchmarks, of_families, d_slopes[1], d_precisions[2]
+    )
     _pull_back_slopes_on(deviating, d_slopes[1], d.benchmarks.slope)
     return total

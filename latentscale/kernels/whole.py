@@ -25,7 +25,8 @@ _loadings, _pull_back_loadings = benchmarks.loadings, benchmarks.pull_back_loadi
 _own_slopes, _pull_back_own_slopes = benchmarks.own_slopes, benchmarks.pull_back_own_slopes
 _skill_scales, _pull_back_skill_scales = abilities.skill_scales, abilities.pull_back_skill_scales
 _or_ones = abilities.or_ones
-_precision, _deviation_precisions = abilities.precision, abilities.deviation_precisions
+_inverse_correlation, _skill_precision = abilities.inverse_correlation, abilities.skill_precision
+_deviation_precisions = abilities.deviation_precisions
 _pull_back_deviation_precisions = abilities.pull_back_deviation_precisions
 _condition_shifts = abilities.condition_shifts
 _pull_back_condition_shifts = abilities.pull_back_condition_shifts
@@ -62,15 +63,15 @@ def _shared(flat, places):
         _line(flat, places, v + 2), _line(flat, places, v + 3),
         _line(flat, places, v + 4), _line(flat, places, v + 5),
         _line(flat, places, v + 6), _line(flat, places, v + 7),
-        _part(flat, places, v + 8), _line(flat, places, v + 9),
+        _line(flat, places, v + 8), _part(flat, places, v + 9),
         _line(flat, places, v + 10), _line(flat, places, v + 11),
-        _line(flat, places, v + 12), _part(flat, places, v + 13),
-        _line(flat, places, v + 14), _line(flat, places, v + 15),
+        _line(flat, places, v + 12), _line(flat, places, v + 13),
+        _part(flat, places, v + 14), _line(flat, places, v + 15),
         _line(flat, places, v + 16), _line(flat, places, v + 17),
         _line(flat, places, v + 18), _line(flat, places, v + 19),
         _line(flat, places, v + 20), _line(flat, places, v + 21),
-        _line(flat, places, v + 22), _part(flat, places, v + 23),
-        _part(flat, places, v + 24),
+        _line(flat, places, v + 22), _line(flat, places, v + 23),
+        _part(flat, places, v + 24), _part(flat, places, v + 25),
     )  # fmt: skip
 
 
@@ -131,6 +132,7 @@ def _parameters(memory, n_skills, known, shared, groups):
     own, tuning, log_slopes = _own_slopes(memory, suite, shared)
     slope = _slopes(memory, suite, shared, relevance)
     scales = _skill_scales(memory, shared)
+    inverse = _inverse_correlation(memory, shared.communality, len(n_skills))
     family_slope, log_family_slopes = _family_slopes(memory, shared, groups.family_slope)
     parameters = Parameters(
         curve,
@@ -142,17 +144,17 @@ def _parameters(memory, n_skills, known, shared, groups):
         shared.tuning_shift,
         family_slope,
         OfSkills(
-            _precision(memory, scales.developer),
-            _precision(memory, scales.family),
-            _precision(memory, scales.recipe),
-            _precision(memory, scales.llm),
+            _skill_precision(memory, inverse, scales.developer),
+            _skill_precision(memory, inverse, scales.family),
+            _skill_precision(memory, inverse, scales.recipe),
+            _skill_precision(memory, inverse, scales.llm),
         ),
         OfSkills(groups.developer, groups.family, groups.recipe, groups.llm),
         _deviation_precisions(memory, shared),
         OfDeviations(groups.developer_deviation, groups.family_deviation, groups.recipe_deviation),
     )
     value += log_slopes + log_family_slopes
-    return value, parameters, Start(logit, steepness, middle, scales, relevance)
+    return value, parameters, Start(logit, steepness, middle, scales, inverse, relevance)
 
 
 @inlined
@@ -167,7 +169,7 @@ def _pull_back(memory, n_skills, known, shared, groups, parameters, start, d, d_
     _pull_back_deviation_precisions(
         shared, parameters.deviation_precisions, d.deviation_precisions, d_shared
     )
-    _pull_back_skill_scales(shared, parameters.precisions, d.precisions, d_shared)
+    _pull_back_skill_scales(memory, shared, start.scales, start.inverse, d.precisions, d_shared)
     d_relevance = zeros_like(memory, start.relevance)
     _pull_back_family_slopes(
         shared, groups.family_slope, d.family_slope, d_groups.family_slope, d_shared
