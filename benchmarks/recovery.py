@@ -175,7 +175,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--tune", type=int, default=500, help="tuning draws of each chain (500)")
     parser.add_argument("--chains", type=int, default=2, help="chains of each fit (2)")
     parser.add_argument("--skills", type=int, default=2, help="number of skills K (2)")
-    parser.add_argument("--likelihood", default="normal", help="likelihood (normal)")
+    parser.add_argument("--likelihood", default="student_t", help="likelihood (student_t)")
     parser.add_argument("--families", type=int, default=40, help="families in a table (40)")
     parser.add_argument("--benchmarks", type=int, default=12, help="benchmarks in a table (12)")
     parser.add_argument("--missing", type=float, default=0.3, help="share of missing cells (0.3)")

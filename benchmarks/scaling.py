@@ -39,7 +39,7 @@ _TYPICAL: dict[str, Any] = {
     "recipe_ratio": 0.37, "llm_ratio": 0.37, "total_loading": 1.0, "slope_scale": 0.1,
     "tuning_scale": 0.22, "developer_deviation_scale": 0.15, "family_deviation_scale": 0.15,
     "recipe_deviation_scale": 0.15, "floor_slack": 0.03, "ceiling_share": 0.9, "asymmetry": 1.0,
-    "precision": 300.0,
+    "communality": 0.5, "precision": 500.0, "tail": 5.0,
 }  # fmt: skip
 
 
@@ -76,7 +76,7 @@ def simulated(n_llms: int, n_benchmarks: int, seed: int) -> ls.ScalingModel:
     return ls.simulate(
         n_families=round(n_llms / _LLMS_PER_FAMILY), families_per_developer=_FAMILIES,
         benchmarks=n_benchmarks, missing=_MISSING,
-        skills=_SKILLS, likelihood="normal", truth=truth, random_seed=seed,
+        skills=_SKILLS, truth=truth, random_seed=seed,
     ).model  # fmt: skip
 
 

@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 _NORMAL_SD = "sd_ij^2     = expected_ij (1 - expected_ij) / (1 + precision_j)"
 _SCATTER = {
     "normal": ("score_ij    ~ Normal(expected_ij, sd_ij), censored to [0, 1]", _NORMAL_SD),
-    "student_t": ("score_ij    ~ StudentT(tail, expected_ij, sd_ij)", _NORMAL_SD),
+    "student_t": (
+        "score_ij    ~ StudentT(tail, expected_ij, sd_ij), censored to [0, 1]",
+        _NORMAL_SD,
+    ),
     "beta": ("score_ij    ~ Beta(expected_ij precision_j, (1 - expected_ij) precision_j)",),
     "binomial": ("successes_ij ~ Binomial(trials_ij, expected_ij)",),
     "beta_binomial": (
@@ -152,7 +155,7 @@ def n_free_parameters(model: ScalingModel) -> int:
     >>> import latentscale as ls
     >>> table = ls.load_leaderboard(benchmarks=["HellaSwag", "MMLU"]).select(families=["pythia"])
     >>> n_free_parameters(ls.ScalingModel(table, skills=1, features="log(params_b)"))
-    55
+    56
     """
     sizes = _sizes(model)
     return sum(_n_elements(s.free or s.dims, sizes) for s in symbols(model.spec) if s.sampled)

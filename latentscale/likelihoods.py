@@ -16,6 +16,7 @@ import pandas as pd
 from scipy import special, stats
 
 from latentscale.errors import SpecError
+from latentscale.tails import log_mass_below
 
 # A Beta density has no mass at 0 and 1. Exact zeros and ones, which mean "less than one item in a
 # thousand or so", are read as half an item of 1,000.
@@ -183,10 +184,16 @@ def _censored_logp(value: Any, mean: Any, sd: Any, edge: Any) -> Any:
     import pytensor.tensor as pt
 
     inside = pm.logp(pm.Normal.dist(mean, sd), value)
+    beyond = pm.logcdf(pm.Normal.dist(0.0, 1.0), _end(value, mean, sd, edge))
+    return pt.set_subtensor(inside[edge], beyond)
+
+
+def _end(value: Any, mean: Any, sd: Any, edge: Any) -> Any:
+    """Give how many scales the end of a cell lies off its mean, as a negative number."""
+    import pytensor.tensor as pt
+
     at_zero = pt.lt(value[edge], 0.5)
-    beyond = pt.switch(at_zero, -mean[edge], mean[edge] - 1) / sd[edge]
-    tail = pm.logcdf(pm.Normal.dist(0.0, 1.0), beyond)
-    return pt.set_subtensor(inside[edge], tail)
+    return pt.switch(at_zero, -mean[edge], mean[edge] - 1) / sd[edge]
 
 
 def _censored_draw(
@@ -202,33 +209,35 @@ def _censored_draw(
 
 @dataclass(frozen=True)
 class StudentTLikelihood(_MomentCurvature):
-    """score ~ StudentT(tail, m, score_sd(m, p)): for evaluation runs that are simply broken.
-
-    Its density is not cut at 0 and 1; draws that fall outside are set to 0 or 1.
-    """
+    """score ~ StudentT(tail, m, score_sd(m, p)) censored to [0, 1]: some runs are simply broken."""
 
     uses_counts: bool = False
     has_tail: bool = True
 
     def observe(self, name: str, expected: Any, parameters: Mapping[str, Any], data: Any) -> None:
-        """Declare a Student t."""
+        """Declare a censored Student t, as the Normal is."""
         import pymc as pm
 
         sd = score_sd(expected, parameters["precision"])
-        pm.StudentT(
-            name, nu=parameters["tail"], mu=expected, sigma=sd, observed=data["score"], dims="obs"
-        )
+        args = (expected, sd, parameters["tail"], data["edge_of_obs"])
+        pm.CustomDist(
+            name, *args, logp=_censored_t_logp, random=_censored_t_draw, observed=data["score"],
+            dims="obs", signature="(n),(n),(),(e)->(n)",
+        )  # fmt: skip
 
     def log_density(
         self, data: pd.DataFrame, expected: np.ndarray, parameters: Mapping[str, np.ndarray]
     ) -> np.ndarray:
-        """Student t log density."""
+        """Give the Student t log density inside, the log tail mass at exactly 0 and 1."""
+        score, tail = data["score"].to_numpy(), parameters["tail"]
         expected = _inside(expected)
         sd = score_sd(expected, parameters["precision"])
-        density: np.ndarray = stats.t.logpdf(
-            data["score"].to_numpy(), parameters["tail"], expected, sd
+        inside = stats.t.logpdf(score, tail, expected, sd)
+        at_zero, at_one = (
+            stats.t.logcdf(-expected / sd, tail),
+            stats.t.logcdf((expected - 1) / sd, tail),
         )
-        return density
+        return np.where(score <= 0, at_zero, np.where(score >= 1, at_one, inside))
 
     def draw(
         self,
@@ -259,6 +268,27 @@ class StudentTLikelihood(_MomentCurvature):
         """Give the Fisher information of the location of a Student t."""
         tail = parameters["tail"]
         return (tail + 1) / (tail + 3) * super()._information(expected, parameters)
+
+
+def _censored_t_logp(value: Any, mean: Any, sd: Any, tail: Any, edge: Any) -> Any:
+    """Give the log density inside (0, 1), and the log tail mass of the cells at its edge."""
+    import pymc as pm
+    import pytensor.tensor as pt
+
+    inside = pm.logp(pm.StudentT.dist(nu=tail, mu=mean, sigma=sd), value)
+    return pt.set_subtensor(inside[edge], log_mass_below(_end(value, mean, sd, edge), tail))
+
+
+def _censored_t_draw(
+    mean: np.ndarray,
+    sd: np.ndarray,
+    tail: np.ndarray,
+    edge: np.ndarray,
+    rng: np.random.Generator | None = None,
+    size: Any = None,
+) -> np.ndarray:
+    rng = rng or np.random.default_rng()
+    return np.clip(mean + sd * rng.standard_t(tail, size=size or mean.shape), 0, 1)
 
 
 @dataclass(frozen=True)

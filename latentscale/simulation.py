@@ -170,7 +170,7 @@ def simulate(
     --------
     >>> simulation = simulate(n_families=6, benchmarks=4, random_seed=1)
     >>> simulation
-    Simulation of 26 LLMs in 6 families on 4 benchmarks: 65 scores, 2 skills, likelihood normal
+    Simulation of 26 LLMs in 6 families on 4 benchmarks: 65 scores, 2 skills, likelihood student_t
     >>> simulation.truth["loading"].sizes
     Frozen({'benchmark': 4, 'skill': 2})
     """

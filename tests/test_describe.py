@@ -120,7 +120,7 @@ class TestEquations:
             "benchmark_slope_j, benchmark_tuning_j, family_deviation_fj, recipe_deviation_rj = 0, "
             "for anchors\n"
             "expected_ij = floor_j + (ceiling_j - floor_j) rise(eta_ij, asymmetry_j)\n"
-            "score_ij    ~ Normal(expected_ij, sd_ij), censored to [0, 1]\n"
+            "score_ij    ~ StudentT(tail, expected_ij, sd_ij), censored to [0, 1]\n"
             "sd_ij^2     = expected_ij (1 - expected_ij) / (1 + precision_j)"
         )
 
@@ -170,8 +170,8 @@ ScalingModel
   scores      19 (5.0% of the cells missing)
   features    log(params_b) + tokens_t (4 columns, among them log(params_b)^2, tuned:log(params_b))
   skills      1, anchored to GSM8K
-  likelihood  normal
-  parameters  42 sampled
+  likelihood  student_t
+  parameters  43 sampled
   unknown     tokens_t of 1 LLM, summed over given what is known
 
   ability_i   = x_i feature_slope + tuned_i tuning_shift + family_effect[f(i)]
@@ -179,7 +179,7 @@ ScalingModel
   eta_ij      = difficulty_j + loading_j . ability_i
   recipe_effect_r ~ StudentT(4, 0, recipe_scale), of all skills together
   expected_ij = floor_j + (ceiling_j - floor_j) rise(eta_ij, asymmetry_j)
-  score_ij    ~ Normal(expected_ij, sd_ij), censored to [0, 1]
+  score_ij    ~ StudentT(tail, expected_ij, sd_ij), censored to [0, 1]
   sd_ij^2     = expected_ij (1 - expected_ij) / (1 + precision_j)
 
   symbol             dims            prior
@@ -197,7 +197,8 @@ ScalingModel
   floor              benchmark       chance * (1 - Beta(alpha=1, beta=20))
   ceiling            benchmark       chance + (1 - chance) * Beta(alpha=5, beta=1)
   asymmetry          benchmark       LogNormal(mu=0, sigma=1), 1 for a sigmoid
-  precision          benchmark       Gamma(alpha=2, beta=0.01)  [yours]"""
+  precision          benchmark       Gamma(alpha=2, beta=0.01)  [yours]
+  tail               -               Gamma(alpha=4, beta=0.5)"""
 
 
 class TestFitText:
@@ -206,7 +207,7 @@ class TestFitText:
         assert repr(fit) == fit_text(fit)
         assert fit_text(fit) == (
             "ScalingFit\n"
-            "  model    1 skill (GSM8K), normal likelihood, log(params_b)\n"
+            "  model    1 skill (GSM8K), student_t likelihood, log(params_b)\n"
             "  data     5 LLMs (1 developer, 2 families, 3 recipes), 4 benchmarks, 19 scores\n"
             "  sampler  none, 1 chain of 20 draws\n"
             "  health   0 divergences; fit.diagnose() looks closer\n"

@@ -313,7 +313,7 @@ def test_counts_are_required_by_likelihoods_of_counts(table):
         ls.ScalingModel(whole, skills=1, features=FORMULA, likelihood="binomial")
     assert str(caught.value) == (
         "likelihood='binomial' needs the columns 'successes' and 'trials' in every row of the "
-        "scores; 'successes', 'trials' lack them. Add them, or use likelihood=\"normal\"."
+        "scores; 'successes', 'trials' lack them. Add them, or use likelihood=\"student_t\"."
     )
 
 

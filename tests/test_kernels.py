@@ -74,6 +74,7 @@ unwhitened = with_memory(callbacks._unwhitened)
 whiten_gradient = callable_from_python(callbacks._whiten_gradient)
 log_gamma_and_slope = callable_from_python(scatter.log_gamma_and_slope)
 log_cdf_and_slope = callable_from_python(scatter.log_cdf_and_slope)
+log_t_cdf_and_slopes = callable_from_python(scatter.log_t_cdf_and_slopes)
 
 RECIPE_OF = np.array([0, 0, 1, 1, 1, 2, 3, 4, 4])
 FAMILY_OF = np.array([0, 0, 1, 2, 2])
@@ -445,6 +446,16 @@ def test_the_log_tail_of_a_normal_and_its_derivative():
         value, slope = log_cdf_and_slope(z)
         np.testing.assert_allclose(value, special.log_ndtr(z), rtol=1e-8, atol=1e-15)
         np.testing.assert_allclose(slope, np.exp(stats.norm.logpdf(z) - value), rtol=1e-8)
+
+
+@pytest.mark.parametrize("degrees", [1.5, 2.1, 4.0, 5.3, 12.0, 30.0, 60.0])
+def test_the_log_tail_of_a_student_t_and_its_derivatives(degrees):
+    for x in (-300.0, -20.0, -3.0, -0.4, 0.0):
+        value, slope, by_degrees = log_t_cdf_and_slopes(x, degrees)
+        np.testing.assert_allclose(value, stats.t.logcdf(x, degrees), rtol=1e-7)
+        np.testing.assert_allclose(slope, np.exp(stats.t.logpdf(x, degrees) - value), rtol=1e-6)
+        more, fewer = (stats.t.logcdf(x, degrees + s) for s in (1e-4, -1e-4))
+        np.testing.assert_allclose(by_degrees, (more - fewer) / 2e-4, rtol=2e-5, atol=1e-7)
 
 
 PRIORS = [

@@ -80,8 +80,10 @@ def test_densities_of_counts_sum_to_one(name):
     np.testing.assert_allclose(np.exp(density).sum(), 1.0)
 
 
-def test_the_censored_normal_has_mass_one():
-    likelihood, given = likelihood_of("normal"), {"precision": np.array(20.0)}
+@pytest.mark.parametrize("name", ["normal", "student_t"])
+def test_a_censored_likelihood_has_mass_one(name):
+    likelihood = likelihood_of(name)
+    given = {"precision": np.array(20.0), "tail": np.array(3.5)}
 
     def density(score):
         frame = pd.DataFrame({"score": [score]})

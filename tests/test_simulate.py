@@ -218,7 +218,7 @@ def test_recipes_have_tails():
 
 def test_scores_scatter_around_their_expectation_as_the_precision_says():
     simulation = simulate(
-        n_families=60, benchmarks=4, missing=0, chance=0.0, random_seed=5,
+        n_families=60, benchmarks=4, missing=0, chance=0.0, likelihood="normal", random_seed=5,
         truth={"precision": 200.0, "difficulty": 0.0},
     )  # fmt: skip
     expected = expected_of_scores(simulation)
@@ -343,7 +343,7 @@ def test_the_repr_says_what_was_simulated():
     design = simulation.model.design
     assert repr(simulation) == (
         f"Simulation of {len(design.llms)} LLMs in 5 families on 7 benchmarks: {design.n_obs} "
-        "scores, 2 skills, likelihood normal"
+        "scores, 2 skills, likelihood student_t"
     )
 
 
@@ -449,7 +449,7 @@ ERRORS = {
         "truth gives values of 'recipe_ration' (nearest: 'recipe_ratio'), which this model does "
         "not draw. It draws 'feature_slope', 'tuning_shift', 'family_scale', 'recipe_ratio', "
         "'llm_ratio', 'family_z', 'recipe_z', 'llm_z', 'total_loading', 'loading_contrast', "
-        "'difficulty', 'floor_slack', 'precision', 'communality'.",
+        "'difficulty', 'floor_slack', 'precision', 'tail', 'communality'.",
     ),
     "shape of truth": (
         {"truth": {"precision": [1.0, 2.0]}},

@@ -40,5 +40,5 @@ def plain_latent_model(table: ScoreTable, **settings: Any) -> ScalingModel:
     """
     absent = ("deviations", "ceiling", "benchmark_slopes", "developers")
     plain: dict[str, Any] = dict.fromkeys(absent, False)
-    plain |= {"link": "logistic", "recipe_tail": None}
+    plain |= {"link": "logistic", "recipe_tail": None, "likelihood": "normal"}
     return ScalingModel(table, **plain | settings)

@@ -1,7 +1,7 @@
 """How a score scatters about its expectation: log densities and informations, with derivatives.
 
 Each function gives its value and the derivatives, in this order, by expectation (``d_mean``),
-precision and tail. All but those of scores at the ends of a Normal have no branches and call
+precision and tail. All but those of scores at the ends of the scale have no branches and call
 nothing from outside, so that loops take several scores at a time.
 
 ``score`` counts successes of ``trials``; a score that is a fraction has one trial.
@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from latentscale.kernels.elementary import log
 from latentscale.kernels.jit import compiled, unrolled
 from latentscale.likelihoods import EDGE
+from latentscale.tails import POINTS, WEIGHTS
 
 _HALF_LOG_2_PI = math.log(2 * math.pi) / 2
 # Below this, log Phi(z) is computed from its asymptotic series: erfc would vanish.
@@ -105,15 +106,25 @@ def _normal(score, trials, mean, precision, tail, constant):
 
 
 @compiled
-def _normal_beyond(score, trials, mean, precision, tail, constant):
-    """Give the log mass of all that lies beyond the end that the score is at."""
+def _end(score, mean, precision):
+    """Give how many scales the end that a score is at lies off the mean, as a negative number.
+
+    With it come the derivatives by mean and precision.
+    """
     per_q = 1 / (mean * (1 - mean))
     root = math.sqrt((1 + precision) * per_q)
     sign = -1.0 if score <= 0 else 1.0
     gap = sign * mean if score <= 0 else mean - 1
-    value, slope = log_cdf_and_slope(gap * root)
-    d_mean = slope * root * (sign - gap * (1 - 2 * mean) * per_q / 2)
-    return value, d_mean, slope * gap * root / (2 * (1 + precision)), 0.0
+    d_mean = root * (sign - gap * (1 - 2 * mean) * per_q / 2)
+    return gap * root, d_mean, gap * root / (2 * (1 + precision))
+
+
+@compiled
+def _normal_beyond(score, trials, mean, precision, tail, constant):
+    """Give the log mass of all that lies beyond the end that the score is at."""
+    x, d_mean, d_precision = _end(score, mean, precision)
+    value, slope = log_cdf_and_slope(x)
+    return value, slope * d_mean, slope * d_precision, 0.0
 
 
 @compiled
@@ -136,6 +147,37 @@ def _student_t(score, trials, mean, precision, tail, constant):
     d_precision = constant[1] - pull * square / (2 * (1 + precision))
     d_tail = constant[2] - log(1 + square) / 2 + pull * square / (2 * tail)
     return value, d_mean, d_precision, d_tail
+
+
+@compiled
+def log_t_cdf_and_slopes(x, tail):
+    """Give the log mass of a Student t below x, at most zero, and its derivatives by both.
+
+    The equations are in :mod:`latentscale.tails`.
+    """
+    root, square = math.sqrt(tail), tail + x * x
+    angle = math.atan2(root, -x)
+    sine, integral, d_power = math.sin(angle), 0.0, 0.0
+    for i in range(len(POINTS)):
+        log_ratio = math.log(math.sin(angle * POINTS[i]) / sine)
+        term = WEIGHTS[i] * math.exp((tail - 1) * log_ratio)
+        integral += term
+        d_power += term * log_ratio
+    above, d_above = log_gamma_and_slope((tail + 1) / 2)
+    below, d_below = log_gamma_and_slope(tail / 2)
+    value = above - below - math.log(math.pi) / 2
+    value += (tail - 1) * math.log(sine) + math.log(angle * integral)
+    d_angle = 1 / (angle * integral)
+    d_tail = (d_above - d_below) / 2 + math.log(sine) + d_power / integral
+    return value, d_angle * root / square, d_tail - d_angle * x / (2 * root * square)
+
+
+@compiled
+def _student_t_beyond(score, trials, mean, precision, tail, constant):
+    """Give the log mass of all that lies beyond the end that the score is at."""
+    x, d_mean, d_precision = _end(score, mean, precision)
+    value, slope, d_tail = log_t_cdf_and_slopes(x, tail)
+    return value, slope * d_mean, slope * d_precision, d_tail
 
 
 @unrolled
@@ -211,7 +253,9 @@ def _beta_binomial_information(trials, mean, inverse, precision, tail):
 
 LIKELIHOODS = {
     "normal": Likelihood(_normal_constant, _normal, _normal_beyond, _moment_information),
-    "student_t": Likelihood(_student_t_constant, _student_t, _student_t, _student_t_information),
+    "student_t": Likelihood(
+        _student_t_constant, _student_t, _student_t_beyond, _student_t_information
+    ),
     "beta": Likelihood(_beta_constant, _beta, _beta, _moment_information),
     "binomial": Likelihood(_no_constant, _binomial, _binomial, _binomial_information),
     "beta_binomial": Likelihood(
