@@ -27,6 +27,7 @@ from fresh import figures_of, keep, options
 import latentscale as ls
 from latentscale.compiled_density import compile_density
 from latentscale.coordinates import shared_variables
+from latentscale.model import DEFAULT_LIKELIHOOD
 
 LLMS, BENCHMARKS = (250, 1_000, 4_000), (12, 50)
 _MISSING, _SKILLS = 0.4, 3
@@ -39,7 +40,7 @@ _TYPICAL: dict[str, Any] = {
     "recipe_ratio": 0.37, "llm_ratio": 0.37, "total_loading": 1.0, "slope_scale": 0.1,
     "tuning_scale": 0.22, "developer_deviation_scale": 0.15, "family_deviation_scale": 0.15,
     "recipe_deviation_scale": 0.15, "floor_slack": 0.03, "ceiling_share": 0.9, "asymmetry": 1.0,
-    "communality": 0.5, "precision": 500.0, "tail": 5.0,
+    "communality": 0.5, "precision": 500.0,
 }  # fmt: skip
 
 
@@ -70,13 +71,17 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def simulated(n_llms: int, n_benchmarks: int, seed: int) -> ls.ScalingModel:
+def simulated(
+    n_llms: int, n_benchmarks: int, seed: int, likelihood: str = DEFAULT_LIKELIHOOD
+) -> ls.ScalingModel:
     """Simulate one table."""
     truth = {**_TYPICAL, "difficulty": np.linspace(-1.5, 1.0, n_benchmarks)}
+    if likelihood == "student_t":
+        truth["tail"] = 5.0
     return ls.simulate(
         n_families=round(n_llms / _LLMS_PER_FAMILY), families_per_developer=_FAMILIES,
         benchmarks=n_benchmarks, missing=_MISSING,
-        skills=_SKILLS, truth=truth, random_seed=seed,
+        skills=_SKILLS, likelihood=likelihood, truth=truth, random_seed=seed,
     ).model  # fmt: skip
 
 

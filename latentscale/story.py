@@ -222,15 +222,18 @@ def _abilities(
         "recipe_scale": family_scale * s["recipe_ratio"],
         "llm_scale": family_scale * s["llm_ratio"],
     }
+    root = _root(s)
     effects |= {
-        f"{group}_effect": effects[f"{group}_scale"] * _correlated(s, f"{group}_z")
+        f"{group}_effect": effects[f"{group}_scale"] * _correlated(s[f"{group}_z"], root)
         for group in ("family", "recipe", "llm")
     }
     if spec.skills > 1:
         effects["communality"] = s["communality"]
     if spec.developers:
         effects["developer_scale"] = family_scale * s["developer_ratio"]
-        effects["developer_effect"] = effects["developer_scale"] * _correlated(s, "developer_z")
+        effects["developer_effect"] = effects["developer_scale"] * _correlated(
+            s["developer_z"], root
+        )
         effects["family_effect"] = effects["family_effect"] + _of_family(
             effects["developer_effect"], design
         )
@@ -252,9 +255,9 @@ def _abilities(
     return {"ability": ability, **effects}
 
 
-def _correlated(s: xr.Dataset, name: str) -> xr.DataArray:
+def _correlated(z: xr.DataArray, root: np.ndarray) -> xr.DataArray:
     """Tell effects relative to their scales, which correlate between skills."""
-    return s[name].copy(data=s[name].to_numpy() @ _root(s).T)
+    return z.copy(data=z.to_numpy() @ root.T)
 
 
 def _root(s: xr.Dataset) -> np.ndarray:

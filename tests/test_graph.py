@@ -147,11 +147,8 @@ def test_the_order_of_the_skills_does_not_matter(simulation, total):
     drawn = simulation.sampled
     moved = drawn.isel(skill=[1, 0])
     moved["loading_contrast"] = -moved["loading_contrast"]
-    for name in (
-        "family_z",
-        "recipe_z",
-        "llm_z",
-    ):  # the first of two effects is made of the first alone
+    # The first of two effects is made of the first z alone.
+    for name in ("family_z", "recipe_z", "llm_z"):
         effect = drawn[name].to_numpy() @ root_of(drawn["communality"].to_numpy()).T
         root = root_of(moved["communality"].to_numpy())
         moved[name] = moved[name].copy(data=np.linalg.solve(root, effect[:, ::-1].T).T)
