@@ -27,6 +27,7 @@ from rounds import microseconds
 import latentscale as ls
 from latentscale.compiled_density import compile_density
 from latentscale.coordinates import middle_of_prior
+from latentscale.model import DEFAULT_LIKELIHOOD
 
 # Variables that every contender reports under the same name.
 COMPARED = (
@@ -40,7 +41,9 @@ def main() -> None:
     """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("contender", choices=list(CONTENDERS))
-    parser.add_argument("--likelihood", default="normal", choices=("normal", "beta"))
+    parser.add_argument(
+        "--likelihood", default=DEFAULT_LIKELIHOOD, choices=("student_t", "normal", "beta")
+    )
     parser.add_argument("--draws", type=int, default=1000)
     parser.add_argument("--tune", type=int, default=None, help="default: the contender's own")
     parser.add_argument("--seed", type=int, default=1)

@@ -7,6 +7,8 @@ multiplied whole, and every cell gathers what it needs.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
@@ -14,6 +16,7 @@ from edges import EDGE
 from scipy.linalg import helmert
 
 from latentscale.model import ScalingModel
+from latentscale.tails import log_mass_below
 
 
 def direct_model(model: ScalingModel) -> pm.Model:
@@ -104,5 +107,22 @@ def direct_model(model: ScalingModel) -> pm.Model:
             pm.Beta("score", alpha, beta, observed=score)
         else:
             sd = pt.sqrt(expected * (1 - expected) / (1 + precision))
-            pm.Censored("score", pm.Normal.dist(expected, sd), 0, 1, observed=design.score)
+            if spec.likelihood == "normal":
+                pm.Censored("score", pm.Normal.dist(expected, sd), 0, 1, observed=design.score)
+            else:
+                _observe_student_t(design.score, expected, sd)
     return direct
+
+
+def _observe_student_t(score: np.ndarray, expected: Any, sd: Any) -> None:
+    """Declare scores that are Student t's, censored to [0, 1].
+
+    PyMC's own censoring needs the incomplete beta function, which has no derivative by the degrees
+    of freedom where nutpie compiles.
+    """
+    tail = pm.Gamma("tail", 4, 0.5)
+    low, high = np.flatnonzero(score <= 0), np.flatnonzero(score >= 1)
+    inside = np.flatnonzero((score > 0) & (score < 1))
+    pm.StudentT("score", nu=tail, mu=expected[inside], sigma=sd[inside], observed=score[inside])
+    pm.Potential("at 0", log_mass_below(-expected[low] / sd[low], tail).sum())
+    pm.Potential("at 1", log_mass_below((expected[high] - 1) / sd[high], tail).sum())

@@ -22,6 +22,7 @@ from latentscale.kernels.links import lines
 from latentscale.kernels.memory import begin, give_back, integers
 from latentscale.kernels.scatter import LIKELIHOODS, log_gamma_and_slope
 from latentscale.kernels.scoring import score
+from latentscale.likelihoods import likelihood_of
 from latentscale.model import ScalingModel
 
 _HALF_LOG_2_PI = float(np.log(2 * np.pi)) / 2
@@ -44,6 +45,7 @@ class Table(NamedTuple):
     n_free: int
     weights: Any
     recipe_tail: float
+    n_tails: int  # one, or none where scores have no tail
 
 
 def table_of(model: ScalingModel) -> Table:
@@ -60,7 +62,7 @@ def table_of(model: ScalingModel) -> Table:
         design.developer_of_family[design.family_of_llm], design.family_of_llm,
         design.recipe_of_llm, len(design.developers), len(design.families), len(design.recipes),
         design.chance, np.array(anchored), columns, len(free), helmert(spec.skills),
-        spec.recipe_tail,
+        spec.recipe_tail, _n_tails(spec.likelihood),
     )  # fmt: skip
 
 
@@ -78,7 +80,12 @@ def n_coordinates(model: ScalingModel) -> int:
     (n, p), m = d.x.shape, len(d.benchmarks)
     groups = len(d.developers) + len(d.families) + len(d.recipes)
     of_free = (m - k) * (p + 1 + 3 + groups)
-    return p * k + 6 * k + (groups + n) * k + m * (k + 1) + (p + 1) + of_free + m * 4
+    of_all = p * k + 6 * k + (groups + n) * k + m * (k + 1) + (p + 1) + m * 4
+    return of_all + of_free + _n_tails(model.spec.likelihood)
+
+
+def _n_tails(likelihood: str) -> int:
+    return int(likelihood_of(likelihood).has_tail)
 
 
 @numba.njit
@@ -121,10 +128,11 @@ def _variables(flat, t, size):
     slack_and_share, at = _next(flat, at, 2, m)
     asymmetry, at = _next(flat, at, 1, m)
     precision, at = _next(flat, at, 1, m)
+    tail, at = _next(flat, at, 1, t.n_tails)
     return (
         feature_slope, tuning_shift, scales, communality, developer, family, recipe, llm, total,
         contrast, difficulty, own_scale, own, own_tuning, spread, developer_deviation,
-        family_deviation, recipe_deviation, slack_and_share, asymmetry, precision,
+        family_deviation, recipe_deviation, slack_and_share, asymmetry, precision, tail,
     )  # fmt: skip
 
 
@@ -165,6 +173,17 @@ def _beta(x, d, a, b):
         p = 1 / (1 + np.exp(-x[i]))
         total += a * np.log(p) + b * np.log1p(-p) - log_beta
         d[i] += a - (a + b) * p
+    return total
+
+
+@numba.njit(error_model="numpy")
+def _gamma(x, d, a, rate):
+    """Give the log density of the logarithm of a Gamma variable; adds to the derivatives."""
+    constant = a * np.log(rate) - log_gamma_and_slope(a)[0]
+    total = 0.0
+    for i in range(x.shape[0]):
+        total += a * x[i] - rate * np.exp(x[i]) + constant
+        d[i] += a - rate * np.exp(x[i])
     return total
 
 
@@ -320,12 +339,12 @@ def hand_written(likelihood: str) -> Any:
         gradient[:] = 0.0
         (
             B, shift, scales, communality, zd, zf, zr, zi, total, contrast, difficulty, own_scale,
-            own_z, tuning_z, spread, dev_d, dev_f, dev_r, slack_share, asymmetry, precision,
+            own_z, tuning_z, spread, dev_d, dev_f, dev_r, slack_share, asymmetry, precision, tail,
         ) = _variables(x, t, size)  # fmt: skip
         (
             d_B, d_shift, d_scales, d_communality, d_zd, d_zf, d_zr, d_zi, d_total, d_contrast,
             d_difficulty, d_own_scale, d_own_z, d_tuning_z, d_spread, d_dev_d, d_dev_f, d_dev_r,
-            d_slack_share, d_asymmetry, d_precision,
+            d_slack_share, d_asymmetry, d_precision, d_tail,
         ) = _variables(gradient, t, size)  # fmt: skip
 
         # Priors, those of logarithms in what is sampled.
@@ -349,6 +368,7 @@ def hand_written(likelihood: str) -> Any:
         value += _beta(slack_share[0], d_slack_share[0], 1, 20)
         value += _beta(slack_share[1], d_slack_share[1], 5, 1)
         value += _normal(asymmetry, d_asymmetry, 0, 1) + _normal(precision, d_precision, 5.7, 0.7)
+        value += _gamma(tail[0], d_tail[0], 4, 0.5)
 
         # Abilities.
         scale = np.exp(scales)
@@ -377,7 +397,8 @@ def hand_written(likelihood: str) -> Any:
         odds = 1 / (1 + np.exp(-slack_share))
         floor = t.chance * (1 - odds[0])
         curve = Curve(floor, t.chance + (1 - t.chance) * odds[1], np.exp(asymmetry[0]))
-        scatter = Scatter(np.exp(precision[0]), np.ones(1))
+        tails = np.exp(tail[0]) if t.n_tails > 0 else np.ones(1)
+        scatter = Scatter(np.exp(precision[0]), tails)
         d_curve = Curve(np.zeros(m), np.zeros(m), np.zeros(m))
         d_scatter = Scatter(np.zeros(m), np.zeros(1))
         memory = begin(integers(()))
@@ -389,6 +410,8 @@ def hand_written(likelihood: str) -> Any:
 
         # And back.
         d_precision[0] += d_scatter.precision * scatter.precision
+        for i in range(t.n_tails):
+            d_tail[0, i] += d_scatter.tail[i] * tails[i]
         d_asymmetry[0] += d_curve.asymmetry * curve.asymmetry
         d_slack_share[0] -= d_curve.floor * t.chance * odds[0] * (1 - odds[0])
         d_slack_share[1] += d_curve.ceiling * (1 - t.chance) * odds[1] * (1 - odds[1])

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import jax.numpy as jnp
 import numpy as np
 import numpyro
 import numpyro.distributions as dist
 from edges import EDGE
+from jax.scipy.special import gammaln
 from jax.scipy.stats import norm
 from scipy.linalg import helmert
 
 from latentscale.model import ScalingModel
+from latentscale.tails import POINTS, WEIGHTS
 
 
 def numpyro_model(model: ScalingModel) -> Callable[[], None]:
@@ -24,8 +27,8 @@ def numpyro_model(model: ScalingModel) -> Callable[[], None]:
     free = design.free_benchmarks(spec.anchors)
     x = np.column_stack([design.x, design.tuned])
     developer_of_llm = design.developer_of_family[design.family_of_llm]
-    low, high = design.score <= 0, design.score >= 1
-    inside = ~(low | high)
+    low, high = np.flatnonzero(design.score <= 0), np.flatnonzero(design.score >= 1)
+    inside = (design.score > 0) & (design.score < 1)
 
     def normal(
         name: str, shape: tuple[int, ...], mean: float = 0.0, sd: float = 1.0
@@ -105,9 +108,25 @@ def numpyro_model(model: ScalingModel) -> Callable[[], None]:
         else:
             sd = jnp.sqrt(expected * (1 - expected) / (1 + precision))
             # Where everything starts, before it is moved to possible values, sd may not be defined.
-            normals = dist.Normal(expected, sd, validate_args=False).mask(inside)
-            numpyro.sample("score", normals, obs=design.score)
-            numpyro.factor("at 0", jnp.where(low, norm.logcdf(-expected / sd), 0).sum())
-            numpyro.factor("at 1", jnp.where(high, norm.logcdf((expected - 1) / sd), 0).sum())
+            if spec.likelihood == "normal":
+                scatter = dist.Normal(expected, sd, validate_args=False)
+                log_mass = norm.logcdf
+            else:
+                tail = numpyro.sample("tail", dist.Gamma(4, 0.5))
+                scatter = dist.StudentT(tail, expected, sd, validate_args=False)
+                log_mass = partial(_log_t_mass_below, degrees=tail)
+            numpyro.sample("score", scatter.mask(inside), obs=design.score)
+            numpyro.factor("at 0", log_mass(-expected[low] / sd[low]).sum())
+            numpyro.factor("at 1", log_mass((expected[high] - 1) / sd[high]).sum())
 
     return in_numpyro
+
+
+def _log_t_mass_below(x: jnp.ndarray, degrees: jnp.ndarray) -> jnp.ndarray:
+    """Give the logarithm of the mass of a Student t below x: see :mod:`latentscale.tails`."""
+    angle = jnp.arctan2(jnp.sqrt(degrees), -x)
+    sine = jnp.sin(angle)
+    ratio = jnp.sin(angle[:, None] * jnp.array(POINTS)) / sine[:, None]
+    integral = ratio ** (degrees - 1) @ jnp.array(WEIGHTS)
+    constant = gammaln((degrees + 1) / 2) - gammaln(degrees / 2) - jnp.log(jnp.pi) / 2
+    return constant + (degrees - 1) * jnp.log(sine) + jnp.log(angle * integral)

@@ -1,6 +1,6 @@
 """How fast is the package? The same posterior by the package and by direct transcriptions.
 
-    python benchmarks/speed.py --likelihoods normal beta -o speed.json
+    python benchmarks/speed.py --likelihoods student_t normal beta -o speed.json
 
 compares, on the bundled leaderboard, the package (``package``), the model written down plainly in
 PyMC (``direct``) and in numpyro (``numpyro``), and for the limit of a gradient the same density
@@ -33,7 +33,7 @@ CONTENDERS = ("package", "direct", "numpyro", "handwritten")
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--likelihoods", nargs="+", default=["normal", "beta"])
+    parser.add_argument("--likelihoods", nargs="+", default=["student_t", "normal", "beta"])
     parser.add_argument("--contenders", nargs="+", default=list(CONTENDERS), choices=CONTENDERS)
     parser.add_argument("--draws", type=int, default=1000, help="kept draws of each of 4 chains")
     parser.add_argument("--seed", type=int, default=1)

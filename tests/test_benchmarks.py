@@ -26,7 +26,7 @@ from speed import largest_gap, report
 import latentscale as ls
 
 
-@pytest.mark.parametrize("likelihood", ["normal", "beta"])
+@pytest.mark.parametrize("likelihood", ["student_t", "normal", "beta"])
 def test_the_direct_transcription_is_the_same_model(likelihood):
     simulation = small(skills=2, likelihood=likelihood, families_per_developer=2.0)
     direct, graph = direct_model(simulation.model), simulation.model.to_pymc()
@@ -91,7 +91,7 @@ def test_the_exponent_is_the_slope_of_time_over_cells():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("likelihood", ["normal", "beta"])
+@pytest.mark.parametrize("likelihood", ["student_t", "normal", "beta"])
 def test_the_hand_written_density_and_gradient_are_those_of_the_transcription(likelihood):
     model = small(skills=2, likelihood=likelihood, families_per_developer=2.0).model
     direct, rng = direct_model(model), np.random.default_rng(3)
