@@ -124,5 +124,5 @@ def _observe_student_t(score: np.ndarray, expected: Any, sd: Any) -> None:
     low, high = np.flatnonzero(score <= 0), np.flatnonzero(score >= 1)
     inside = np.flatnonzero((score > 0) & (score < 1))
     pm.StudentT("score", nu=tail, mu=expected[inside], sigma=sd[inside], observed=score[inside])
-    pm.Potential("at 0", log_mass_below(-expected[low] / sd[low], tail).sum())
-    pm.Potential("at 1", log_mass_below((expected[high] - 1) / sd[high], tail).sum())
+    beyond = pt.concatenate([-expected[low] / sd[low], (expected[high] - 1) / sd[high]])
+    pm.Potential("at the ends", log_mass_below(beyond, tail).sum())
