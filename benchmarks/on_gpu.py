@@ -35,8 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
     asked = parser.parse_args(arguments)
     rows = []
     for n_llms, n_benchmarks in SIZES:
-        # Of the Normal, as numpyro_model has no Student t.
-        rows.append(measured(simulated(n_llms, n_benchmarks, asked.seed, "normal")))
+        rows.append(measured(simulated(n_llms, n_benchmarks, asked.seed)))
         print(rows[-1], flush=True)
     path = Path(asked.output)
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -40,7 +40,7 @@ _TYPICAL: dict[str, Any] = {
     "recipe_ratio": 0.37, "llm_ratio": 0.37, "total_loading": 1.0, "slope_scale": 0.1,
     "tuning_scale": 0.22, "developer_deviation_scale": 0.15, "family_deviation_scale": 0.15,
     "recipe_deviation_scale": 0.15, "floor_slack": 0.03, "ceiling_share": 0.9, "asymmetry": 1.0,
-    "communality": 0.5, "precision": 500.0,
+    "communality": 0.5, "precision": 500.0, "tail": 5.0,
 }  # fmt: skip
 
 
@@ -71,17 +71,13 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def simulated(
-    n_llms: int, n_benchmarks: int, seed: int, likelihood: str = DEFAULT_LIKELIHOOD
-) -> ls.ScalingModel:
-    """Simulate one table."""
+def simulated(n_llms: int, n_benchmarks: int, seed: int) -> ls.ScalingModel:
+    """Simulate one table, with the default likelihood."""
     truth = {**_TYPICAL, "difficulty": np.linspace(-1.5, 1.0, n_benchmarks)}
-    if likelihood == "student_t":
-        truth["tail"] = 5.0
     return ls.simulate(
         n_families=round(n_llms / _LLMS_PER_FAMILY), families_per_developer=_FAMILIES,
         benchmarks=n_benchmarks, missing=_MISSING,
-        skills=_SKILLS, likelihood=likelihood, truth=truth, random_seed=seed,
+        skills=_SKILLS, likelihood=DEFAULT_LIKELIHOOD, truth=truth, random_seed=seed,
     ).model  # fmt: skip
 
 
