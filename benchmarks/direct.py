@@ -20,7 +20,7 @@ from latentscale.tails import log_mass_below
 
 
 def direct_model(model: ScalingModel) -> pm.Model:
-    """Write a model with default priors, all of its options on, as PyMC code."""
+    """Write a model of fractions with default priors, all of its options on, as PyMC code."""
     design, spec = model.design, model.spec
     skills = [f"skill {k + 1}" for k in range(spec.skills)]
     free = design.free_benchmarks(spec.anchors)

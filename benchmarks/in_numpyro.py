@@ -19,7 +19,7 @@ from latentscale.tails import POINTS, WEIGHTS
 
 
 def numpyro_model(model: ScalingModel) -> Callable[[], None]:
-    """Write a model with default priors, all of its options on, as numpyro code."""
+    """Write a model of fractions with default priors, all of its options on, as numpyro code."""
     design, spec = model.design, model.spec
     n_skills, n_benchmarks, n_features = spec.skills, len(design.benchmarks), design.x.shape[1]
     i, j = design.llm_of_obs, design.benchmark_of_obs
@@ -116,8 +116,8 @@ def numpyro_model(model: ScalingModel) -> Callable[[], None]:
                 scatter = dist.StudentT(tail, expected, sd, validate_args=False)
                 log_mass = partial(_log_t_mass_below, degrees=tail)
             numpyro.sample("score", scatter.mask(inside), obs=design.score)
-            numpyro.factor("at 0", log_mass(-expected[low] / sd[low]).sum())
-            numpyro.factor("at 1", log_mass((expected[high] - 1) / sd[high]).sum())
+            beyond = jnp.concatenate([-expected[low] / sd[low], (expected[high] - 1) / sd[high]])
+            numpyro.factor("at the ends", log_mass(beyond).sum())
 
     return in_numpyro
 
