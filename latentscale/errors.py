@@ -73,6 +73,10 @@ class MissingFeatureWarning(LatentScaleWarning):
     """LLMs are predicted less surely, for want of a feature."""
 
 
+class InterruptedWarning(LatentScaleWarning):
+    """Sampling was interrupted: a fit holds the draws that there were."""
+
+
 class ConvergenceWarning(LatentScaleWarning):
     """The chains do not support the posterior: it is not a result yet."""
 

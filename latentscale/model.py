@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 from pandas.api.types import is_datetime64_any_dtype
 
 from latentscale.design import Design, make_design, slope_columns
-from latentscale.errors import ConvergenceWarning, SpecError
+from latentscale.errors import ConvergenceWarning, InterruptedWarning, SpecError
 from latentscale.likelihoods import likelihood_of
 from latentscale.priors import Prior, merge_priors
 from latentscale.shrinkage import usually_shrunk
 from latentscale.spec import ModelSpec, choose_anchors, listed
 from latentscale.table import ScoreTable, scored_llms
 from latentscale.table.columns import DATE
-from latentscale.wording import first, quoted
+from latentscale.wording import count, first, quoted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -333,9 +333,13 @@ class ScalingModel:
         ------
         SamplingError
             The sampler is unknown, not installed, or could not start.
+        KeyboardInterrupt
+            It was interrupted before a draw was kept.
 
         Warns
         -----
+        InterruptedWarning
+            It was interrupted: the fit holds the draws that there were.
         ConvergenceWarning
             The chains do not support the posterior; the message says what to do.
         """
@@ -349,6 +353,14 @@ class ScalingModel:
             random_seed=random_seed,
             progressbar=progressbar,
         )
+        kept = _chains_and_draws(fit)
+        if kept != (chains, draws):
+            warnings.warn(
+                f"Sampling was interrupted: the fit holds {_in_words(*kept)}, not "
+                f"{_in_words(chains, draws)}. Fit again for all of them.",
+                InterruptedWarning,
+                stacklevel=2,
+            )
         health = fit.diagnose()
         if not health.ok:
             warnings.warn(health.text, ConvergenceWarning, stacklevel=2)
@@ -402,8 +414,10 @@ class ScalingModel:
         ------
         SamplingError
             The sampler could not start.
+        KeyboardInterrupt
+            It was interrupted: fewer draws than asked for would pass for all of them.
         """
-        return self._drawn(
+        fit = self._drawn(
             sampler="nutpie",
             draws=draws,
             tune=tune,
@@ -413,6 +427,9 @@ class ScalingModel:
             random_seed=random_seed,
             progressbar=False,
         )
+        if _chains_and_draws(fit) != (chains, draws):
+            raise KeyboardInterrupt
+        return fit
 
     def _drawn(self, **settings: Any) -> ScalingFit:
         """Draw from the posterior, with the settings of :func:`draw_posterior`."""
@@ -451,6 +468,15 @@ class ScalingModel:
         from latentscale.describe import model_html
 
         return model_html(self)
+
+
+def _chains_and_draws(fit: ScalingFit) -> tuple[int, int]:
+    sizes = fit.posterior.sizes
+    return sizes["chain"], sizes["draw"]
+
+
+def _in_words(chains: int, draws: int) -> str:
+    return f"{count(chains, 'chain')} of {count(draws, 'draw')}"
 
 
 def _default_tail(design: Design) -> float | None:

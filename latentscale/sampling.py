@@ -64,12 +64,15 @@ def draw_posterior(
     Returns
     -------
     xarray.DataTree
-        With the groups ``posterior`` and ``sample_stats``.
+        With the groups ``posterior`` and ``sample_stats``; of fewer draws or chains, if nutpie or
+        PyMC was interrupted.
 
     Raises
     ------
     SamplingError
         The sampler is unknown, is not installed, or could not start.
+    KeyboardInterrupt
+        Sampling was interrupted before a draw was kept.
     """
     if tune is None:
         tune = _TUNE_APPROXIMATED if sampler == "nutpie" else _TUNE_PLAIN
@@ -89,6 +92,8 @@ def draw_posterior(
         "progressbar": progressbar,
     }
     tree = (_with_nutpie if sampler == "nutpie" else _with_pymc)(model, **settings)
+    if "posterior" not in tree:
+        raise KeyboardInterrupt
     rng = np.random.default_rng(seed)
     drawn = with_configurations(tree["posterior"].to_dataset(), model.design, rng)
     tree["posterior"] = xr.DataTree(drawn)
@@ -99,22 +104,22 @@ def _with_nutpie(model: ScalingModel, **settings: Any) -> xr.DataTree:
     """Sample in coordinates that are fitted to an approximation of the posterior."""
     from latentscale.approximation import approximation_of
     from latentscale.compiled_density import compile_density
+    from latentscale.kept_draws import lay_out
 
     density = compile_density(model)
     near = approximation_of(model, density, settings["cores"])
     # As good as the symmetric root, and multiplied by in half the time.
     root = np.linalg.cholesky(near.root @ near.root.T)
     density = near.coordinates(density).whitened(near.mean, root)
-    tree = _nutpie_run(density.for_nutpie(_Corner(density.size)), settings)
-    groups = {name: tree[name].to_dataset() for name in ("posterior", "sample_stats")}
-    return xr.DataTree.from_dict(groups)
+    trace = _nutpie_run(density.for_nutpie(_Corner(density.size)), settings)
+    return lay_out(trace, density.reported, density.coords)
 
 
-def _nutpie_run(compiled: Any, settings: Mapping[str, Any]) -> xr.DataTree:
+def _nutpie_run(compiled: Any, settings: Mapping[str, Any]) -> Any:
     import nutpie
 
     try:
-        tree: xr.DataTree = nutpie.sample(
+        return nutpie.sample(
             compiled,
             draws=settings["draws"],
             tune=settings["tune"],
@@ -122,12 +127,11 @@ def _nutpie_run(compiled: Any, settings: Mapping[str, Any]) -> xr.DataTree:
             cores=settings["cores"],
             seed=settings["seed"],
             target_accept=settings["target_accept"],
-            save_warmup=False,
             progress_bar=settings["progressbar"],
+            return_raw_trace=True,
         )
     except RuntimeError as error:
         raise _stopped(error) from error
-    return tree
 
 
 def _stopped(error: Exception) -> SamplingError:
