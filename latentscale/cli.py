@@ -37,22 +37,24 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit code: 0, 2 after an error that was explained, or 130 after Ctrl-C.
     """
     arguments = _parser().parse_args(argv)
-    from latentscale.errors import LatentScaleWarning
+    from latentscale.errors import InterruptedWarning, LatentScaleWarning
 
     with warnings.catch_warnings():
         warnings.simplefilter("always", LatentScaleWarning)
+        # Part of a fit is for who can look at it, not for a file in the place of a whole one.
+        warnings.simplefilter("error", InterruptedWarning)
         warnings.showwarning = _show_warning
         return _run(arguments)
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from latentscale.errors import LatentScaleError
+    from latentscale.errors import InterruptedWarning, LatentScaleError
 
     command: Callable[[argparse.Namespace], None] = arguments.command
     try:
         command(arguments)
         sys.stdout.flush()
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, InterruptedWarning):
         _complain("stopped.")
         return _INTERRUPTED
     except BrokenPipeError:  # `| head` has read enough

@@ -175,13 +175,21 @@ class TestFit:
             "scores equally well and the skills mean nothing. Use skills=2, or add benchmarks.\n"
         )
 
+    @pytest.mark.parametrize("drawn", [False, True])
     def test_ctrl_c(
-        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+        self,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+        drawn: bool,
     ) -> None:
-        def interrupted(_model: ScalingModel, **_settings: Any) -> None:
+        """Nothing is written, whether or not draws were kept before."""
+
+        def interrupted(_model: ScalingModel, **_settings: Any) -> ls.ScalingFit:
+            if drawn:
+                return fake_fit(skills=1)
             raise KeyboardInterrupt
 
-        monkeypatch.setattr(ScalingModel, "fit", interrupted)
+        monkeypatch.setattr(ScalingModel, "_drawn", interrupted)
         command = ["fit", "scores.csv", "llms.csv", "-o", "fit.nc", "--skills", "1"]
         assert cli.main(command) == 130
         assert capsys.readouterr().err == "latentscale: stopped.\n"
