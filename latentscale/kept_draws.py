@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from typing import Any
 
 import arviz as az
@@ -64,8 +65,14 @@ def lay_out(
         {"posterior": posterior, "sample_stats": sample_stats},
         coords={dim: pd.Index(labels) for dim, labels in coords.items()},
         dims={each.name: list(each.dims) for each in reported},
+        attrs={"sample_stats": _origin()},
     )
     return tree
+
+
+def _origin() -> dict[str, str]:
+    """Say what drew, by ArviZ's names."""
+    return {"inference_library": "nutpie", "inference_library_version": version("nutpie")}
 
 
 def _kept_rows(chain: int, stats: pa.RecordBatch) -> _Rows:

@@ -134,3 +134,5 @@ def test_they_are_those_of_nutpie():
     assert ours["posterior"].to_dataset().equals(theirs["posterior"].to_dataset())
     for name in ("energy", "diverging", "n_steps", "depth", "step_size", "divergence_message"):
         assert ours["sample_stats"][name].equals(theirs["sample_stats"][name]), name
+    for name in ("inference_library", "inference_library_version"):
+        assert ours["sample_stats"].attrs[name] == theirs["sample_stats"].attrs[name]
