@@ -97,7 +97,7 @@ def test_every_error_and_warning_has_the_packages_root():
 
     named = [value for value in vars(errors).values() if isinstance(value, type)]
     ours = [value for value in named if value.__module__ == "latentscale.errors"]
-    assert len(ours) == 17
+    assert len(ours) == 18
     for kind in ours:
         root = errors.LatentScaleWarning if issubclass(kind, Warning) else errors.LatentScaleError
         assert issubclass(kind, root)
