@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from latentscale.health import quick_look
 from latentscale.priors import Prior, merge_priors
 from latentscale.unknown import unknown_of
-from latentscale.wording import count, first
+from latentscale.wording import chains_of, count, first
 
 if TYPE_CHECKING:
     from latentscale.features import FeatureEncoding
@@ -385,8 +385,8 @@ def _fit_facts(fit: ScalingFit) -> dict[str, str]:
         f"likelihood, {spec.features}",
         "data": f"{count(len(model.design.llms), 'LLM')} ({_groups(model)}), "
         f"{count(len(model.design.benchmarks), 'benchmark')}, {count(model.design.n_obs, 'score')}",
-        "sampler": f"{attrs.get('sampler', 'unknown')}, {count(sizes['chain'], 'chain')} of "
-        f"{count(sizes['draw'], 'draw')}{seed}",
+        "sampler": f"{attrs.get('sampler', 'unknown')}, "
+        f"{chains_of(sizes['chain'], sizes['draw'])}{seed}",
         "health": _quick_health(fit),
         "groups": ", ".join(fit.idata.children),
     }

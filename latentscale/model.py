@@ -17,7 +17,7 @@ from latentscale.shrinkage import usually_shrunk
 from latentscale.spec import ModelSpec, choose_anchors, listed
 from latentscale.table import ScoreTable, scored_llms
 from latentscale.table.columns import DATE
-from latentscale.wording import count, first, quoted
+from latentscale.wording import chains_of, first, quoted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -356,8 +356,8 @@ class ScalingModel:
         kept = _chains_and_draws(fit)
         if kept != (chains, draws):
             warnings.warn(
-                f"Sampling was interrupted: the fit holds {_in_words(*kept)}, not "
-                f"{_in_words(chains, draws)}. Fit again for all of them.",
+                f"Sampling was interrupted: the fit holds {chains_of(*kept)}, not "
+                f"{chains_of(chains, draws)}. Fit again for all of them.",
                 InterruptedWarning,
                 stacklevel=2,
             )
@@ -473,10 +473,6 @@ class ScalingModel:
 def _chains_and_draws(fit: ScalingFit) -> tuple[int, int]:
     sizes = fit.posterior.sizes
     return sizes["chain"], sizes["draw"]
-
-
-def _in_words(chains: int, draws: int) -> str:
-    return f"{count(chains, 'chain')} of {count(draws, 'draw')}"
 
 
 def _default_tail(design: Design) -> float | None:

@@ -12,6 +12,11 @@ def count(number: int, noun: str, plural: str | None = None) -> str:
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
 
 
+def chains_of(chains: int, draws: int) -> str:
+    """Write how much was drawn: ``4 chains of 1,000 draws``."""
+    return f"{count(chains, 'chain')} of {count(draws, 'draw')}"
+
+
 def first(items: Iterable[str], shown: int = 3) -> str:
     """List the first few items, and say how many follow."""
     items = list(items)
