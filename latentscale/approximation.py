@@ -31,7 +31,13 @@ import numpy as np
 from scipy.optimize import minimize
 
 from latentscale.compiled_density import CompiledDensity, compile_density
-from latentscale.coordinates import first_guess, middle_of_prior, parts_of, shared_variables
+from latentscale.coordinates import (
+    at_floor,
+    first_guess,
+    middle_of_prior,
+    parts_of,
+    shared_variables,
+)
 from latentscale.errors import SamplingError
 from latentscale.forward import Draws, expected_of_cells, fitted_members
 from latentscale.priors import LOOK_AT_PRIORS
@@ -79,6 +85,8 @@ class Approximation:
         Symmetric root of the covariance.
     guess : numpy.ndarray, dims (obs,)
         Expected scores under it.
+    at_floor : numpy.ndarray, dims (obs,)
+        How little each score tells of how far below it its LLM may be.
     slopes : SlopeGuess, optional
         What the coordinates of slopes follow.
     """
@@ -86,11 +94,12 @@ class Approximation:
     mean: np.ndarray
     root: np.ndarray
     guess: np.ndarray
+    at_floor: np.ndarray
     slopes: SlopeGuess | None = None
 
     def coordinates(self, density: CompiledDensity) -> CompiledDensity:
         """Give a density in the coordinates that the approximation is of."""
-        density = density.about(self.guess)
+        density = density.about(self.guess, self.at_floor)
         return density if self.slopes is None else density.with_slopes(self.slopes)
 
 
@@ -177,7 +186,7 @@ def approximate(
             best = min((target.explore(rng) for _ in range(_STARTS)), key=lambda end: end[0])[1]
             least = _LEAST_INFORMATION
         else:
-            best, least = replace(start, guess=first_guess(model.design)), None
+            best, least = target.of_its_own_scores(start), None
         noise = target.noise(rng, points_for(len(best.guess)))
         best = target.settled(best, noise, least)
         if start is None and model.spec.shrunk:
@@ -211,11 +220,18 @@ class _Target:
         model, n = self.model, self.density.n_shared
         middle = middle_of_prior(model.design, model.spec, model.priors)
         start = middle + _SPREAD * rng.standard_normal(n)
-        first = Approximation(start, _SPREAD * np.eye(n), first_guess(model.design))
+        guess = first_guess(model.design)
+        first = Approximation(start, _SPREAD * np.eye(n), guess, np.zeros_like(guess))
         pairs = points_for(len(first.guess)) // 8
         noise = self.noise(rng, max(_LEAST_AT_START, 2 * pairs))
         _, near = self.improve(first, noise)
         return self.improve(self.with_root(near, noise, _LEAST_AT_FIRST), noise)
+
+    def of_its_own_scores(self, near: Approximation) -> Approximation:
+        """Give the approximation of a similar posterior with what its own scores are at first."""
+        guess = first_guess(self.model.design)
+        near = replace(near, guess=guess, at_floor=np.zeros_like(guess))
+        return replace(near, at_floor=self._at_floor(near))
 
     def settled(self, best: Approximation, noise: np.ndarray, least: float | None) -> Approximation:
         """Improve root and mean until the mean stays; without a least information the root does."""
@@ -231,9 +247,7 @@ class _Target:
     def with_slopes(self, near: Approximation) -> Approximation:
         """Give a start in coordinates of slopes that follow what is known of them by now."""
         design, spec = self.model.design, self.model.spec
-        point = np.zeros(self.density.size)
-        point[: len(near.mean)] = near.mean
-        [relevance] = near.coordinates(self.density).report(point[None])["relevance"]
+        [relevance] = self._at_mean(near)["relevance"]
         parts = parts_of(shared_variables(design, spec))
         guess = guess_slopes(design, parts, near.mean, near.root, relevance)
         mean, own = near.mean.copy(), parts["feature_slope"]
@@ -259,7 +273,7 @@ class _Target:
         return replace(old, root=inverse_root(density.information(points, self.pool), least))
 
     def improve(self, old: Approximation, noise: np.ndarray) -> tuple[float, Approximation]:
-        """Improve the mean, then the guess.
+        """Improve the mean, then what is expected of scores.
 
         Gives with them the divergence from the posterior, up to a constant.
         """
@@ -267,7 +281,8 @@ class _Target:
         mean, minus_density = self._improve_mean(density, old, noise)
         guess = self._expected(density, self._points(mean, root, noise))
         divergence = minus_density - float(np.linalg.slogdet(root)[1])
-        return divergence, replace(old, mean=mean, guess=guess)
+        better = replace(old, mean=mean, guess=guess)
+        return divergence, replace(better, at_floor=self._at_floor(better))
 
     def _improve_mean(
         self, density: CompiledDensity, old: Approximation, noise: np.ndarray
@@ -297,6 +312,16 @@ class _Target:
         points, n = noise.copy(), self.density.n_shared
         points[:, :n] = mean + noise[:, :n] @ root.T
         return points
+
+    def _at_mean(self, near: Approximation) -> dict[str, np.ndarray]:
+        """Give the variables at the mean, dims (one, ...)."""
+        point = np.zeros(self.density.size)
+        point[: len(near.mean)] = near.mean
+        return near.coordinates(self.density).report(point[None])
+
+    def _at_floor(self, near: Approximation) -> np.ndarray:
+        """Say how little each score tells of how far below it its LLM may be, dims (obs,)."""
+        return at_floor(self.model.design, self.model.spec, Draws(self._at_mean(near), {}))
 
     def _expected(self, density: CompiledDensity, points: np.ndarray) -> np.ndarray:
         """Give the mean of the expected scores over points, dims (obs,)."""

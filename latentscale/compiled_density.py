@@ -67,9 +67,16 @@ class CompiledDensity:
         """How many of the coordinates are shared by all LLMs."""
         return len(self.arrays["centre"])
 
-    def about(self, guess: np.ndarray) -> CompiledDensity:
-        """Give the same in coordinates about other rough expectations, dims (obs,)."""
-        return self._with(guess=guess[self.order])
+    def about(self, guess: np.ndarray, at_floor: np.ndarray) -> CompiledDensity:
+        """Give the same in coordinates about other rough expectations.
+
+        Parameters
+        ----------
+        guess : numpy.ndarray, dims (obs,)
+        at_floor : numpy.ndarray, dims (obs,)
+            How little each score tells of how far below it its LLM may be, in [0, 1].
+        """
+        return self._with(guess=guess[self.order], at_floor=at_floor[self.order])
 
     def with_slopes(self, guess: SlopeGuess) -> CompiledDensity:
         """Give the same in coordinates of slopes that follow another guess of them."""

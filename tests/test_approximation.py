@@ -27,7 +27,7 @@ class FakeDensity:
     size: int = N
     n_shared: int = SHARED
 
-    def about(self, guess):
+    def about(self, guess, at_floor):
         return self
 
     def at(self, point):
@@ -56,6 +56,7 @@ def density(monkeypatch):
     mean[:SHARED] = [3.0, -1.0, 0.5]
     precision[:SHARED, :SHARED] = factor @ factor.T
     monkeypatch.setattr(approximation._Target, "_expected", lambda *_: np.array([0.5]))
+    monkeypatch.setattr(approximation._Target, "_at_floor", lambda *_: np.array([0.1]))
     monkeypatch.setattr(approximation, "first_guess", lambda design: np.array([0.4]))
     monkeypatch.setattr(approximation, "middle_of_prior", lambda *_: np.zeros(SHARED))
     return FakeDensity(mean, precision)
@@ -71,6 +72,7 @@ def test_a_normal_posterior_is_found_exactly(density):
     covariance = np.linalg.inv(density.precision[:SHARED, :SHARED])
     np.testing.assert_allclose(near.root @ near.root, covariance, atol=1e-8)
     assert near.guess == [0.5]
+    assert near.at_floor == [0.1]
 
 
 def test_a_seed_settles_it(density):
@@ -92,6 +94,7 @@ def test_a_start_nearby_takes_a_single_round(density, monkeypatch):
     assert len(rounds) == 1
     np.testing.assert_allclose(again.mean, near.mean, atol=1e-4)
     assert rounds[0][0].guess == [0.4]  # that of the data at hand, not that of the start
+    assert rounds[0][0].at_floor == [0.1]
 
 
 def test_of_two_modes_the_one_of_more_mass_is_kept(density):
@@ -144,6 +147,6 @@ def test_where_slopes_are_shrunk_coordinates_follow_what_scores_say_of_them():
 
     point = np.zeros(density.size)
     point[: density.n_shared] = near.mean
-    same = density.about(near.guess).with_slopes(near.slopes).report(point[None])
+    same = density.about(near.guess, near.at_floor).with_slopes(near.slopes).report(point[None])
     [slope] = near.coordinates(density).report(point[None])["feature_slope"]
     np.testing.assert_array_equal(slope, same["feature_slope"][0])

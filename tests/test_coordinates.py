@@ -9,14 +9,17 @@ from graph_points import FEATURES, MODE, point, small
 from uncompiled import UncompiledDensity, uncompile
 
 from latentscale.coordinates import (
+    at_floor,
     first_guess,
     group_variables,
     known_arrays,
     order_of_cells,
     reported_variables,
 )
-from latentscale.forward import root_of
+from latentscale.forward import Draws, root_of
 from latentscale.graph import REPORTED, kept_variables
+from latentscale.kernels import links, measuring, scatter
+from latentscale.kernels.arguments import Curve, Scatter
 from latentscale.links import rise_and_slope
 from latentscale.priors import Prior
 from latentscale.slope_guess import SlopeGuess, guess_slopes
@@ -193,9 +196,13 @@ def test_the_density_is_that_of_the_plain_graph_with_the_jacobian(settings, monk
     # Summed here: PyTensor's Python mode adds no more than 32 numbers at a time.
     log_densities = plain.compile_logp(mode=MODE, sum=False)
     # Expectations that have nothing to do with the scores, some of them impossible.
-    absurd = np.random.default_rng(5).uniform(-0.1, 1.1, model.design.n_obs)
+    rng = np.random.default_rng(5)
+    absurd = {
+        "guess": rng.uniform(-0.1, 1.1, model.design.n_obs),
+        "at_floor": rng.uniform(size=model.design.n_obs),
+    }
     wild = wild_guess(model).arrays()
-    for density in (UncompiledDensity(model), UncompiledDensity(model, guess=absurd, **wild)):
+    for density in (UncompiledDensity(model), UncompiledDensity(model, **absurd, **wild)):
 
         def values_at(at, density=density):
             return plain_values(plain, density.report(at), model)
@@ -345,6 +352,50 @@ def test_the_first_guess_is_the_score_where_it_lies_well_within_the_curve():
     assert share.max() <= 0.97
     well = (share > 0.031) & (share < 0.969)
     np.testing.assert_array_equal(guess[well], design.score[well])
+
+
+def measured(model, asymmetry, own, **arrays):
+    """Measure scores whose eta is the same without the effects of groups."""
+    cells = UncompiledDensity(model, **arrays).known.cells
+    n, m = model.design.n_obs, len(model.design.benchmarks)
+    curve = Curve(np.full(m, 0.25), np.full(m, 0.95), np.full(m, asymmetry))
+    of = scatter.LIKELIHOODS[model.spec.likelihood]
+    given = np.full(n, own), curve, links.lines(None, curve.asymmetry)
+    return measuring.measure(None, of, cells, *given, Scatter(np.full(m, 99.0), np.full(m, 4.0)))
+
+
+@pytest.mark.parametrize("asymmetry", [1.0, 8.0])
+def test_a_score_at_the_floor_tells_nothing_of_an_llm_that_is_expected_far_below(
+    asymmetry, monkeypatch
+):
+    """And of one that is expected above it that it is not there, as any score does."""
+    model, _ = built({"skills": 1}, monkeypatch)
+    n, far = model.design.n_obs, 20.0
+    guess, floor = np.full(n, 0.27), np.ones(n)
+    _, plain, _ = measured(model, asymmetry, far, guess=guess)
+    _, told, _ = measured(model, asymmetry, far, guess=guess, at_floor=floor)
+    np.testing.assert_allclose(told, plain, rtol=0.1)
+    at, plain, _ = measured(model, asymmetry, -far, guess=guess)
+    below, told, _ = measured(model, asymmetry, -far, guess=guess, at_floor=floor)
+    assert (told < 0.05 * plain).all()
+    assert (np.abs(told * (below + far)) < 0.05 * np.abs(plain * (at + far))).all()
+
+
+@pytest.mark.parametrize("likelihood", ["student_t", "normal", "beta"])
+def test_scores_are_at_the_floor_as_far_as_it_explains_them(likelihood):
+    model = small(skills=1, likelihood=likelihood).model
+    design, m = model.design, len(model.design.benchmarks)
+    draws = {"floor": np.full((1, m), 0.25), "ceiling": np.full((1, m), 0.95)}
+    draws |= {"precision": np.full((1, m), 199.0), "tail": np.full(1, 4.0)}
+    design.scores["score"] = np.linspace(0.2, 0.5, design.n_obs)
+    found = at_floor(design, model.spec, Draws(draws, {}))
+    below = design.score <= 0.25
+    assert below.any()
+    assert (found[below] > 0.98).all()
+    assert (np.diff(found[~below]) <= 0).all()
+    assert found[np.searchsorted(design.score, 0.25 + 0.043)] == pytest.approx(0.91, abs=0.02)
+    if likelihood != "student_t":  # with which it may be anywhere
+        assert (found[design.score > 0.48] == 0).all()
 
 
 @pytest.mark.parametrize(("n_families", "power"), [(5, 0.8), (20, 0.5)])

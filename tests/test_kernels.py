@@ -110,18 +110,19 @@ def inputs(skills, sizes=SIZES, seed=1):
 
 
 def cells_at(
-    llm, benchmark, score=None, guess=None, n_benchmarks=N_BENCHMARKS, x=X, tuned=TUNED,
-    deviating=ALL,
+    llm, benchmark, score=None, guess=None, at_floor=None, n_benchmarks=N_BENCHMARKS, x=X,
+    tuned=TUNED, deviating=ALL,
 ):  # fmt: skip
     """Give cells, sorted by benchmark, of which only the places need matter."""
     rest = np.full(len(llm), 0.5)
     score, guess = (rest if given is None else given for given in (score, guess))
+    at_floor = np.zeros(len(llm)) if at_floor is None else at_floor
     start = np.searchsorted(benchmark, np.arange(n_benchmarks + 1))
     at_ends = np.bincount(benchmark[(score <= 0) | (score >= 1)], minlength=n_benchmarks)
     condition = np.random.default_rng(3).normal(size=(len(llm), 2))
     return Cells(
-        score, np.ones(len(llm)), score, guess, llm, RECIPE_OF[llm], start, start[1:] - at_ends,
-        condition, deviating, x[llm].T.copy(), tuned[llm],
+        score, np.ones(len(llm)), score, guess, at_floor, llm, RECIPE_OF[llm], start,
+        start[1:] - at_ends, condition, deviating, x[llm].T.copy(), tuned[llm],
     )  # fmt: skip
 
 
@@ -286,11 +287,12 @@ def posterior_inputs(n_skills, has_deviations, sizes):
     last = np.flatnonzero(np.diff(BENCHMARK_OF_OBS))  # of each benchmark but the last
     score[last[0]], score[last[1]] = 0, 1
     guess = rng.uniform(-0.1, 1.1, n)
+    at_floor = rng.uniform(size=n) * (BENCHMARK_OF_OBS > 0)
     tuned = (rng.uniform(size=SIZES["llm"]) < 0.5).astype(float)
     x = rng.normal(size=(SIZES["llm"], 2))
     deviating = BUT_ONE if has_deviations else BUT_ONE[:0]
     cells = cells_at(
-        LLM_OF_OBS, BENCHMARK_OF_OBS, score, guess, x=x, tuned=tuned, deviating=deviating
+        LLM_OF_OBS, BENCHMARK_OF_OBS, score, guess, at_floor, x=x, tuned=tuned, deviating=deviating
     )
     columns = np.array([1])
     llms = Llms(x, columns, tuned, RECIPE_OF, FAMILY_OF, DEVELOPER_OF, NORMAL)

@@ -23,6 +23,9 @@ class Cells(NamedTuple):
         Successes over trials.
     guess
         Rough expectations, as fractions.
+    at_floor
+        How little each tells of how far below it its LLM may be, from 0, well above the floor, to
+        1.
     llm, recipe : int
     start : int, dims (benchmark + 1,)
         Where the scores on each benchmark begin, and where the last end.
@@ -41,6 +44,7 @@ class Cells(NamedTuple):
     trials: Any
     fraction: Any
     guess: Any
+    at_floor: Any
     llm: Any
     recipe: Any
     start: Any

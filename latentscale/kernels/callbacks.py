@@ -130,7 +130,7 @@ def _signature_of_scores() -> Signature:
         OfDeviations(x, x, x), OfDeviations(xx, xx, xx),
     )  # fmt: skip
     takes = (
-        i, Cells(x, x, x, x, i, i, i, i, xx, i, xx, x), Llms(xx, i, x, i, i, i, x),
+        i, Cells(x, x, x, x, x, i, i, i, i, xx, i, xx, x), Llms(xx, i, x, i, i, i, x),
         Unknown(i, i, i, x, i, i, i, x, 0), parameters,
     )  # fmt: skip
     gives = 0.0, parameters, (xx, xx, xx, xx), (xx, xx, xx)

@@ -22,8 +22,8 @@ from latentscale.unknown import N_CONFIGURATIONS
 
 # The arrays in the directory, in its order; numbers, except where the name says integers.
 ARRAYS = (
-    "score", "trials", "fraction", "guess", "llm", "recipe_of_cell", "first", "ends", "condition",
-    "deviating", "x_of_cell", "tuned_of_cell", "x", "slope_columns", "tuned", "recipe",
+    "score", "trials", "fraction", "guess", "at_floor", "llm", "recipe_of_cell", "first", "ends",
+    "condition", "deviating", "x_of_cell", "tuned_of_cell", "x", "slope_columns", "tuned", "recipe",
     "family_of_recipe", "developer_of_family", "recipe_tail", "chance", "mean", "top",
     "rough_slope", "weights", "anchored", "placed", "term", "is_step", "own", "own_power",
     "unknown_family", "unknown_begin", "unknown_columns", "unknown_shift", "unknown_first_llm",
@@ -86,8 +86,8 @@ def _integer_matrix(directory, i):
 
 @compiled
 def known_of(
-    score, trials, fraction, guess, llm, recipe_of_cell, first, ends, condition, deviating,
-    x_of_cell, tuned_of_cell, x, slope_columns, tuned, recipe, family_of_recipe,
+    score, trials, fraction, guess, at_floor, llm, recipe_of_cell, first, ends, condition,
+    deviating, x_of_cell, tuned_of_cell, x, slope_columns, tuned, recipe, family_of_recipe,
     developer_of_family, recipe_tail, chance, mean, top, rough_slope, weights, anchored, placed,
     term, is_step, own, own_power, unknown_family, unknown_begin, unknown_columns, unknown_shift,
     unknown_first_llm, unknown_llm, unknown_first_off, unknown_off, slope_axes, slope_information,
@@ -100,6 +100,7 @@ def known_of(
             trials,
             fraction,
             guess,
+            at_floor,
             llm,
             recipe_of_cell,
             first,
@@ -164,15 +165,15 @@ def known(d):
     i = 0  # What takes a literal number would be compiled anew for each.
     return known_of(
         _numbers(d, i + 0), _numbers(d, i + 1), _numbers(d, i + 2), _numbers(d, i + 3),
-        _integers(d, i + 4), _integers(d, i + 5), _integers(d, i + 6), _integers(d, i + 7),
-        _matrix(d, i + 8), _integers(d, i + 9), _matrix(d, i + 10), _numbers(d, i + 11),
-        _matrix(d, i + 12), _integers(d, i + 13), _numbers(d, i + 14), _integers(d, i + 15),
-        _integers(d, i + 16), _integers(d, i + 17), _numbers(d, i + 18), _numbers(d, i + 19),
-        _numbers(d, i + 20), _numbers(d, i + 21), _numbers(d, i + 22), _matrix(d, i + 23),
-        _integers(d, i + 24), _integers(d, i + 25), _integers(d, i + 26), _integers(d, i + 27),
-        _integers(d, i + 28), _numbers(d, i + 29), _integers(d, i + 30), _integers(d, i + 31),
-        _integers(d, i + 32), _numbers(d, i + 33), _integers(d, i + 34), _integers(d, i + 35),
-        _integers(d, i + 36), _numbers(d, i + 37), _matrix(d, i + 38), _matrix(d, i + 39),
-        _matrix(d, i + 40), _integers(d, i + 41), _integers(d, i + 42), _integers(d, i + 43),
-        _matrix(d, i + 44), _integer_matrix(d, i + 45),
+        _numbers(d, i + 4), _integers(d, i + 5), _integers(d, i + 6), _integers(d, i + 7),
+        _integers(d, i + 8), _matrix(d, i + 9), _integers(d, i + 10), _matrix(d, i + 11),
+        _numbers(d, i + 12), _matrix(d, i + 13), _integers(d, i + 14), _numbers(d, i + 15),
+        _integers(d, i + 16), _integers(d, i + 17), _integers(d, i + 18), _numbers(d, i + 19),
+        _numbers(d, i + 20), _numbers(d, i + 21), _numbers(d, i + 22), _numbers(d, i + 23),
+        _matrix(d, i + 24), _integers(d, i + 25), _integers(d, i + 26), _integers(d, i + 27),
+        _integers(d, i + 28), _integers(d, i + 29), _numbers(d, i + 30), _integers(d, i + 31),
+        _integers(d, i + 32), _integers(d, i + 33), _numbers(d, i + 34), _integers(d, i + 35),
+        _integers(d, i + 36), _integers(d, i + 37), _numbers(d, i + 38), _matrix(d, i + 39),
+        _matrix(d, i + 40), _matrix(d, i + 41), _integers(d, i + 42), _integers(d, i + 43),
+        _integers(d, i + 44), _matrix(d, i + 45), _integer_matrix(d, i + 46),
     )  # fmt: skip

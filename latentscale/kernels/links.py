@@ -126,3 +126,15 @@ def left_of_the_way(eta, line):
     softplus = max(u, 0.0) + log(1 + odds)
     sigmoid = (1.0 if u > 0 else odds) / (1 + odds)
     return exp(-softplus * line.per_a), softplus, sigmoid
+
+
+@unrolled
+def pull_back_left_of_the_way(eta, line, left, softplus, sigmoid, d_rise):
+    """Reverse :func:`left_of_the_way`: give the derivatives by eta and by the asymmetry.
+
+    ``d_rise`` is that by what is not left.
+    """
+    d_softplus = d_rise * left * line.per_a
+    d_u = d_softplus * sigmoid
+    d_asymmetry = d_u * (eta * line.d_steep + line.d_start) - d_softplus * softplus * line.per_a
+    return d_u * line.steep, d_asymmetry

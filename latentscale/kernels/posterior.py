@@ -56,7 +56,7 @@ def _forward(memory, n_skills, likelihood, cells, llms, parameters):
     )  # fmt: skip
     links = lines(memory, parameters.curve.asymmetry)
     measured, information, measuring = measure(
-        memory, likelihood, cells, parameters.curve, links, parameters.scatter
+        memory, likelihood, cells, own, parameters.curve, links, parameters.scatter
     )
     left = difference(memory, measured, own)
     on_skills = _smooth_skills(
@@ -175,13 +175,11 @@ def _pull_back(
     _pull_back_blur(memory, cells, parameters, of_benchmarks[1], d)
     add_level(d.precisions, of_precisions)
     add_level(d.w, of_w)
+    d_own = difference(memory, d_eta, d_left)
     pull_back_measure(
-        likelihood, cells, parameters.curve, way.lines, parameters.scatter, way.measuring, d_left,
-        d_information, d.curve, d.scatter,
+        memory, likelihood, cells, way.own, parameters.curve, way.lines, parameters.scatter,
+        way.measuring, d_left, d_information, d_own, d.curve, d.scatter,
     )  # fmt: skip
-    d_own = d_left
-    for o in range(d_eta.shape[0]):
-        d_own[o] = d_eta[o] - d_left[o]
     pull_back_own_part(
         memory, n_skills, cells, llms, parameters.benchmarks, parameters.slope,
         parameters.tuning_shift, parameters.family_slope, d_own, d.benchmarks, d.slope,

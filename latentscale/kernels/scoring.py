@@ -6,7 +6,7 @@ import numpy as np
 
 from latentscale.kernels.elementary import log_all
 from latentscale.kernels.jit import array_giving, compiled, merged, merged_sum
-from latentscale.kernels.links import left_of_the_way, line_at
+from latentscale.kernels.links import left_of_the_way, line_at, pull_back_left_of_the_way
 from latentscale.kernels.memory import empty, matrix, vector
 from latentscale.kernels.scatter import log_gamma_and_slope
 from latentscale.kernels.skills import fill_covariance, invert_factor
@@ -109,11 +109,10 @@ def _score_on(density_of, score, trials, eta, line, floor, ceiling, precision, t
         d_tail += of_tail
         d_floor += d_mean * left
         d_ceiling += d_mean * (1 - left)
-        d_softplus = d_mean * height * left * line.per_a
-        d_u = d_softplus * sigmoid
-        d_asymmetry += d_u * (eta[o] * line.d_steep + line.d_start)
-        d_asymmetry -= d_softplus * softplus * line.per_a
-        d_eta[o] = d_u * line.steep
+        d_eta[o], d_a = pull_back_left_of_the_way(
+            eta[o], line, left, softplus, sigmoid, d_mean * height
+        )
+        d_asymmetry += d_a
     if undefined > 0:
         total = -np.inf
     return total, d_floor, d_ceiling, d_asymmetry, d_precision, d_tail
