@@ -17,6 +17,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 import backtests
 import choices
 import covariates
+import parts
 import recovery
 import scaling
 import sloth
@@ -35,6 +36,28 @@ def test_the_direct_transcription_is_the_same_model(likelihood):
     assert {rv.name for rv in direct.free_RVs} == names
     expected = total_log_density(graph, simulation.sampled)
     assert total_log_density(direct, simulation.sampled) == pytest.approx(expected, rel=1e-9)
+
+
+def test_a_part_of_a_table_is_the_same_for_a_seed():
+    table = ls.load_leaderboard()
+    one, same, other = (parts.part_of(table, seed) for seed in (500, 500, 501))
+    assert one.scores.equals(same.scores)
+    assert not one.scores.equals(other.scores)
+    assert len(other.benchmark_names) <= 12
+    assert 8 <= other.llms["family"].nunique() < 40
+
+
+def test_parts_are_summed_up():
+    rows = pd.DataFrame(
+        {
+            "ess_bulk": [50, 600, 400], "r_hat": [1.2, 1.004, 1.02], "divergences": [3, 0, 0],
+            "ok": [False, True, False],
+        }
+    )  # fmt: skip
+    assert parts.report(rows) == (
+        "3 parts, of which 1 pass. The smallest bulk ESS of each is 50 to 600, in the median 400; "
+        "R-hat is at most 1.02 in 2, and 1 have divergences."
+    )
 
 
 def figures(mean, sample_s, worst_ess):
