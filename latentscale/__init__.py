@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import latentscale.splits as splits
     from latentscale.backtesting import Backtest, backtest
     from latentscale.catalog import list_datasets, load_leaderboard, load_subtasks
-    from latentscale.comparison import Comparison, compare
+    from latentscale.comparison import Comparison, compare, relative_gain
     from latentscale.fit import ScalingFit
     from latentscale.io import load_fit
     from latentscale.model import ScalingModel

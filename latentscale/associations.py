@@ -48,6 +48,7 @@ _DRAWS_AT_ONCE = 250
 # From here on numbers are written without decimals, or three digits would not do.
 _WHOLE = 1_000
 _GRID_POINTS = 20
+_TUNED = "tuned"
 # Numbers are compared between these quantiles of theirs over the fitted LLMs.
 _QUARTILES = (0.25, 0.75)
 
@@ -97,7 +98,13 @@ class FeatureCurve(Associations):
 def skill_effects(
     fit: ScalingFit, ci_prob: float | None = None, *, sensitivity: bool = False
 ) -> Associations:
-    """Say what a standard deviation of each design column adds to each skill.
+    """Say what each design column, and tuning, adds to each skill.
+
+    What a standard deviation over the fitted LLMs adds; of a step of a monotone term all of it, as
+    of a bend of a smooth one. Where there are products, squares or slopes of tuned LLMs, a column's
+    own row is its slope at the mean of the others, of LLMs that are not tuned:
+    ``tuned:log(params_b)`` is how much steeper it is for those that are. ``tuned`` is what tuning
+    adds to an LLM of mean size.
 
     Parameters
     ----------
@@ -112,36 +119,51 @@ def skill_effects(
     Returns
     -------
     Associations
-        ``summary``: ``skill``, ``feature`` (a column of the design), mean, sd and intervals in
-        logits of the skill's anchor. ``draws``: ``feature_slope``.
+        ``summary``: ``skill``, ``feature`` (a column of the design, or ``tuned``), mean, sd and
+        intervals in logits of the skill's anchor. ``draws``: ``effect``, dims (chain, draw,
+        feature, skill).
     """
-    design, slope = fit.model.design, fit.posterior["feature_slope"]
+    design, effect = fit.model.design, _effects_on_skills(fit)
     probs = interval_probs(ci_prob)
-    frame = summarise(slope, probs).merge(_direction(slope), on=["feature", "skill"])
+    frame = summarise(effect, probs).merge(_direction(effect), on=["feature", "skill"])
+    columns = np.column_stack([design.x, design.tuned])
     between = {
-        name: share_of_columns(design, design.x[:, [at]])
-        for at, name in enumerate(design.encoding.names)
+        name: share_of_columns(design, columns[:, [at]])
+        for at, name in enumerate([*design.encoding.names, _TUNED])
     }
     frame["between"] = frame["feature"].map(between)
     frame.insert(0, "skill", frame.pop("skill"))
     if sensitivity:
         frame = frame.merge(_sensitivity(fit), on=["feature", "skill"], validate="one_to_one")
     ordered = frame.sort_values(
-        "skill", kind="stable", key=_order_of(slope["skill"].values.tolist())
+        "skill", kind="stable", key=_order_of(effect["skill"].values.tolist())
     )
-    caveats = {name: caveat(design, name) for name in features_of(design) if name != "tuned"}
-    return Associations(ordered.reset_index(drop=True), slope.to_dataset(), probs, caveats)
+    caveats = {name: caveat(design, name) for name in features_of(design)}
+    return Associations(ordered.reset_index(drop=True), effect.to_dataset(), probs, caveats)
+
+
+def _effects_on_skills(fit: ScalingFit) -> xr.DataArray:
+    """Give the slopes, and below them what tuning adds where some LLMs are tuned."""
+    slope = fit.posterior["feature_slope"].rename("effect")
+    if _TUNED not in features_of(fit.model.design):
+        return slope
+    shift = fit.posterior["tuning_shift"].rename("effect").expand_dims(feature=[_TUNED])
+    together: xr.DataArray = xr.concat([slope, shift], "feature")
+    return together.transpose(*slope.dims)
 
 
 def _sensitivity(fit: ScalingFit) -> pd.DataFrame:
-    """Say how much slopes depend on priors and on scores."""
+    """Say how much effects on skills depend on priors and on scores."""
     import arviz as az
 
-    extended = fit.extend("log_prior", "log_likelihood")
-    found = az.psense_summary(extended.idata, var_names=["feature_slope"], round_to=6)
-    slope = fit.posterior["feature_slope"]
+    extended, effect = fit.extend("log_prior", "log_likelihood"), _effects_on_skills(fit)
+    names = ["feature_slope", *(["tuning_shift"] if _TUNED in effect["feature"] else [])]
+    # One at a time: of several, ArviZ 1.3 labels elements in another order than it stacks them.
+    found = pd.concat(
+        az.psense_summary(extended.idata, var_names=[name], round_to=6) for name in names
+    )
     places = pd.MultiIndex.from_product(
-        [slope["feature"].values, slope["skill"].values], names=["feature", "skill"]
+        [effect["feature"].values, effect["skill"].values], names=["feature", "skill"]
     )
     return found.set_index(places).rename(
         columns={"prior": "prior_sensitivity", "likelihood": "likelihood_sensitivity"}
@@ -223,8 +245,9 @@ def feature_curve(
     fit: ScalingFit,
     feature: str,
     benchmarks: Sequence[str] | None = None,
-    grid: Sequence[float] | None = None,
     ci_prob: float | None = None,
+    *,
+    grid: Sequence[float] | None = None,
 ) -> FeatureCurve:
     """Give expected scores along a feature that is a number, averaged over the fitted LLMs.
 
@@ -235,11 +258,11 @@ def feature_curve(
         A column of numbers that the formula uses.
     benchmarks : sequence of str, optional
         Default: every fitted benchmark.
+    ci_prob : float, optional
+        Of the outer interval; default: ``arviz.rcParams``.
     grid : sequence of float, optional
         Default: over the range of the fitted LLMs, on a scale of logarithms if the formula takes
         them.
-    ci_prob : float, optional
-        Of the outer interval; default: ``arviz.rcParams``.
 
     Returns
     -------

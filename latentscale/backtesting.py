@@ -14,7 +14,7 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -35,6 +35,9 @@ from latentscale.parallel import run_each
 from latentscale.progress import counted
 from latentscale.splits import Splits
 from latentscale.wording import count
+
+if TYPE_CHECKING:
+    from latentscale.calibration import Calibration
 
 # Of chains as short as a fold's, R-hat is itself noisy.
 _POOR_RHAT = 1.1
@@ -160,6 +163,35 @@ class Backtest:
         frames = [score_pairs(fold, rng).assign(split=fold.attrs["split"]) for fold in self.folds]
         found = pd.concat(frames, ignore_index=True)
         return found[["split", *found.columns.drop("split")]]
+
+    def calibration(
+        self, by: str = "benchmark", *, ci_prob: float = 0.9, random_seed: int = 1
+    ) -> Calibration:
+        """Say whether intervals hold, group by group.
+
+        ``ls.plots.calibration`` draws it.
+
+        Parameters
+        ----------
+        by : str, default "benchmark"
+            The column of :attr:`cells` that groups them.
+        ci_prob : float, default 0.9
+            Of the intervals of the gap, from resampling families.
+        random_seed : int, default 1
+
+        Returns
+        -------
+        Calibration
+            As :func:`latentscale.calibration.calibration` gives it.
+
+        Raises
+        ------
+        BacktestError
+            The cells lack the column, or ``ci_prob`` is no probability.
+        """
+        from latentscale.calibration import calibration
+
+        return calibration(self, by, ci_prob=ci_prob, random_seed=random_seed)
 
     def compare(
         self, other: Backtest, *, ci_prob: float = 0.95, random_seed: int = 1

@@ -9,8 +9,8 @@ import pandas as pd
 from pandas.api.types import is_bool_dtype, is_datetime64_any_dtype, is_numeric_dtype
 
 from latentscale.derived import with_derived
-from latentscale.design import developer_or_own
 from latentscale.formulas import required_columns
+from latentscale.table import developer_or_own
 from latentscale.wording import count, first, quoted
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def caveat(design: Design, column: str) -> str:
     families = count(of, "family", "families")
     lacking = "" if known.all() else (
         f" It is known of {int(known.sum())} of the {len(known)} LLMs; of the others it is drawn, "
-        "as if nobody kept quiet because of what it is."
+        "as if it were missing at random."
     )  # fmt: skip
     lacking = _of_few(design, column) + lacking
     if np.isnan(share):

@@ -11,6 +11,7 @@ import xarray as xr
 
 from latentscale.errors import PredictionError
 from latentscale.estimates import interval_probs, summarise, tails
+from latentscale.table import developer_or_own
 from latentscale.wording import first, quoted
 
 if TYPE_CHECKING:
@@ -34,7 +35,8 @@ class PredictiveCheck:
     summary : pandas.DataFrame
         As :meth:`latentscale.ScalingFit.coverage` gives it: by benchmark ``n``, ``coverage``,
         ``width`` and ``mae``; and whether the coverage is ``off``, further from ``ci_prob`` than
-        twice its sampling error and than 5 points.
+        twice its sampling error, scores of one developer (or family) taken together, and than 5
+        points.
     draws : xarray.Dataset
         The share of LLMs that score at or below the score ``grid``, dims (benchmark, at):
         ``observed``; ``replicates``, dims (sample, benchmark, at); and of these the intervals
@@ -109,7 +111,7 @@ def predictive_check(
     probs = interval_probs(ci_prob)
     replicates = fit.posterior_predictive(level, random_seed)["posterior_predictive"]["score"]
     flat = replicates.stack(sample=("chain", "draw")).transpose("sample", "obs").to_numpy()
-    coverage = coverage_by_benchmark(fit.model.design, flat, ci_prob)
+    cells = _covered_cells(fit.model.design, flat, ci_prob)
     flat = flat[:: max(1, len(flat) // _MOST_DRAWS)]
     observed, place = fit.model.design.score, fit.model.design.benchmark_of_obs
     names = list(fit.model.design.benchmarks)
@@ -124,7 +126,7 @@ def predictive_check(
         coords={"benchmark": names},
     )
     draws = draws.assign({"inner": _band(draws, probs[0]), "outer": _band(draws, probs[1])})
-    summary = _with_verdict(coverage, ci_prob)
+    summary = _with_verdict(_by_benchmark(fit.model.design, cells), cells, ci_prob)
     return PredictiveCheck(summary, draws, ci_prob, level or fit.spec.levels[-1])
 
 
@@ -142,15 +144,26 @@ def coverage_by_benchmark(design: Design, replicates: np.ndarray, ci_prob: float
     pandas.DataFrame
         As :meth:`latentscale.ScalingFit.coverage` gives it.
     """
+    return _by_benchmark(design, _covered_cells(design, replicates, ci_prob))
+
+
+def _covered_cells(design: Design, replicates: np.ndarray, ci_prob: float) -> pd.DataFrame:
+    """Say of each observed score whether its interval holds it, and whose it is."""
     lower, upper = np.quantile(replicates, tails(ci_prob), axis=0)
-    cells = pd.DataFrame(
+    # Scores of one developer, or of one family where there are none, are likely off together.
+    owner = developer_or_own(design.llms) if design.developers else design.llms["family"]
+    return pd.DataFrame(
         {
             "benchmark": design.scores["benchmark"].to_numpy(dtype=str),
+            "owner": owner.to_numpy()[design.llm_of_obs],
             "coverage": (lower <= design.score) & (design.score <= upper),
             "width": upper - lower,
             "mae": np.abs(replicates.mean(axis=0) - design.score),
         }
     )
+
+
+def _by_benchmark(design: Design, cells: pd.DataFrame) -> pd.DataFrame:
     grouped = cells.groupby("benchmark", sort=False)
     means = grouped[["coverage", "width", "mae"]].mean()
     means.insert(0, "n", grouped.size())
@@ -214,10 +227,17 @@ def _band(draws: xr.Dataset, prob: float) -> xr.DataArray:
     return bounds.drop_vars("bound").transpose("benchmark", "at", "bound")
 
 
-def _with_verdict(summary: pd.DataFrame, ci_prob: float) -> pd.DataFrame:
-    error = np.sqrt(ci_prob * (1 - ci_prob) / summary["n"])
+def _with_verdict(summary: pd.DataFrame, cells: pd.DataFrame, ci_prob: float) -> pd.DataFrame:
+    """Say where coverage is off by more than chance; scores of one owner count as one another's.
+
+    The error of a share over clusters, Cameron and Miller (2015), about the share there should be.
+    """
+    gap = (cells["coverage"] - ci_prob).groupby([cells["benchmark"], cells["owner"]]).sum()
+    by_benchmark = (gap**2).groupby("benchmark", sort=False)
+    owners = by_benchmark.size()
+    error = np.sqrt(by_benchmark.sum() * owners / (owners - 1).clip(lower=1)) / summary["n"]
     distance = (summary["coverage"] - ci_prob).abs()
-    return summary.assign(off=distance > np.maximum(2 * error, _SLACK))
+    return summary.assign(off=distance > np.maximum(2 * error[summary.index], _SLACK))
 
 
 def _require_no_observed(observed: pd.DataFrame | None) -> None:

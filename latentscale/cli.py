@@ -72,7 +72,7 @@ def _demo(arguments: argparse.Namespace) -> None:
 
 
 def _fit(arguments: argparse.Namespace) -> None:
-    _require_folder_of(arguments.output)
+    _require_writable(arguments.output, "fit.nc")
     from latentscale.model import ScalingModel
     from latentscale.table import ScoreTable
 
@@ -85,7 +85,7 @@ def _fit(arguments: argparse.Namespace) -> None:
     settings = ("skills", "features", "likelihood", "link", "anchors", "conditions")
     model = ScalingModel(table, **_given(arguments, *settings))
     fit = model.fit(
-        **_given(arguments, "draws", "tune", "chains"),
+        **_given(arguments, "draws", "tune", "chains", "cores", "target_accept"),
         random_seed=arguments.seed,
         progressbar=not arguments.quiet,
         sampler=arguments.sampler,
@@ -102,7 +102,7 @@ def _given(arguments: argparse.Namespace, *names: str) -> dict[str, Any]:
 
 def _predict(arguments: argparse.Namespace) -> None:
     if arguments.output is not None:
-        _require_folder_of(arguments.output)
+        _require_writable(arguments.output, "predictions.csv")
     llms = _read_csv(arguments.llms)
     scores = None if arguments.scores is None else _read_csv(arguments.scores)
     prediction = _load(arguments.fit).predict(
@@ -176,15 +176,25 @@ def _read_csv(path: str) -> pd.DataFrame:
         raise TableError(f"{path!r} cannot be read: {error.strerror or error}.") from error
 
 
-def _require_folder_of(output: str) -> None:
-    """Say so before minutes of work are lost to a misspelt path."""
+def _require_writable(output: str, suggested: str) -> None:
+    """Say so before minutes of work are lost to a path that nothing can be written to."""
     from latentscale.errors import SaveError
 
     folder = Path(output).parent
+    if Path(output).is_dir():
+        raise SaveError(
+            f"{output!r} is a folder, so no file can be written there. Name a file in it:\n"
+            f"      -o {Path(output) / suggested}"
+        )
     if not folder.is_dir():
         raise SaveError(
             f"The folder {str(folder)!r} does not exist, so nothing can be written to {output!r}. "
             f"Make it first:\n      mkdir -p {folder}"
+        )
+    if not os.access(folder, os.W_OK):
+        raise SaveError(
+            f"The folder {str(folder)!r} may not be written to, so {output!r} cannot be made there."
+            " Give -o another folder."
         )
 
 
@@ -272,6 +282,10 @@ def _add_fit(commands: Any) -> None:
     few = "tuning draws of a chain (default: 300; 1000 if the sampler is not nutpie)"
     sampling.add_argument("--tune", type=int, help=few)
     sampling.add_argument("--chains", type=int, help="chains (default: 4)")
+    sampling.add_argument("--cores", type=int, help="chains to run at once (default: all cores)")
+    sampling.add_argument(
+        "--target-accept", type=float, help="acceptance rate of trajectories (default: 0.8)"
+    )
     sampling.add_argument("--sampler", default="nutpie", help="nutpie, pymc, numpyro, blackjax")
     sampling.add_argument("--quiet", action="store_true", help="no progress bar")
     _add_seed(sampling)

@@ -51,7 +51,7 @@ class Comparison:
         found = pd.concat(frames, ignore_index=True)
         return found[["splits", "model", *found.columns.drop(["splits", "model"])]]
 
-    def metrics(self, by: str | Iterable[str] = ()) -> pd.DataFrame:
+    def metrics(self, by: str | Iterable[str] | None = None) -> pd.DataFrame:
         """Give error, sharpness and calibration of every model.
 
         Parameters
@@ -65,7 +65,8 @@ class Comparison:
             As :func:`latentscale.metrics.summarise_cells` gives it, by splits and model, of each
             splits the least CRPS first.
         """
-        more = [by] if isinstance(by, str) else list(by)
+        asked = [by] if isinstance(by, str) else list(by or ())
+        more = [name for name in asked if name not in ("splits", "model")]
         found = summarise_cells(self.cells, ["splits", *more, "model"])
         order = found.sort_values("crps", kind="stable").sort_index(
             level=["splits", *more], sort_remaining=False, kind="stable"

@@ -419,7 +419,7 @@ def _warn_few(weight: np.ndarray, pareto_k: float, families: list[str]) -> None:
         f"The known scores of {first(quoted(families))} are far from what the fit expects: only "
         f"about {effective:.0f} of {len(weight):,} posterior draws agree with them (Pareto k "
         f"{pareto_k:.2f}, should be below {_WORST_PARETO_K}). The prediction is rough. Check these "
-        "scores; if they are right, add them to the table and fit again.",
+        "scores; if they are right, fit again with them: table.with_scores(scores, llms).",
         PredictionWarning,
         stacklevel=5,
     )

@@ -40,7 +40,7 @@ class ScalingCurve(Estimates):
     Attributes
     ----------
     family, recipe : str
-        Whose curve it is; the recipe is the family's base recipe where it has one.
+        Whose curve it is; by default the recipe is the family's base recipe where it has one.
     at : dict
         The other features, held fixed along the curve.
     points : pandas.DataFrame
@@ -60,10 +60,11 @@ def scaling_curve(
     fit: ScalingFit,
     family: str,
     benchmarks: Sequence[str] | None = None,
-    grid: Sequence[float] | None = None,
-    *,
-    at: Mapping[str, Any] | None = None,
     ci_prob: float | None = None,
+    *,
+    grid: Sequence[float] | None = None,
+    at: Mapping[str, Any] | None = None,
+    recipe: str | None = None,
     random_seed: int | None = 1,
 ) -> ScalingCurve:
     """Predict what a family would score at other sizes, all else as its own LLMs have it.
@@ -75,16 +76,18 @@ def scaling_curve(
         A fitted family.
     benchmarks : sequence of str, optional
         Default: every fitted benchmark.
+    ci_prob : float, optional
+        Of the outer interval; default: ``arviz.rcParams``.
     grid : sequence of float, optional
         Sizes in 1e9 parameters. Default: from a quarter of the family's smallest LLM to four times
         its largest, within the range of all fitted LLMs.
     at : mapping, optional
         Features to hold at other values than the family's own, such as ``{"tokens_t": 15.0}``
         (1e12 tokens). The family's own are medians, or the commonest category, over the LLMs of
-        its base recipe; what is unknown of all of them is drawn. Of a mixture of experts the same
+        the recipe; what is unknown of all of them is drawn. Of a mixture of experts the same
         share of parameters is active at every size.
-    ci_prob : float, optional
-        Of the outer interval; default: ``arviz.rcParams``.
+    recipe : str, optional
+        A fitted recipe of the family. Default: that of most of its base LLMs.
     random_seed : int, default 1
         The same seed gives the same draws.
 
@@ -95,8 +98,8 @@ def scaling_curve(
     Raises
     ------
     PredictionError
-        The family or a benchmark is not known, the formula does not use ``params_b``, the grid is
-        unusable, or there is none and the family's sizes are unknown.
+        The family, its recipe or a benchmark is not known, the formula does not use ``params_b``,
+        the grid is unusable, or there is none and the family's sizes are unknown.
 
     Warns
     -----
@@ -111,12 +114,12 @@ def scaling_curve(
         shown = known_labels(benchmarks, design.benchmarks, "benchmarks", "benchmarks")
     _require_size(fit)
     own = design.llms[design.llms["family"] == family]
-    recipe = _base_recipe(own)
-    base = own[own["recipe"] == recipe]
+    recipe = _base_recipe(own) if recipe is None else _recipe_of(own, recipe)
+    alike = own[own["recipe"] == recipe]
     held = dict(at or {})
     _require_used(fit, held)
-    fixed = _typical(base, _asked_for(fit)) | held
-    asked = _along(base, fixed, _sizes(fit, own, grid))
+    fixed = _typical(alike, _asked_for(fit)) | held
+    asked = _along(alike, fixed, _sizes(fit, own, grid))
     draws = _curve_draws(fit, asked, shown, grid is None and at is None, random_seed)
     return ScalingCurve(
         summary=_curve_summary(draws, probs),
@@ -142,6 +145,12 @@ def _base_recipe(own: pd.DataFrame) -> str:
     """Choose the recipe that most of the family's base LLMs have, else most of its LLMs."""
     base = own[own["tuned"] == 0]
     return str((base if len(base) else own)["recipe"].value_counts().index[0])
+
+
+def _recipe_of(own: pd.DataFrame, recipe: str) -> str:
+    names = own["recipe"].unique().tolist()
+    [name] = known_labels(recipe, names, "recipe", f"recipes of {own['family'].iloc[0]!r}")
+    return name
 
 
 def _typical(llms: pd.DataFrame, columns: Sequence[str]) -> dict[str, Any]:
@@ -210,7 +219,12 @@ def _require_used(fit: ScalingFit, at: Mapping[str, Any]) -> None:
             "parameters, such as grid=[1, 3, 10, 30]."
         )
     used = _asked_for(fit)
-    unknown = [name for name in at if name not in ("tuned", *used)]
+    if "tuned" in at:
+        raise PredictionError(
+            "at= holds 'tuned', which goes with the recipe. Ask for a tuned recipe of the family: "
+            "recipe=."
+        )
+    unknown = [name for name in at if name not in used]
     if unknown:
         raise PredictionError(
             f"at= names {first(with_nearest(unknown, used))}, which the formula "

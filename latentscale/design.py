@@ -14,7 +14,7 @@ from latentscale.errors import SpecError, TableError
 from latentscale.features import FeatureEncoding, learn_encoding
 from latentscale.population import FeaturePopulation
 from latentscale.shrinkage import Shrinkage, always_shrunk, shrinkage_of, usually_shrunk
-from latentscale.table import ScoreTable
+from latentscale.table import ScoreTable, developer_or_own
 from latentscale.table.plain import to_number
 from latentscale.unknown import Unknowns, encode_with_unknowns, nothing_unknown, unknown_of
 from latentscale.wording import first, quoted, with_nearest
@@ -304,14 +304,6 @@ def slope_columns(
             f"columns of {encoding.formula!r} are {first(quoted(encoding.names), 20)}."
         )
     return np.array([encoding.names.index(name) for name in names], dtype=int)
-
-
-def developer_or_own(llms: pd.DataFrame) -> pd.Series:
-    """Give each LLM its developer; a family whose developer is unknown has one of its own."""
-    own = llms["family"] + " (developer unknown)"
-    if _DEVELOPER not in llms:
-        return own
-    return llms[_DEVELOPER].where(llms[_DEVELOPER].notna(), own)
 
 
 def condition_values(scores: pd.DataFrame, conditions: Sequence[str]) -> np.ndarray:

@@ -127,13 +127,14 @@ def known_labels(asked: Sequence[str], known: Sequence[str], argument: str, noun
     Returns
     -------
     list of str
+        Each once.
 
     Raises
     ------
     PredictionError
         A label is not known, or there is none.
     """
-    labels = [str(label) for label in ([asked] if np.isscalar(asked) else asked)]
+    labels = list(dict.fromkeys(map(str, [asked] if np.isscalar(asked) else asked)))
     unknown = [label for label in labels if label not in known]
     if unknown or not labels:
         named = first(with_nearest(unknown, known)) or "nothing"

@@ -12,7 +12,9 @@ from latentscale.design import Design, condition_values
 from latentscale.errors import PredictionError
 from latentscale.forward import Members
 from latentscale.likelihoods import likelihood_of
+from latentscale.table import ScoreTable
 from latentscale.table.columns import COUNTS
+from latentscale.table.plain import to_number
 from latentscale.wording import count, first, quoted, with_nearest
 
 if TYPE_CHECKING:
@@ -72,6 +74,25 @@ def with_conditions(
     return dataclasses.replace(members, condition=condition)
 
 
+def as_asked(
+    design: Design, members: Members, asked: ScoreTable, conditions: pd.DataFrame | None
+) -> Members:
+    """Note how scores are to be predicted, which may be otherwise than known ones were evaluated.
+
+    As single cells say, else as the LLM says in a column of its own, else as its known score on the
+    benchmark was evaluated, else as ``members`` have it.
+    """
+    silent = asked.scores.copy()
+    for name in design.conditions:
+        if name in silent and name in asked.llms:
+            says = asked.llms.set_index("llm")[name].notna()
+            silent[name] = silent[name].where(~silent["llm"].map(says).astype(bool))
+    members = with_conditions(design, members, asked.llms, silent)
+    return (
+        members if conditions is None else with_conditions(design, members, asked.llms, conditions)
+    )
+
+
 def trials_of(
     model: ScalingModel, llms: pd.DataFrame, cells: pd.DataFrame | None
 ) -> np.ndarray | None:
@@ -123,6 +144,21 @@ def require_conditions(model: ScalingModel, llms: pd.DataFrame, cells: pd.DataFr
                 f"conditions= names {first(with_nearest(strange, names))}, which is no {column} "
                 "that is predicted. Correct the name, or leave these rows out."
             )
+    if "trials" in known and "trials" in cells:
+        _require_trials(cells.loc[cells["trials"].notna()])
+
+
+def _require_trials(cells: pd.DataFrame) -> None:
+    """Check of how many items new scores are."""
+    trials = to_number(cells["trials"])
+    unusable = ~(trials >= 1) | (trials % 1 != 0) | ~np.isfinite(trials)
+    if unusable.any():
+        rows = cells.loc[unusable, [*_CELL, "trials"]].to_numpy()
+        named = [f"{llm!r} on {name!r} ({value!r})" for llm, name, value in rows]
+        raise PredictionError(
+            f"{count(len(named), 'number')} of trials in conditions= not usable: {first(named)}. "
+            "A score is of a whole number of items, one or more."
+        )
 
 
 def require_counts(model: ScalingModel, scores: pd.DataFrame) -> None:

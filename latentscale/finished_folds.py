@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import inspect
+import io
 import json
 import os
+import pickle
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ import xarray as xr
 from latentscale.netcdf import temporary_beside
 from latentscale.one_fold import Rival
 from latentscale.splits import Splits
+from latentscale.table import ScoreTable
 
 _OURS = (__package__, "builtins", "abc")
 
@@ -79,7 +82,8 @@ def _fingerprint(model: Rival, splits: Splits, seed: int, settings: Mapping[str,
     """Tell a backtest from every other: by model, folds, settings, seed, and the code itself."""
     told = hashlib.sha256(_code_of(type(model)))
     spec = getattr(model, "spec", None)
-    told.update(f"{type(model).__qualname__} {model!r} {spec!r}".encode())
+    told.update(f"{type(model).__qualname__} {spec!r}".encode())
+    told.update(_state_of(model))
     told.update(json.dumps([seed, dict(settings)], sort_keys=True, default=repr).encode())
     for split in splits:
         told.update(split.name.encode())
@@ -88,8 +92,7 @@ def _fingerprint(model: Rival, splits: Splits, seed: int, settings: Mapping[str,
     if (own := getattr(model, "table", None)) is not None:  # where chains start depends on it
         tables[id(own)] = own
     for table in tables.values():
-        for frame in (table.scores, table.llms, table.benchmarks):
-            told.update(frame.to_csv(index=False).encode())
+        told.update(_digest(table).encode())
     for package in _DRAWN_BY:
         told.update(f"{package} {_version(package)}".encode())
     for source in sorted(Path(__file__).parent.rglob("*.py")):
@@ -107,6 +110,38 @@ def _code_of(kind: type) -> bytes:
         return "".join(map(inspect.getsource, own)).encode()
     except (OSError, TypeError):
         return os.urandom(16)
+
+
+def _digest(table: ScoreTable) -> str:
+    """Tell a table from every other by what is in it."""
+    told = hashlib.sha256()
+    for frame in (table.scores, table.llms, table.benchmarks):
+        told.update(frame.to_csv(index=False).encode())
+    return told.hexdigest()
+
+
+class _StatePickler(pickle.Pickler):
+    """Writes what a model holds, of a table its digest: frames are not pickled alike each time."""
+
+    def persistent_id(self, held: object) -> str | None:
+        return _digest(held) if isinstance(held, ScoreTable) else None
+
+
+def _state_of(model: Rival) -> bytes:
+    """Give what tells a model from others of its class.
+
+    Of one that is not of this package its fields: its ``repr`` may leave out a setting, or hold an
+    address. If they cannot be written down, something that no other backtest has.
+    """
+    if type(model).__module__.partition(".")[0] in _OURS:
+        return repr(model).encode()
+    names = [each.name for each in fields(model)] if is_dataclass(model) else sorted(vars(model))
+    written = io.BytesIO()
+    try:
+        _StatePickler(written).dump({name: getattr(model, name) for name in names})
+    except (TypeError, AttributeError, pickle.PicklingError):
+        return os.urandom(16)
+    return written.getvalue()
 
 
 def _version(package: str) -> str:

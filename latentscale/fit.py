@@ -23,6 +23,7 @@ from latentscale.wording import first, quoted, with_nearest
 
 if TYPE_CHECKING:
     from latentscale.associations import Associations, FeatureCurve
+    from latentscale.checks import PredictiveCheck
     from latentscale.curves import ScalingCurve
     from latentscale.estimates import Estimates
     from latentscale.imputation import Imputed
@@ -97,7 +98,7 @@ class ScalingFit:
         dataset: xr.Dataset = self.idata["sample_stats"].to_dataset()
         return dataset
 
-    def diagnose(self, var_names: Sequence[str] | None = None) -> Diagnosis:
+    def diagnose(self, var_names: str | Sequence[str] | None = None) -> Diagnosis:
         """Check the sampler's health and say it in plain words.
 
         Parameters
@@ -123,23 +124,24 @@ class ScalingFit:
     def _diagnosed(self, names: list[str]) -> Diagnosis:
         return diagnose(self.posterior[names], self.sample_stats)
 
-    def _known_names(self, var_names: Sequence[str] | None) -> list[str]:
+    def _known_names(self, var_names: str | Sequence[str] | None) -> list[str]:
         """Check names of the posterior's variables; the default is what the summary shows."""
         posterior = self.posterior
         if var_names is None:
             hidden = UNORDERED.union(_MANY)
             return [str(name) for name in posterior if name not in hidden]
         known = [str(name) for name in posterior]
-        unknown = [name for name in var_names if name not in known]
-        if unknown:
+        asked = [var_names] if isinstance(var_names, str) else list(var_names)
+        unknown = [name for name in asked if name not in known]
+        if unknown or not asked:
+            named = first(with_nearest(unknown, known)) or "variable without a name"
             raise PredictionError(
-                f"The posterior has no {first(with_nearest(unknown, known))}. Its variables are "
-                f"{first(quoted(known), 30)}."
+                f"The posterior has no {named}. Its variables are {first(quoted(known), 30)}."
             )
-        return list(var_names)
+        return asked
 
     def summary(
-        self, var_names: Sequence[str] | None = None, ci_prob: float | None = None
+        self, var_names: str | Sequence[str] | None = None, ci_prob: float | None = None
     ) -> pd.DataFrame:
         """Summarise the posterior with ArviZ.
 
@@ -155,15 +157,23 @@ class ScalingFit:
         -------
         pandas.DataFrame
             One row a parameter, with ArviZ's columns.
+
+        Notes
+        -----
+        ArviZ 1.3 stacks the dims of all variables in one order and labels them in each variable's
+        own: ``az.summary(fit.idata)`` gives numbers to the wrong elements. One variable at a time,
+        as here, it is right.
         """
         import arviz as az
 
-        names = self._known_names(var_names)
+        posterior = self.posterior
         # Loadings that are zero by construction divide 0 by 0.
         with np.errstate(invalid="ignore", divide="ignore"):
-            frame: pd.DataFrame = az.summary(
-                self.idata, var_names=names, ci_prob=ci_prob, round_to="none"
-            )
+            parts = [
+                az.summary(posterior[[name]], ci_prob=ci_prob, round_to="none")
+                for name in self._known_names(var_names)
+            ]
+        frame: pd.DataFrame = pd.concat(parts)
         return frame[frame["sd"] > 0]
 
     def predict(
@@ -344,6 +354,56 @@ class ScalingFit:
             self.model.design, scores.reshape(-1, scores.shape[-1]), ci_prob
         )
 
+    def predictive_check(
+        self, level: str | None = None, ci_prob: float = 0.9, random_seed: int | None = 1
+    ) -> PredictiveCheck:
+        """Check by benchmark whether the model would produce scores like the observed ones.
+
+        ``ls.plots.predictive_check`` draws it.
+
+        Parameters
+        ----------
+        level : {"score", "llm", "recipe", "family", "developer"}, optional
+            As in :meth:`posterior_predictive`.
+        ci_prob : float, default 0.9
+            Of the intervals whose coverage is counted.
+        random_seed : int, default 1
+
+        Returns
+        -------
+        PredictiveCheck
+            ``summary``: as :meth:`coverage`, and whether the coverage is ``off`` by more than
+            chance. ``draws``: the distribution of the scores of each benchmark, observed and
+            replicated.
+
+        Raises
+        ------
+        PredictionError
+            ``ci_prob`` is no probability, or ``level`` is not known.
+        """
+        from latentscale.checks import predictive_check
+
+        return predictive_check(self, level, ci_prob, random_seed)
+
+    def loadings(self, ci_prob: float | None = None) -> Estimates:
+        """Say how much each benchmark asks of each skill.
+
+        ``ls.plots.loadings`` draws it.
+
+        Parameters
+        ----------
+        ci_prob : float, optional
+            Of the outer interval; default: ``arviz.rcParams``.
+
+        Returns
+        -------
+        Estimates
+            As :func:`latentscale.effects.loadings` gives it.
+        """
+        from latentscale.effects import loadings
+
+        return loadings(self, ci_prob)
+
     def family_effects(self, ci_prob: float | None = None) -> Estimates:
         """Give what each family is good at beyond its features and tuning, by skill.
 
@@ -402,7 +462,7 @@ class ScalingFit:
         Parameters
         ----------
         on : {"skill", "score"}, default "skill"
-            What a standard deviation of each design column adds to each skill
+            What each design column, and tuning, adds to each skill
             (:func:`latentscale.associations.skill_effects`), or how expected scores differ between
             usual values of each feature (:func:`latentscale.associations.score_effects`).
         benchmarks : sequence of str, optional
@@ -416,12 +476,28 @@ class ScalingFit:
         Returns
         -------
         Associations
+
+        Raises
+        ------
+        PredictionError
+            ``on`` or a benchmark is not known, or benchmarks are given for skills, or sensitivity
+            is asked for of scores.
         """
         from latentscale.associations import score_effects, skill_effects
 
         if on == "skill":
+            if benchmarks is not None:
+                raise PredictionError(
+                    'benchmarks= was given, and effects on skills are of none: use on="score" '
+                    "for effects on benchmarks, or leave it out."
+                )
             return skill_effects(self, ci_prob, sensitivity=sensitivity)
         if on == "score":
+            if sensitivity:
+                raise PredictionError(
+                    'sensitivity=True says how effects on skills depend on priors: use on="skill", '
+                    "or leave it out."
+                )
             return score_effects(self, benchmarks, ci_prob)
         raise PredictionError(
             f"on={first(with_nearest([str(on)], ['skill', 'score']))} is neither 'skill' nor "
@@ -520,8 +596,9 @@ class ScalingFit:
         self,
         feature: str,
         benchmarks: Sequence[str] | None = None,
-        grid: Sequence[float] | None = None,
         ci_prob: float | None = None,
+        *,
+        grid: Sequence[float] | None = None,
     ) -> FeatureCurve:
         """Give expected scores along a feature, averaged over the fitted LLMs.
 
@@ -534,11 +611,11 @@ class ScalingFit:
             A column of numbers that the formula uses.
         benchmarks : sequence of str, optional
             Default: every fitted benchmark.
+        ci_prob : float, optional
+            Of the outer interval; default: ``arviz.rcParams``.
         grid : sequence of float, optional
             Values in the unit of the column; default: over the range of the fitted LLMs, on a
             scale of logarithms if the formula takes them.
-        ci_prob : float, optional
-            Of the outer interval; default: ``arviz.rcParams``.
 
         Returns
         -------
@@ -552,7 +629,7 @@ class ScalingFit:
         """
         from latentscale.associations import feature_curve
 
-        return feature_curve(self, feature, benchmarks, grid, ci_prob)
+        return feature_curve(self, feature, benchmarks, ci_prob, grid=grid)
 
     def ability_ranking(
         self,
@@ -597,6 +674,7 @@ class ScalingFit:
         *,
         grid: Sequence[float] | None = None,
         at: Mapping[str, Any] | None = None,
+        recipe: str | None = None,
         random_seed: int | None = 1,
     ) -> ScalingCurve:
         """Predict what a family would score at other sizes, with bands.
@@ -606,7 +684,7 @@ class ScalingFit:
         Parameters
         ----------
         family : str
-            A fitted family, of which the base recipe is asked.
+            A fitted family.
         benchmarks : sequence of str, optional
             Default: every fitted benchmark.
         ci_prob : float, optional
@@ -615,6 +693,8 @@ class ScalingFit:
             Sizes in 1e9 parameters; default: about the family's own.
         at : mapping, optional
             Features to hold at other values than the family's, such as ``{"tokens_t": 15.0}``.
+        recipe : str, optional
+            A fitted recipe of the family, such as its chat LLMs; default: its base LLMs.
         random_seed : int, default 1
             The same seed gives the same draws.
 
@@ -626,7 +706,7 @@ class ScalingFit:
         Raises
         ------
         PredictionError
-            The family, a benchmark or a feature is not known, the formula does not use
+            The family, its recipe, a benchmark or a feature is not known, the formula does not use
             ``params_b``, or no grid can be made.
 
         Warns
@@ -637,8 +717,9 @@ class ScalingFit:
         from latentscale.curves import scaling_curve
 
         return scaling_curve(
-            self, family, benchmarks, grid, at=at, ci_prob=ci_prob, random_seed=random_seed
-        )
+            self, family, benchmarks, ci_prob, grid=grid, at=at, recipe=recipe,
+            random_seed=random_seed,
+        )  # fmt: skip
 
     def extend(self, *groups: str, random_seed: int | None = 1) -> ScalingFit:
         """Add groups to :attr:`idata` that are made on demand.

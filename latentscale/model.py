@@ -273,10 +273,13 @@ class ScalingModel:
         >>> model.with_table(table.select(families=["pythia", "llama"])).design.families
         ('llama', 'pythia')
         """
-        settings = asdict(self.spec)
-        if set(self.spec.shrunk) == set(usually_shrunk(self.design.encoding)):
-            settings["shrunk"] = None  # the other table may lack a category, or have more of them
+        # The other table may lack a category, or have more of them.
+        settings = asdict(self.spec) | {"shrunk": None}
         other = ScalingModel(table, **settings, priors=self.priors)
+        if set(self.spec.shrunk) != set(usually_shrunk(self.design.encoding)):
+            has = set(other.design.encoding.names)
+            settings["shrunk"] = [name for name in self.spec.shrunk if name in has]
+            other = ScalingModel(table, **settings, priors=self.priors)
         whole = self.whole or self
         if _same_parameters(other, whole):
             object.__setattr__(other, "whole", whole)

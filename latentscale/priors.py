@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from math import log
+from math import isfinite, log, nan
+from numbers import Real
 from typing import Any
 
 from latentscale.errors import PriorError
@@ -53,7 +54,7 @@ class Prior:
     Raises
     ------
     PriorError
-        The distribution or one of its parameters is not known.
+        The distribution or one of its parameters is not known, or a parameter has no usable value.
 
     Examples
     --------
@@ -76,6 +77,7 @@ class Prior:
                 f"Prior({family!r}) takes the parameters {first(quoted(expected))}, not "
                 f"{first(quoted(parameters)) or 'none'}."
             )
+        _require_usable(family, parameters)
         object.__setattr__(self, "family", family)
         object.__setattr__(self, "parameters", tuple((k, float(v)) for k, v in parameters.items()))
 
@@ -106,6 +108,19 @@ class Prior:
         """Write the prior as PyMC would."""
         inside = ", ".join(f"{name}={value:g}" for name, value in self.parameters)
         return f"{self.family}({inside})"
+
+
+def _require_usable(family: str, parameters: Mapping[str, object]) -> None:
+    """Check that parameters are finite numbers, and positive but for locations."""
+    for name, value in parameters.items():
+        is_number = isinstance(value, Real) and not isinstance(value, bool)
+        number = float(value) if is_number else nan  # type: ignore[arg-type]
+        if not isfinite(number) or (name != "mu" and number <= 0):
+            kind = "a finite number" if name == "mu" else "a finite number above zero"
+            raise PriorError(
+                f"Prior({family!r}) has {name}={value!r}, which must be {kind}. One prior holds "
+                "for every element of a variable."
+            )
 
 
 @dataclass(frozen=True)

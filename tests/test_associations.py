@@ -36,8 +36,8 @@ def means(found):
 def test_effects_on_skills_are_the_slopes(fit):
     found = fit.feature_effects()
     summary = found.summary.set_index(["skill", "feature"])
-    slope = fit.posterior["feature_slope"]
-    assert len(summary) == slope.sizes["skill"] * slope.sizes["feature"]
+    slope, shift = fit.posterior["feature_slope"], fit.posterior["tuning_shift"]
+    assert len(summary) == slope.sizes["skill"] * (slope.sizes["feature"] + 1)
     for skill in slope["skill"].values:
         for feature in slope["feature"].values:
             draws = slope.sel(skill=skill, feature=feature)
@@ -45,6 +45,11 @@ def test_effects_on_skills_are_the_slopes(fit):
             assert row["mean"] == pytest.approx(float(draws.mean()))
             share = float((draws > 0).mean())
             assert row["p_direction"] == pytest.approx(max(share, 1 - share))
+        tuned = summary.loc[(skill, "tuned")]
+        assert tuned["mean"] == pytest.approx(float(shift.sel(skill=skill).mean()))
+        assert 0.1 < tuned["between"] < 0.5
+    assert found.draws["effect"].dims == ("chain", "draw", "feature", "skill")
+    assert "tuned" in found.caveats
     assert summary.index.get_level_values("skill").unique().tolist() == list(slope["skill"].values)
 
 
@@ -185,6 +190,16 @@ def test_kinds_of_few_developers_are_named():
             "have effects on.",
         ),
         (
+            lambda fit: fit.feature_effects(benchmarks=["MMLU"]),
+            'benchmarks= was given, and effects on skills are of none: use on="score" for effects '
+            "on benchmarks, or leave it out.",
+        ),
+        (
+            lambda fit: fit.feature_effects(on="score", sensitivity=True),
+            'sensitivity=True says how effects on skills depend on priors: use on="skill", or '
+            "leave it out.",
+        ),
+        (
             lambda fit: fit.contrast("params_b", "big", 1.0),
             "value has 'big', and 'params_b' must be a finite number. Use one such as 10.0.",
         ),
@@ -314,7 +329,13 @@ def test_the_heatmap_groups_benchmarks_and_numbers_what_is_sure(fit):
         f"{100 * mean:+.1f}" for mean in sure["mean"]
     )
     rows = [label.get_text() for label in target.get_yticklabels()]
-    assert rows == found.summary["comparison"].unique().tolist()
+    certain = found.summary.assign(
+        size=found.summary["mean"].abs() * (2 * found.summary["p_direction"] - 1)
+    )
+    assert certain.groupby("comparison")["size"].max()[rows].is_monotonic_decreasing
+    assert len(rows) == found.summary["comparison"].nunique()
+    (bar,) = [each for each in target.figure.axes if each is not target]
+    assert bar.get_ylabel() == "points"
     image = target.images[0]
     shown = found.summary.pivot(index="comparison", columns="benchmark", values="mean")
     np.testing.assert_allclose(image.get_array(), 100 * shown.loc[rows, columns])
@@ -347,7 +368,7 @@ def test_what_is_unknown_is_told_beside_the_effects():
     assert f"lies between the {families} families." in caveat
     assert caveat.endswith(
         f" It is known of {known.sum()} of the {len(llms)} LLMs; of the others it is drawn, as if "
-        "nobody kept quiet because of what it is."
+        "it were missing at random."
     )
     points = fit.curve("code_pct", benchmarks=["MMLU"]).points
     assert len(points) == known.sum()

@@ -18,6 +18,7 @@ from rivals import ChainedRival, CountingRival, DyingRival, MeanRival, PickyRiva
 
 import latentscale as ls
 from latentscale import backtesting as module
+from latentscale.calibration import calibration
 from latentscale.errors import BacktestError, FeatureError
 
 
@@ -202,6 +203,65 @@ def test_a_rival_whose_code_changes_is_run_again(splits, tmp_path):
         means.append(run(splits[:1], tmp_path, space["Own"]()).cells["mean"])
     del sys.modules["cells"]
     assert (means[0] != means[1]).any()
+
+
+def test_a_backtest_says_whether_its_intervals_hold(splits, tmp_path):
+    found = run(splits, tmp_path)
+    summary = found.calibration("family", ci_prob=0.8).summary
+    pd.testing.assert_frame_equal(summary, calibration(found, "family", ci_prob=0.8).summary)
+    assert set(summary.index) == set(found.cells["family"])
+
+
+class NamelessRival(MeanRival):
+    """Does not say all that it is, nor where it is."""
+
+    def __init__(self, shift: float, at: object = None) -> None:
+        super().__init__()
+        object.__setattr__(self, "held", (shift, at))
+
+    __repr__ = object.__repr__
+
+    def with_table(self, table):
+        return NamelessRival(*self.held)._of(table)
+
+    def _of(self, table):
+        object.__setattr__(self, "table", table)
+        return self
+
+    def predict(self, llms, *, random_seed):
+        drawn = super().predict(llms, random_seed=random_seed)
+        shifted = drawn.draws.assign(score=drawn.draws["score"] + self.held[0])
+        return type(drawn)(shifted)
+
+
+class PlainRival:
+    """Has fields that no dataclass declares."""
+
+    def __init__(self, shift, at=None):
+        self.shift, self.at = shift, at
+
+    __repr__ = object.__repr__
+    predictable = MeanRival.predictable
+
+    def with_table(self, table):
+        return NamelessRival(self.shift).with_table(table)
+
+
+def test_a_backtest_is_found_again_by_what_a_model_holds(table, splits, tmp_path):
+    """Neither by its address nor by what it calls itself."""
+    one = run(splits[:1], tmp_path, PlainRival(0.0)).cells["mean"]
+    known = sorted(tmp_path.iterdir())
+    pd.testing.assert_series_equal(run(splits[:1], tmp_path, PlainRival(0.0)).cells["mean"], one)
+    assert sorted(tmp_path.iterdir()) == known
+    other = run(splits[:1], tmp_path, PlainRival(0.2)).cells["mean"]
+    np.testing.assert_allclose(other, one + 0.2)
+    part = table.where(table.scores["score"] > 0.4)
+    for held in (table, part, part):
+        run(splits[:1], tmp_path, PlainRival(0.0, held))
+    assert len(list(tmp_path.iterdir())) == len(known) + 3
+    run(splits[:1], tmp_path, PlainRival(0.0, at=lambda: None))  # cannot be written down
+    run(splits[:1], tmp_path, PlainRival(0.0, at=lambda: None))
+    assert len(list(tmp_path.iterdir())) == len(known) + 5
 
 
 def test_a_backtest_of_which_nothing_is_left_fails_all_the_same(splits, tmp_path):

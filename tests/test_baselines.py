@@ -189,6 +189,20 @@ def test_predictions_look_like_those_of_the_model(leaderboard, baseline):
     pd.testing.assert_frame_equal(pred.summary, again.summary)
 
 
+def test_known_scores_join_those_of_a_baseline(leaderboard):
+    fit = ls.baselines.NearestSibling(leaderboard).fit()
+    llms = pd.DataFrame({"llm": ["z-1", "z-9"], "family": "z", "params_b": [1.0, 9.0]})
+    known = pd.DataFrame({"llm": ["z-1"], "benchmark": ["MMLU"], "score": [0.77]})
+    found = fit.predict(llms, known, 0.8, 1, benchmarks=["MMLU"])
+    assert found.draws["expected"].sel(obs=1).mean() == pytest.approx(0.77)
+    assert found.summary["family_status"].tolist() == ["fitted", "fitted"]
+    assert found.summary["known"].tolist()[0] == 0.77
+    assert fit.predict(llms).summary["family_status"].unique() == ["new family"]
+    with pytest.raises(PredictionError) as caught:
+        fit.predict(llms, benchmarks="BBH")
+    assert str(caught.value).startswith("benchmarks names 'BBH', which the fit does not have.")
+
+
 def test_an_llm_that_a_baseline_cannot_predict_is_an_error(leaderboard):
     fit = ls.baselines.LogisticLaw(leaderboard).fit()
     with pytest.raises(PredictionError) as caught:

@@ -112,6 +112,11 @@ class TestFit:
         assert loaded.table.llm_names == ["a-1b", "a-2b", "a-7b", "b-3b", "b-13b"]
         assert capsys.readouterr().out == f"{loaded!r}\nSaved to fit.nc\n"
 
+    def test_advice_of_the_diagnosis_can_be_followed(self, asked: dict[str, Any]) -> None:
+        command = ["fit", "scores.csv", "llms.csv", "-o", "fit.nc", "--skills", "2"]
+        assert cli.main([*command, "--target-accept", "0.95", "--cores", "1"]) == 0
+        assert (asked["target_accept"], asked["cores"]) == (0.95, 1)
+
     def test_passes_every_option_on(self, asked: dict[str, Any]) -> None:
         options = (
             "--benchmarks benchmarks.csv --skills 2 --features log(params_b) --likelihood beta "
@@ -163,6 +168,23 @@ class TestFit:
         assert capsys.readouterr().err == (
             "latentscale: error: The folder 'results' does not exist, so nothing can be written "
             "to 'results/fit.nc'. Make it first:\n      mkdir -p results\n"
+        )
+
+    @pytest.mark.usefixtures("asked")
+    def test_a_folder_for_a_file_is_told_before_the_work(
+        self, files: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (files / "results").mkdir()
+        assert cli.main(["fit", "scores.csv", "llms.csv", "-o", "results"]) == 2
+        assert capsys.readouterr().err == (
+            "latentscale: error: 'results' is a folder, so no file can be written there. Name a "
+            "file in it:\n      -o results/fit.nc\n"
+        )
+        monkeypatch.setattr("os.access", lambda *_: False)
+        assert cli.main(["fit", "scores.csv", "llms.csv", "-o", "results/fit.nc"]) == 2
+        assert capsys.readouterr().err == (
+            "latentscale: error: The folder 'results' may not be written to, so 'results/fit.nc' "
+            "cannot be made there. Give -o another folder.\n"
         )
 
     def test_settings_that_do_not_fit_are_one_message(

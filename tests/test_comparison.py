@@ -60,6 +60,8 @@ def test_the_best_model_of_each_splits_comes_first(found, splits):
         assert row["mae"] == pytest.approx(100 * (cells["median"] - cells["score"]).abs().mean())
     by_benchmark = found.metrics(by="benchmark")
     assert by_benchmark.index.names == ["splits", "benchmark", "model"]
+    for by in (None, "model", ["splits", "model"]):
+        pd.testing.assert_frame_equal(found.metrics(by), metrics)
     assert repr(found).splitlines()[0].split()[:3] == ["n", "mae", "crps"]
 
 

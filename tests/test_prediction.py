@@ -150,6 +150,30 @@ def test_a_new_llm_of_a_tuned_recipe_is_tuned(fit):
     assert fit.predict(partly).summary["llm"].nunique() == 2
 
 
+def test_a_new_llm_of_a_tuned_family_is_tuned():
+    llms = pd.DataFrame(
+        {"llm": list("abcd"), "family": ["f", "f", "g", "g"], "tuned": [1, 1, 0, 0],
+         "params_b": [1.0, 7.0, 2.0, 8.0]}
+    )  # fmt: skip
+    scores = pd.DataFrame({"llm": list("abcd") * 3, "benchmark": ["x"] * 4 + ["y"] * 4 + ["z"] * 4})
+    scores = scores.assign(score=np.linspace(0.3, 0.7, 12))
+    table = ls.ScoreTable.from_long(scores, llms)
+    fit = fake_fit(skills=1, draws=20, table=table, features="log(params_b)")
+    frame = pd.DataFrame({"llm": ["new"], "family": ["f"], "params_b": [3.0]})
+    untold = fit.predict(frame).summary
+    pd.testing.assert_frame_equal(untold, fit.predict(frame.assign(tuned=1)).summary)
+    assert fit.predict(frame.assign(family="g")).summary["family_status"].unique() == ["fitted"]
+
+
+def test_benchmarks_to_predict_are_known_and_named_once(fit):
+    frame = new(family=["llama"])
+    found = fit.predict(frame, benchmarks=["MMLU", "BBH", "MMLU"]).summary
+    assert found["benchmark"].tolist() == ["MMLU", "BBH"]
+    with pytest.raises(PredictionError) as caught:
+        fit.predict(frame, benchmarks=[])
+    assert str(caught.value).startswith("benchmarks names nothing, which the fit does not have.")
+
+
 def test_replicates_are_wider_the_more_is_drawn_anew(fit):
     levels = ("score", "llm", "recipe", "family", "developer")
     widths = [
@@ -212,6 +236,23 @@ def test_single_scores_may_be_evaluated_in_their_own_way(conditioned):
     found = conditioned.predict(llms, conditions=cells).summary
     of = found[found["benchmark"] == "IFEval"].set_index("llm")["mean"]
     assert of["new 0"] > of["new 1"] + 0.03
+
+
+def test_a_known_score_may_be_evaluated_otherwise_than_what_is_predicted(conditioned):
+    """What is asked of a cell wins, then what the LLM says, then how its known score was."""
+    llms = new(family=["llama"], recipe=["r"], tuned=1)
+    cell = pd.DataFrame({"llm": ["new 0"], "benchmark": "IFEval"})
+    known = cell.assign(score=0.35, chat_template=False)
+
+    def predicted(llms, conditions=None):
+        found = conditioned.predict(llms, known, conditions=conditions).draws
+        return float(found["expected"].where(found["benchmark"] == "IFEval").mean())
+
+    as_known = predicted(llms)
+    with_template = predicted(llms, cell.assign(chat_template=True))
+    assert with_template > as_known + 0.05
+    assert predicted(llms.assign(chat_template=True)) == with_template
+    assert predicted(llms.assign(chat_template=True), cell.assign(chat_template=False)) == as_known
 
 
 def test_llms_may_be_named_by_numbers_where_conditions_are_told(conditioned):
@@ -319,6 +360,19 @@ def test_a_new_score_is_of_as_many_items_as_is_said(counting):
     found = fit.predict(fold.llms, conditions=cells[["llm", "benchmark", "trials"]])
     score = found.draws["score"].isel(obs=0).to_numpy()
     np.testing.assert_allclose(7 * score, (7 * score).round())
+
+
+@pytest.mark.parametrize("trials", [0, -5, 7.5, np.inf, "many"])
+def test_a_new_score_is_of_a_whole_number_of_items(counting, trials):
+    fit, fold = counting
+    cells = fold.hidden.iloc[:2][["llm", "benchmark"]].assign(trials=[trials, 7])
+    llm, benchmark = cells.iloc[0][["llm", "benchmark"]]
+    with pytest.raises(PredictionError) as caught:
+        fit.predict(fold.llms, conditions=cells)
+    assert str(caught.value) == (
+        f"1 number of trials in conditions= not usable: {llm!r} on {benchmark!r} ({trials!r}). A "
+        "score is of a whole number of items, one or more."
+    )
 
 
 @pytest.mark.filterwarnings("ignore:The known scores of 'llama-2' are far")

@@ -55,6 +55,38 @@ def test_the_variables_with_a_prior_and_the_defaults():
 
 
 @pytest.mark.parametrize(
+    ("family", "parameters", "said"),
+    [
+        ("Normal", {"mu": 0, "sigma": -1}, "sigma=-1, which must be a finite number above zero"),
+        ("Normal", {"mu": 0, "sigma": 0}, "sigma=0, which must be a finite number above zero"),
+        ("Normal", {"mu": float("nan"), "sigma": 1}, "mu=nan, which must be a finite number"),
+        (
+            "Gamma",
+            {"alpha": None, "beta": 1},
+            "alpha=None, which must be a finite number above zero",
+        ),
+        ("HalfNormal", {"sigma": [1, 2]}, "sigma=[1, 2], which must be a finite number above zero"),
+        ("Beta", {"alpha": "1", "beta": 1}, "alpha='1', which must be a finite number above zero"),
+        (
+            "Beta",
+            {"alpha": True, "beta": 1},
+            "alpha=True, which must be a finite number above zero",
+        ),
+    ],
+)
+def test_parameters_must_be_usable(family, parameters, said):
+    assert message_of(Prior, family, **parameters) == (
+        f"Prior({family!r}) has {said}. One prior holds for every element of a variable."
+    )
+
+
+def test_parameters_may_be_numbers_of_numpy():
+    assert Prior("Normal", mu=np.int64(0), sigma=np.float32(0.5)) == Prior(
+        "Normal", mu=0, sigma=0.5
+    )
+
+
+@pytest.mark.parametrize(
     ("n_terms", "mu"),
     [(1, -2.8), (2, -2.8), (6, -2.8), (8, -3.3), (16, -4.3), (17, -4.3), (25, -4.8)],
 )

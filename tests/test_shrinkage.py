@@ -47,6 +47,18 @@ def test_steps_of_size_tokens_and_date_are_shrunk_too():
     assert model.with_table(table).spec.shrunk == model.spec.shrunk
 
 
+def test_a_part_of_the_table_keeps_what_it_has_of_the_columns_that_were_to_be_shrunk():
+    table = ls.load_leaderboard(benchmarks=["HellaSwag", "MMLU"], tuned=False)
+    asked = ("positional_embedding[T.sinusoidal]", "positional_embedding[T.learned]")
+    features = "log(params_b) + positional_embedding"
+    model = ls.ScalingModel(table, skills=1, features=features, shrunk=asked)
+    part = model.with_table(table.drop(families="xglm"))
+    assert part.spec.shrunk == asked[1:]
+    assert model.with_table(table).spec.shrunk == model.spec.shrunk
+    nothing = ls.ScalingModel(table, skills=1, features=features, shrunk=())
+    assert nothing.with_table(table).spec.shrunk == ()
+
+
 def test_columns_of_a_category_are_shrunk_together_and_bends_apart_from_their_line():
     encoding = learn_encoding("log(params_b) + s(code_pct) + norm", LLMS)
     found = shrinkage_of(encoding, usually_shrunk(encoding))
@@ -127,6 +139,9 @@ def test_sensitivity_stands_beside_the_effects(fit):
     assert first["prior_sensitivity"].item() == row["prior"]
     assert first["likelihood_sensitivity"].item() == row["likelihood"]
     assert first["diagnosis"].item() == row["diagnosis"]
+    of_tuning = az.psense_summary(extended, var_names=["tuning_shift"], round_to=6)
+    last = of_skill[of_skill["feature"] == "tuned"]
+    assert last["prior_sensitivity"].item() == of_tuning.iloc[1]["prior"]
 
 
 def test_the_prior_of_shrunk_slopes_is_part_of_the_model(fit):

@@ -47,6 +47,20 @@ def test_the_smallest_llms_of_a_family_keep_their_scores(table, observed, expect
     assert hidden(ls.splits.leave_family_out(table, observed=observed)) == expected
 
 
+def test_a_developer_is_left_out_with_all_families(table):
+    owned = with_llms(table, developer=["X", "X", "X", None, None])
+    assert hidden(ls.splits.leave_developer_out(owned, observed=1)) == {"X": ["a-big", "a-chat"]}
+    both = hidden(ls.splits.leave_developer_out(owned))
+    assert both == {"X": ["a-big", "a-chat", "a-small"], "b (developer unknown)": ["b"]}
+    none = (
+        "The table does not say who developed its families. Add a column 'developer' to the LLMs, "
+        "or leave families out: leave_family_out(table)."
+    )
+    assert message_of(ls.splits.leave_developer_out, table) == none
+    unknown = with_llms(table, developer=None)
+    assert message_of(ls.splits.leave_developer_out, unknown) == none
+
+
 def test_known_and_hidden_scores_make_up_the_table(table):
     for fold in ls.splits.leave_family_out(table, observed=1):
         both = pd.concat([fold.known.scores, fold.hidden])
@@ -246,6 +260,16 @@ def test_dates_that_split_nothing_are_errors(table):
     assert message_of(by_date, table) == (
         "4 LLMs with scores but without release_date, so that before and after are not known: "
         "'a-big', 'a-small', 'a-chat', ...."
+    )
+    at_once = with_llms(table, release_date="2024-01-01")
+    assert message_of(by_date, at_once) == (
+        "All LLMs with scores were released on 2024-01-01, so that none came before another. Use "
+        "a table with several dates."
+    )
+    never = with_llms(table, release_date=pd.Series([pd.NaT] * 5, dtype="datetime64[ns]"))
+    assert message_of(by_date, never) == (
+        "The release date of no LLM with scores is known, so that before and after are not. Fill "
+        "in 'release_date' of the LLMs, such as '2024-07-01'."
     )
     assert message_of(by_date, dated, dates=[]) == (
         "dates= names none. Leave it out to have dates chosen."

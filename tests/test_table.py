@@ -269,6 +269,67 @@ def test_drop_leaves_out_what_meets_any_criterion() -> None:
     assert table.benchmark_names == ["MMLU", "quiz"]
 
 
+def test_developers_are_kept_or_left_out() -> None:
+    table = ScoreTable.from_long(make_scores(), make_llms(developer=["X", None, None, None]))
+    assert table.developer_names == ["X"]
+    assert table.select(developers="X").family_names == ["a"]
+    assert table.drop(developers=["X"]).family_names == ["b"]
+    for unknown in (table, make_table()):
+        with pytest.raises(TableError, match="1 developer not in the table: 'Y'"):
+            unknown.select(developers="Y")
+    assert make_table().developer_names == []
+
+
+def test_scores_and_llms_join_a_table() -> None:
+    table = ScoreTable.from_long(
+        make_scores(), make_llms(open=[True, True, False, True], released="2023-01-01")
+    )
+    more = pd.DataFrame(
+        {
+            "llm": ["a-7b-chat", "c-3b", "c-3b", "a-1b"],
+            "benchmark": ["quiz", "MMLU", "BBH", "BBH"],
+            "score": [0.3, "0.5", 0.4, 0.2],
+        }
+    )
+    new = pd.DataFrame({"llm": ["c-3b"], "family": ["c"], "params_b": [3.0]})
+    grown = table.with_scores(more, new)
+    assert grown.n_obs == table.n_obs + 4
+    assert grown.llm_names == [*table.llm_names, "c-3b"]
+    assert grown.benchmarks.to_dict("list") == {
+        "benchmark": ["MMLU", "quiz", "BBH"], "chance": [0.25, 0.0, known_chance("BBH")],
+    }  # fmt: skip
+    last = grown.llms.iloc[-1]
+    assert (last["recipe"], last["tuned"], last["params_b"]) == ("c", 0, 3.0)
+    assert pd.isna(last["open"])
+    assert (
+        grown.select(llms=table.llm_names)
+        .where(~grown.select(llms=table.llm_names).scores["benchmark"].eq("BBH"))
+        .n_obs
+        == table.n_obs + 1
+    )
+    assert table.with_scores(more.iloc[:1]).to_wide()["quiz"].tolist()[2] == 0.3
+    whole = ScoreTable.from_long(
+        pd.concat([table.scores, more.iloc[:1]]), table.llms, table.benchmarks
+    )
+    assert table.with_scores(more.iloc[:1]).equals(whole)
+
+
+def test_what_cannot_join_a_table_is_told_with_its_rows() -> None:
+    table, new = make_table(), pd.DataFrame({"llm": ["a-1b"], "family": ["a"]})
+    more = pd.DataFrame({"llm": ["a-1b", "z"], "benchmark": "MMLU", "score": [0.3, 0.4]})
+    with pytest.raises(TableError) as caught:
+        table.with_scores(more.set_axis([5, 6]), new)
+    assert set(caught.value.problems["problem"]) == {
+        "duplicate score", "unknown LLM", "duplicate LLM"
+    }  # fmt: skip
+    rows = caught.value.problems.set_index("problem")["row"]
+    assert rows["duplicate score"].tolist() == ["0 of the table", 5]
+    assert rows["unknown LLM"] == 6
+    with pytest.raises(TableError, match="`scores` has no column 'score'") as caught:
+        table.with_scores(more.drop(columns="score"))
+    assert len(caught.value.problems) == 1
+
+
 def test_derived_tables_may_be_small_or_empty() -> None:
     table = make_table()
     assert table.select(llms="a-7b-chat").benchmarks["benchmark"].tolist() == ["MMLU", "quiz"]

@@ -11,6 +11,7 @@ were as little known; for an LLM with known scores they are as wide as for one w
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Self
@@ -19,12 +20,9 @@ import numpy as np
 import pandas as pd
 
 from latentscale.errors import PredictionError
-from latentscale.prediction import (
-    Prediction,
-    filled_from,
-    prediction_draws,
-    summarise_prediction,
-)
+from latentscale.estimates import known_labels
+from latentscale.placing import filled_from
+from latentscale.prediction import Prediction, prediction_draws, summarise_prediction
 from latentscale.table import ScoreTable, llms_with, scored_llms, table_of_new_llms
 from latentscale.wording import count, first, quoted
 
@@ -160,19 +158,29 @@ class FittedBaseline:
     _learnt: dict[str, pd.DataFrame] = field(default_factory=dict)
 
     def predict(
-        self, llms: pd.DataFrame, *, ci_prob: float = 0.9, random_seed: int | None = None
+        self,
+        llms: pd.DataFrame,
+        scores: pd.DataFrame | None = None,
+        ci_prob: float = 0.9,
+        random_seed: int | None = 1,
+        *,
+        benchmarks: Sequence[str] | None = None,
     ) -> Prediction:
-        """Predict LLMs on all benchmarks of the table.
+        """Predict LLMs, as :meth:`latentscale.ScalingFit.predict` does.
 
         Parameters
         ----------
         llms : pandas.DataFrame
             Columns ``llm`` and ``family``, and what the baseline needs. What the table knows of an
             LLM of its own need not be repeated.
+        scores : pandas.DataFrame, optional
+            Known scores of these LLMs, which join those of the table.
         ci_prob : float, default 0.9
             Of the intervals in the summary.
-        random_seed : int, optional
+        random_seed : int, default 1
             The same seed gives the same draws.
+        benchmarks : sequence of str, optional
+            Default: every benchmark on which the baseline expects something.
 
         Returns
         -------
@@ -181,14 +189,37 @@ class FittedBaseline:
 
         Raises
         ------
-        PredictionError
-            Something that the baseline needs is not known of an LLM.
+        TableError, PredictionError
+            The LLMs or their scores cannot be used, something that the baseline needs is not known
+            of an LLM, or nothing is expected on a benchmark.
         """
         table = self.baseline.table
         filled = filled_from(llms, table.llms)
-        asked = table_of_new_llms(filled, None, table.benchmarks, missing="keep").llms
+        told = table_of_new_llms(filled, scores, table.benchmarks, missing="keep")
+        fitted = self._told(told) if told.n_obs else self
+        return fitted._predict(told, ci_prob, random_seed, benchmarks)
+
+    def _told(self, more: ScoreTable) -> FittedBaseline:
+        """Give the baseline that knows more scores."""
+        table = self.baseline.table
+        new = more.llms[~more.llms["llm"].isin(table.llm_names)]
+        grown = table.with_scores(more.scores, new if len(new) else None)
+        return FittedBaseline(self.baseline.with_table(grown))
+
+    def _predict(
+        self,
+        told: ScoreTable,
+        ci_prob: float,
+        random_seed: int | None,
+        benchmarks: Sequence[str] | None,
+    ) -> Prediction:
+        asked = told.llms
         self._require_known(asked)
         expected = self.baseline.expected(asked)
+        if benchmarks is not None:
+            expected = expected[
+                known_labels(benchmarks, list(expected), "benchmarks", "benchmarks")
+            ]
         names = expected.columns
         rng = np.random.default_rng(random_seed)
         status = self._status(asked)
@@ -201,8 +232,7 @@ class FittedBaseline:
         score = np.clip(mean + errors, 0, 1)
         expected_draws, draws_of_score = (part.reshape(_SAMPLES, -1) for part in (mean, score))
         draws = prediction_draws(asked, list(names), status, expected_draws, draws_of_score)
-        nothing = table.scores.iloc[:0]
-        return Prediction(summarise_prediction(draws, nothing, ci_prob), draws, ci_prob)
+        return Prediction(summarise_prediction(draws, told.scores, ci_prob), draws, ci_prob)
 
     def _errors(
         self, rng: np.random.Generator, status: str, benchmark: str, n_llms: int

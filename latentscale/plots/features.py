@@ -114,7 +114,7 @@ def _label_rows(pc: PlotCollection, found: Associations, panel: str, rows: Seque
     for name, target in style.axes_of(pc).items():
         style.name_panel(pc, target, name.replace(": ", "\n", 1))
         style.label_rows(target, rows)
-        target.set_xlabel("logits of the anchor a sd" if on_skills else "expected score (points)")
+        target.set_xlabel("logits of the anchor per SD" if on_skills else "expected score (points)")
         if not on_skills:
             style.score_axis(target.xaxis)
     style.title(

@@ -6,7 +6,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 import xarray as xr
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
 
 from latentscale.associations import Associations
 from latentscale.errors import PredictionError
@@ -19,7 +22,7 @@ if TYPE_CHECKING:
 
     from latentscale.fit import ScalingFit
 
-_ELEMENTS = ("cells", "numbers", "groups")
+_ELEMENTS = ("cells", "numbers", "groups", "bar")
 # A probability of direction of a half says nothing, and is shown as good as white.
 _FAINTEST = 0.04
 
@@ -36,7 +39,8 @@ def feature_heatmap(
     """Show differences of expected scores by comparison and benchmark, all else held.
 
     The colour says how many points a comparison of two values of a feature makes; the less sure
-    its sign is, the paler. Numbers stand where the sign has a probability of at least 95 %.
+    its sign is, the paler. Numbers stand where the sign has a probability of at least 95 %. What
+    makes most, for sure, stands first.
 
     Parameters
     ----------
@@ -48,8 +52,8 @@ def feature_heatmap(
     coords : mapping, optional
         Labels to keep, such as ``{"feature": ["code_pct", "norm"]}``.
     visuals : mapping, optional
-        By element (``cells``, ``numbers``, ``groups``): False to leave it out, or arguments for
-        matplotlib.
+        By element (``cells``, ``numbers``, ``groups``, ``bar``): False to leave it out, or
+        arguments for matplotlib.
     **pc_kwargs
         For ``PlotCollection.wrap``.
 
@@ -74,7 +78,7 @@ def feature_heatmap(
         benchmarks = data.table.benchmarks
         groups = dict(zip(benchmarks["benchmark"], benchmarks["task"], strict=True))
     frame = style.keep_rows(found.summary, coords)
-    rows = frame["comparison"].unique().tolist()
+    rows = _by_size(frame)
     columns = _grouped(frame["benchmark"].unique().tolist(), groups or {})
     wide = frame.set_index(["comparison", "benchmark"])[["mean", "p_direction"]].to_xarray()
     wide = wide.sel(comparison=rows, benchmark=columns).expand_dims(what=["scores"])
@@ -82,19 +86,28 @@ def feature_heatmap(
         wide,
         "what",
         panel=(0.42 * len(columns), 0.24 * len(rows)),
-        margin=(style.room_for(rows, 2.6), max(1.5, 0.9 + 0.7 * style.room_for(columns, 0.5))),
+        margin=(style.room_for(rows, 3.1), max(1.5, 0.9 + 0.7 * style.room_for(columns, 0.5))),
         pc_kwargs=pc_kwargs,
     )
     (target,) = style.axes_of(pc).values()
     points = 100 * wide["mean"]
     most = float(np.abs(points).max()) or 1.0
     style.draw(pc, "cells", _cells, points, visuals, sure=wide["p_direction"], most=most)
+    style.draw(pc, "bar", _bar, points, visuals, most=most)
     style.draw(pc, "numbers", _numbers, points, visuals, sure=wide["p_direction"], most=most)
     if groups:
         style.draw(pc, "groups", _groups, points, visuals, groups=groups)
     _label(target, rows, columns)
     style.title(pc, "Points of expected score, all else held; paler where the sign is less sure")
     return pc
+
+
+def _by_size(frame: pd.DataFrame) -> list[str]:
+    """Put comparisons first that make most points on some benchmark, less if the sign is unsure."""
+    certain = frame["mean"].abs() * (2 * frame["p_direction"] - 1)
+    most = certain.groupby(frame["comparison"], sort=False).max()
+    names: list[str] = most.sort_values(ascending=False, kind="stable").index.tolist()
+    return names
 
 
 def _grouped(benchmarks: list[str], groups: Mapping[str, str]) -> list[str]:
@@ -113,6 +126,15 @@ def _cells(da: xr.DataArray, target: Axes, *, sure: Any, most: float, **kwargs: 
     certainty = np.clip(2 * _table(sure) - 1, _FAINTEST, 1)
     look = {"cmap": "RdBu", "vmin": -most, "vmax": most, "aspect": "auto", "zorder": 1}
     return target.imshow(_table(da), alpha=certainty, **{**look, **kwargs})
+
+
+def _bar(da: xr.DataArray, target: Axes, *, most: float, **kwargs: Any) -> Any:
+    """Draw the colours beside the cells; those of the cells themselves may be faded."""
+    colours = ScalarMappable(Normalize(-most, most), "RdBu")
+    look = {"fraction": 0.025, "pad": 0.015, "aspect": 25, "label": "points"}
+    bar = target.figure.colorbar(colours, ax=target, **{**look, **kwargs})
+    bar.outline.set_visible(False)
+    return bar
 
 
 def _numbers(da: xr.DataArray, target: Axes, *, sure: Any, most: float, **kwargs: Any) -> Any:

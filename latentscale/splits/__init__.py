@@ -5,6 +5,7 @@ from latentscale.splits.dates import by_date
 from latentscale.splits.folds import Split, Splits
 from latentscale.splits.groups import (
     hold_out_largest,
+    leave_developer_out,
     leave_family_out,
     leave_recipe_out,
     tuned_given_base,
@@ -15,6 +16,7 @@ __all__ = [
     "Splits",
     "by_date",
     "hold_out_largest",
+    "leave_developer_out",
     "leave_family_out",
     "leave_recipe_out",
     "mask_suite",

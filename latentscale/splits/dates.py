@@ -57,6 +57,11 @@ def by_date(
     known = llms[llms["release_date"].notna()] if "release_date" in llms else llms
     require_column(known, "release_date", "so that before and after are not known")
     released = _dates(known.set_index("llm")["release_date"])
+    if released.empty:
+        raise SplitError(
+            "The release date of no LLM with scores is known, so that before and after are not. "
+            "Fill in 'release_date' of the LLMs, such as '2024-07-01'."
+        )
     starts = _chosen(released, folds) if dates is None else _read(dates)
     of_score = table.scores["llm"].map(released)
     made = []
@@ -92,6 +97,11 @@ def _chosen(released: pd.Series, folds: int) -> list[pd.Timestamp]:
     """Choose dates that share the later LLMs evenly; fewer where many came at once."""
     require_count("folds", folds, "how many dates to choose", least=1)
     shares = [_FIRST + (1 - _FIRST) * position / folds for position in range(folds)]
+    if released.min() == released.max():
+        raise SplitError(
+            f"All LLMs with scores were released on {released.min().date()}, so that none came "
+            "before another. Use a table with several dates."
+        )
     chosen = released.quantile(shares, interpolation="higher").drop_duplicates()
     return [pd.Timestamp(each) for each in chosen if each > released.min()]
 

@@ -1,4 +1,4 @@
-"""Folds that hide LLMs of one family or recipe: whole groups, their largest, their tuned."""
+"""Folds that hide LLMs of one developer, family or recipe: all, the largest, or the tuned."""
 
 from __future__ import annotations
 
@@ -13,12 +13,14 @@ from latentscale.splits.folds import (
     require_column,
     require_count,
 )
-from latentscale.table import ScoreTable, scored_llms
+from latentscale.table import ScoreTable, developer_or_own, scored_llms
 from latentscale.wording import count
 
 # LLMs whose sizes differ by no more than this factor are of one size: tuning may add some tokens
 # to the vocabulary.
 _SAME_SIZE = 1.05
+
+_PLURAL = {"developer": "developers", "family": "families", "recipe": "recipes"}
 
 
 def leave_family_out(table: ScoreTable, observed: int = 0) -> Splits:
@@ -51,6 +53,44 @@ def leave_family_out(table: ScoreTable, observed: int = 0) -> Splits:
     leave family out, 1 observed: 2 folds, 204 hidden scores
     """
     return _leave_out(table, "family", observed)
+
+
+def leave_developer_out(table: ScoreTable, observed: int = 0) -> Splits:
+    """Leave out one developer after the other, with all families, but for the smallest LLMs.
+
+    It asks what is known of an LLM when not even another family of its developer was seen.
+
+    Parameters
+    ----------
+    table : ScoreTable
+        With ``developer``; a family whose developer is unknown stands for itself.
+    observed : int, default 0
+        How many of each developer's smallest LLMs keep their scores, as in
+        :func:`leave_family_out`.
+
+    Returns
+    -------
+    Splits
+        One fold a developer.
+
+    Raises
+    ------
+    SplitError
+        No LLM has a developer, or as for :func:`leave_family_out`.
+
+    Examples
+    --------
+    >>> import latentscale as ls
+    >>> table = ls.load_leaderboard().select(families=["llama", "llama-2", "gemma"])
+    >>> [fold.name for fold in ls.splits.leave_developer_out(table)]
+    ['Google', 'Meta']
+    """
+    if "developer" not in table.llms or table.llms["developer"].isna().all():
+        raise SplitError(
+            "The table does not say who developed its families. Add a column 'developer' to the "
+            "LLMs, or leave families out: leave_family_out(table)."
+        )
+    return _leave_out(table, "developer", observed)
 
 
 def leave_recipe_out(table: ScoreTable, observed: int = 0) -> Splits:
@@ -98,8 +138,7 @@ def _leave_out(table: ScoreTable, group: str, observed: int) -> Splits:
 
     none = (
         f"No {group} of the table has more than {count(observed, 'LLM')} with scores, so there "
-        f"is none to leave out. Use a smaller observed=, or a table with larger "
-        f"{'families' if group == 'family' else 'recipes'}."
+        f"is none to leave out. Use a smaller observed=, or a table with larger {_PLURAL[group]}."
     )
     return _each(table, group, f"leave {group} out, {observed} observed", rest, none)
 
@@ -193,7 +232,10 @@ def _each(
 ) -> Splits:
     """Make a fold of each group with LLMs to hide; ``none`` is what to say if there is none."""
     folds = []
-    for label, members in scored_llms(table).groupby(group, sort=True):
+    llms = scored_llms(table)
+    if group == "developer":
+        llms = llms.assign(developer=developer_or_own(llms))
+    for label, members in llms.groupby(group, sort=True):
         hidden = hidden_of(members)
         if len(hidden):
             folds.append(fold_of(str(label), table, table.scores["llm"].isin(hidden)))

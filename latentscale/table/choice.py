@@ -25,6 +25,7 @@ KINDS: Mapping[str, tuple[str, str, str]] = {
     "llms": ("llm", "LLM", "LLMs"),
     "families": ("family", "family", "families"),
     "recipes": ("recipe", "recipe", "recipes"),
+    "developers": ("developer", "developer", "developers"),
     "benchmarks": ("benchmark", "benchmark", "benchmarks"),
 }
 
@@ -40,6 +41,14 @@ def llms_with(llms: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
         return llms.iloc[:0]
     known = llms[list(columns)].notna().all(axis=1)
     return llms[known].reset_index(drop=True)
+
+
+def developer_or_own(llms: pd.DataFrame) -> pd.Series:
+    """Give each LLM its developer; a family whose developer is unknown has one of its own."""
+    own = llms["family"] + " (developer unknown)"
+    if "developer" not in llms:
+        return own
+    return llms["developer"].where(llms["developer"].notna(), own)
 
 
 def read_names(asked: Mapping[str, Names]) -> dict[str, list[str | None]]:
@@ -97,7 +106,7 @@ def row_mask(mask: Any, scores: pd.DataFrame) -> Mask:
 
 def _unknown(kind: str, names: list[str | None], frame: pd.DataFrame) -> Iterator[Finding]:
     column, noun, plural = KINDS[kind]
-    known = frame[column].unique()
+    known = frame[column].dropna().unique() if column in frame else np.array([], dtype=object)
     unknown = [str(name) for name in dict.fromkeys(names) if name not in set(known)]
     if unknown:
         text = bullet(

@@ -110,6 +110,44 @@ def draft_new(
     return draft_long(scores, llms, benchmarks, missing, new=True)
 
 
+def draft_more(
+    held: tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame], scores: object, llms: object | None
+) -> Draft:
+    """Read scores, and new LLMs if there are any, that join the clean frames of a table."""
+    own_scores, own_llms, own_benchmarks = held
+    found = list(check_structure("scores", scores))
+    if llms is not None:
+        found += check_structure("llms", llms)
+    # What has no usable columns is reported as a whole; its rows would be reported once more.
+    more_scores = own_scores.iloc[:0] if found else plain_frame(scores)
+    more_llms = own_llms.iloc[:0] if found or llms is None else plain_frame(llms)
+    if "tuned" not in more_llms:
+        more_llms = more_llms.assign(tuned=0)
+    known = set(own_benchmarks["benchmark"])
+    new = [name for name in more_scores["benchmark"].dropna().unique() if name not in known]
+    return Draft(
+        scores=_joined(own_scores, more_scores),
+        llms=_joined(own_llms, more_llms),
+        benchmarks=_joined(own_benchmarks, pd.DataFrame({"benchmark": new}, dtype=object)),
+        index={
+            "scores": _labels_after(own_scores, scores),
+            "llms": _labels_after(own_llms, llms),
+            "benchmarks": _labels_after(own_benchmarks, None) + new,
+        },
+        missing="keep",
+        found=tuple(found),
+    )
+
+
+def _joined(own: pd.DataFrame, more: pd.DataFrame) -> pd.DataFrame:
+    return plain_frame(pd.concat([own, more], ignore_index=True)) if len(more) else own
+
+
+def _labels_after(own: pd.DataFrame, more: object) -> list[Any]:
+    """Label a table's own rows, which a user has no labels of, before those of a frame."""
+    return [f"{row} of the table" for row in own.index] + _row_labels(more)
+
+
 def draft_wide(
     frame: object,
     benchmarks: Sequence[str] | pd.DataFrame,

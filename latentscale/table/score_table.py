@@ -14,7 +14,7 @@ from latentscale.errors import TableError
 from latentscale.table.choice import Names, check_known, read_names, row_mask, rows_to_keep
 from latentscale.table.columns import Missing
 from latentscale.table.findings import problem_rows
-from latentscale.table.intake import draft_long, draft_wide
+from latentscale.table.intake import draft_long, draft_more, draft_wide
 from latentscale.table.render import as_html, as_text
 from latentscale.table.validation import validated
 from latentscale.wording import first, quoted
@@ -218,6 +218,13 @@ class ScoreTable:
         return self._llms["recipe"].drop_duplicates().tolist()
 
     @property
+    def developer_names(self) -> list[str]:
+        """The developers that are known, in order of their first LLM; none without the column."""
+        if "developer" not in self._llms:
+            return []
+        return self._llms["developer"].dropna().drop_duplicates().tolist()
+
+    @property
     def benchmark_names(self) -> list[str]:
         """The benchmarks, in order of the benchmarks frame."""
         return self._benchmarks["benchmark"].tolist()
@@ -239,12 +246,13 @@ class ScoreTable:
         families: Names = None,
         recipes: Names = None,
         benchmarks: Names = None,
+        developers: Names = None,
     ) -> Self:
         """Keep only what meets every criterion that is given.
 
         Parameters
         ----------
-        llms, families, recipes, benchmarks : str or iterable of str, optional
+        llms, families, recipes, benchmarks, developers : str or iterable of str, optional
             Names to keep; None keeps all. The table's order stays.
 
         Returns
@@ -263,7 +271,9 @@ class ScoreTable:
         >>> ScoreTable.from_wide(frame, ["ARC"]).select(families="g").llm_names
         ['b']
         """
-        by_llm = read_names({"llms": llms, "families": families, "recipes": recipes})
+        by_llm = read_names(
+            {"llms": llms, "families": families, "recipes": recipes, "developers": developers}
+        )
         return self._filtered(by_llm, read_names({"benchmarks": benchmarks}), named=True)
 
     def drop(
@@ -272,12 +282,13 @@ class ScoreTable:
         families: Names = None,
         recipes: Names = None,
         benchmarks: Names = None,
+        developers: Names = None,
     ) -> Self:
         """Leave out everything that is named: with one keyword, the complement of `select`.
 
         Parameters
         ----------
-        llms, families, recipes, benchmarks : str or iterable of str, optional
+        llms, families, recipes, benchmarks, developers : str or iterable of str, optional
             Names to leave out, with all their scores.
 
         Returns
@@ -296,7 +307,9 @@ class ScoreTable:
         >>> ScoreTable.from_wide(frame, ["ARC"]).drop(families="g").llm_names
         ['a']
         """
-        by_llm = read_names({"llms": llms, "families": families, "recipes": recipes})
+        by_llm = read_names(
+            {"llms": llms, "families": families, "recipes": recipes, "developers": developers}
+        )
         return self._filtered(by_llm, read_names({"benchmarks": benchmarks}), named=False)
 
     def where(self, mask: Sequence[bool] | npt.NDArray[np.bool_] | pd.Series) -> Self:
@@ -326,6 +339,39 @@ class ScoreTable:
         """
         kept = self._scores[row_mask(mask, self._scores)]
         return self._of(kept, self._llms, self._benchmarks)
+
+    def with_scores(self, scores: pd.DataFrame, llms: pd.DataFrame | None = None) -> Self:
+        """Add scores, and LLMs that the table does not have yet.
+
+        Parameters
+        ----------
+        scores : pandas.DataFrame
+            As :meth:`from_long` takes them: cells that the table has no score of. A benchmark may
+            be new.
+        llms : pandas.DataFrame, optional
+            New LLMs, as :meth:`from_long` takes them; what is unknown of them stays unknown.
+
+        Returns
+        -------
+        ScoreTable
+            A new table; this one stays as it is.
+
+        Raises
+        ------
+        TableError
+            A cell has a score already, an LLM is in the table already or in neither, or as in
+            :meth:`from_long`.
+
+        Examples
+        --------
+        >>> frame = pd.DataFrame({"llm": ["a", "b"], "family": ["f", "g"], "ARC": [0.3, 0.4]})
+        >>> more = pd.DataFrame({"llm": ["c"], "benchmark": ["ARC"], "score": [0.5]})
+        >>> table = ScoreTable.from_wide(frame, ["ARC"])
+        >>> table.with_scores(more, pd.DataFrame({"llm": ["c"], "family": ["f"]})).n_obs
+        3
+        """
+        held = (self._scores, self._llms, self._benchmarks)
+        return self._of(*validated(draft_more(held, scores, llms)))
 
     def joined(self) -> pd.DataFrame:
         """Join every score with its LLM's columns, in the order of :attr:`scores`.
