@@ -1,7 +1,7 @@
 """A Gaussian approximation of the posterior, in which the sampler starts and by which it is scaled.
 
-In the coordinates of the graph the group effects are nearly standard Normal, whatever the
-parameters are that all LLMs share (:mod:`latentscale.coordinates`). So the posterior is approached
+In the sampler's coordinates (:mod:`latentscale.coordinates`) the group effects are nearly standard
+Normal, whatever the parameters are that all LLMs share. So the posterior is approached
 by a Normal of the shared parameters theta, with effects w beside it::
 
     q(theta, w) = Normal(mean, root root') Normal(0, 1)
@@ -40,7 +40,7 @@ from latentscale.coordinates import (
 )
 from latentscale.errors import SamplingError
 from latentscale.forward import Draws, expected_of_cells, fitted_members
-from latentscale.priors import LOOK_AT_PRIORS
+from latentscale.priors import LOOK_AT_PRIORS, REAL
 from latentscale.recent import Recent
 from latentscale.slope_guess import SlopeGuess, guess_slopes
 
@@ -135,6 +135,7 @@ def approximation_of(
         return _recent.get(
             _fingerprint(model, density), lambda: approximate(model, density, cores=cores)
         )
+    # By all cores even where parts are fitted on one each: the other workers wait for it.
     start = approximation_of(model.whole, compile_density(model.whole))
     return approximate(model, density, cores=cores, start=start)
 
@@ -183,13 +184,14 @@ def approximate(
     with ThreadPoolExecutor(cores or os.cpu_count()) as pool:
         target = _Target(density, model, pool)
         if start is None:
-            best = min((target.explore(rng) for _ in range(_STARTS)), key=lambda end: end[0])[1]
+            best = target.best_of(_STARTS, rng)
             least = _LEAST_INFORMATION
         else:
             best, least = target.of_its_own_scores(start), None
         noise = target.noise(rng, points_for(len(best.guess)))
         best = target.settled(best, noise, least)
-        if start is None and model.spec.shrunk:
+        # What is read off a Normal holds of slopes that may have either sign.
+        if start is None and model.spec.shrunk and model.priors["feature_slope"].support == REAL:
             best = target.settled(target.with_slopes(best), noise, least)
     return best
 
@@ -214,6 +216,18 @@ class _Target:
     density: CompiledDensity
     model: ScalingModel
     pool: Executor
+
+    def best_of(self, starts: int, rng: np.random.Generator) -> Approximation:
+        """Give the best of several starts; one where the density is not finite loses."""
+        ends, failed = [], None
+        for _ in range(starts):
+            try:
+                ends.append(self.explore(rng))
+            except SamplingError as error:
+                failed = error
+        if failed is not None and not ends:
+            raise failed
+        return min(ends, key=lambda end: end[0])[1]
 
     def explore(self, rng: np.random.Generator) -> tuple[float, Approximation]:
         """Go from somewhere near the middle of the prior to about where the posterior is."""
@@ -327,15 +341,9 @@ class _Target:
         """Give the mean of the expected scores over points, dims (obs,)."""
         design = self.model.design
         members = fitted_members(design, self.model.spec)
-        sizes = {
-            "developer": len(design.developers),
-            "family": len(design.families),
-            "recipe": len(design.recipes),
-            "llm": len(design.llms),
-        }
         total = np.zeros(design.n_obs)
         for point in points:  # one at a time to spare memory
-            draws = Draws(density.report(point[None]), sizes)
+            draws = Draws(density.report(point[None]), {})
             [cells] = expected_of_cells(draws, members, design.llm_of_obs, design.benchmark_of_obs)
             total += cells
         return total / len(points)

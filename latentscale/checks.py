@@ -65,12 +65,12 @@ class Agreement:
     Attributes
     ----------
     summary : pandas.DataFrame
-        One row a cell: ``llm``, ``benchmark``, ``mean``, ``sd`` and the interval of the predicted
-        score, ``observed``, and whether it is ``inside`` the interval.
+        One row a cell: ``llm``, ``benchmark``, ``mean``, ``sd`` and two intervals of the predicted
+        score, ``observed``, and whether it is ``inside`` the outer one.
     draws : xarray.Dataset
         ``score``, dims (chain, draw, obs) or (sample, obs), for the same cells.
     ci_prob : float
-        The probability of the interval.
+        The probability of the outer interval; the inner one holds 50 %.
     benchmarks : tuple of str
         In the order of the fit.
     """
@@ -251,14 +251,14 @@ def _require_no_observed(observed: pd.DataFrame | None) -> None:
 def _compare_fit(
     fit: ScalingFit, level: str | None, ci_prob: float, random_seed: int | None
 ) -> Agreement:
-    interval_probs(ci_prob)
+    probs = interval_probs(ci_prob)
     score = fit.posterior_predictive(level, random_seed)["posterior_predictive"]["score"]
     labels = pd.DataFrame({name: score[name].to_numpy() for name in ("llm", "benchmark")})
     plain = score.drop_vars(["llm", "benchmark", "family", "recipe"])
-    columns = summarise(plain, [ci_prob], "eti").drop(columns="obs")
+    columns = summarise(plain, probs, "eti").drop(columns="obs")
     summary = pd.concat([labels, columns], axis=1).assign(observed=fit.model.design.score)
     names = fit.model.design.benchmarks
-    return Agreement(_with_inside(summary), score.to_dataset(), ci_prob, names)
+    return Agreement(_with_inside(summary, ci_prob), score.to_dataset(), ci_prob, names)
 
 
 def _compare_prediction(predicted: Prediction, observed: pd.DataFrame | None) -> Agreement:
@@ -276,7 +276,14 @@ def _compare_prediction(predicted: Prediction, observed: pd.DataFrame | None) ->
         )
     draws = predicted.draws[["score"]].isel(obs=joined["obs"].to_numpy())
     names = tuple(str(name) for name in joined["benchmark"].unique())
-    return Agreement(_with_inside(joined.drop(columns="obs")), draws, predicted.ci_prob, names)
+    ci_prob = predicted.ci_prob
+    inner = interval_probs(ci_prob)[0]
+    bounds = draws["score"].quantile(tails(inner), [dim for dim in draws.dims if dim != "obs"])
+    found = joined.drop(columns="obs")
+    place = found.columns.get_loc("sd") + 1
+    for end, values in (("ub", bounds[1]), ("lb", bounds[0])):
+        found.insert(place, f"eti{100 * inner:g}_{end}", values.to_numpy())
+    return Agreement(_with_inside(found, ci_prob), draws, ci_prob, names)
 
 
 def _require_scores(observed: pd.DataFrame | None) -> None:
@@ -293,7 +300,7 @@ def _require_scores(observed: pd.DataFrame | None) -> None:
         )
 
 
-def _with_inside(summary: pd.DataFrame) -> pd.DataFrame:
-    lower, upper = (next(c for c in summary if str(c).endswith(end)) for end in ("_lb", "_ub"))
+def _with_inside(summary: pd.DataFrame, ci_prob: float) -> pd.DataFrame:
+    lower, upper = (f"eti{100 * ci_prob:g}_{end}" for end in ("lb", "ub"))
     inside = (summary[lower] <= summary["observed"]) & (summary["observed"] <= summary[upper])
     return summary.assign(inside=inside)

@@ -4,25 +4,29 @@ Given one posterior draw of everything fitted, the effects u of new families, re
 Gaussian and the logits of the known cells are linear in them, eta = m + A u with A A' = V. So, draw
 by draw:
 
-1. Fisher scoring finds the mode, which gives working responses z with variances D, such that
+1. scoring finds the mode, which gives working responses z with variances D, such that
    Normal(z; eta, D) stands in for the likelihood;
 2. effects are drawn from the exact posterior under that stand-in, by updating draws from the
-   population (Matheron's rule);
+   population (Matheron's rule), some with D widened a little and some with D widened a lot: a
+   score at the floor, or one that a Student t takes for broken, leaves eta further away than a
+   Normal does;
 3. importance weights
 
-       w = p(scores | eta) Normal(z; m, V + D) / Normal(z; eta, D)
+       w = p(scores | eta) / mean of (Normal(z; eta, D) / Normal(z; m, V + D))
 
-   turn the stand-in into the likelihood. Their mean over proposals estimates p(scores | draw): the
-   draws themselves are resampled by it, since known scores also tell which draws are right.
+   with the mean over the widths that proposals have, turn the stand-ins into the likelihood. The
+   mean of w over proposals estimates p(scores | draw): the draws themselves are resampled by it,
+   since known scores also tell which draws are right.
 
 Recipes' effects on skills are Gaussian given how much wider than usual each is spread; this is
 drawn with the population, and the weights of draws tell what the scores say of it.
 
-Proposals whose variances D are widened have bounded weights. New families are independent given a
+New families are independent given a
 draw, unless they are of one new developer; so they are treated one by one, or by developer, and
 their weights multiplied.
 
-References: Matheron's rule as in Wilson et al. (arXiv 2011.04026); Pareto smoothing of the weights
+References: Matheron's rule as in Wilson et al. (arXiv 2011.04026); proposals of several widths as
+one mixture as in Veach and Guibas (1995); Pareto smoothing of the weights
 and its diagnostic as in Vehtari et al. (arXiv 1507.02646).
 """
 
@@ -37,6 +41,7 @@ from scipy.special import logsumexp, softmax
 
 from latentscale.errors import PredictionWarning
 from latentscale.forward import (
+    EFFECTS,
     Draws,
     Members,
     curve_of,
@@ -49,11 +54,12 @@ from latentscale.likelihoods import Likelihood
 from latentscale.links import rise_and_slope
 from latentscale.wording import first, quoted
 
-# Fisher scoring converges in four or five steps from the population mean; the cap on a step keeps
+# Scoring converges in four or five steps from the population mean; the cap on a step keeps
 # a score at the floor, where the information vanishes, from running away.
 _STEPS, _LARGEST_STEP = 12, 2.0
-_WIDEN = 1.5
-_PROPOSALS = 6
+_LEAST_SLOPE, _LEAST_INFORMATION = 1e-4, 1e-6
+# By how much variances D are widened in proposals, and how many there are of each.
+_WIDEN, _PROPOSALS = (1.5, 15.0), (4, 2)
 # Above this shape parameter, importance sampling is not reliable (Vehtari et al.).
 _WORST_PARETO_K = 0.7
 _LEAST_EFFECTIVE = 100
@@ -115,9 +121,12 @@ def condition(
     """
     log_weight = np.zeros(len(draws))
     together = _dependent(draws, members)[known.llm]
+    population = _of_population(draws, members, known)
     for block in np.unique(together):
-        cells = known.of(together == block)
-        draws, log_evidence = _condition_block(draws, members, cells, likelihood, rng)
+        which = together == block
+        draws, log_evidence = _condition_block(
+            draws, members, known.of(which), population[:, which], likelihood, rng
+        )
         log_weight += log_evidence
     weight, pareto_k = _smoothed(log_weight)
     _warn_few(weight, pareto_k, sorted({families[i] for i in known.llm}))
@@ -149,49 +158,110 @@ def log_evidence(
         By the position of the family.
     """
     found = {}
+    population = _of_population(draws, members, known)
     for family in np.unique(members.family[known.llm]).tolist():
-        cells = known.of(members.family[known.llm] == family)
-        found[family] = _condition_block(draws, members, cells, likelihood, rng)[1]
+        which = members.family[known.llm] == family
+        found[family] = _condition_block(
+            draws, members, known.of(which), population[:, which], likelihood, rng
+        )[1]
     return found
+
+
+def _of_population(draws: Draws, members: Members, known: KnownCells) -> np.ndarray:
+    """Give the logits of cells with new groups at their population means, dims (draw, cell)."""
+    found: np.ndarray = eta_of(_without_new(draws, members), members)
+    return found[:, known.llm, known.benchmark]
 
 
 def _condition_block(
     draws: Draws,
     members: Members,
     cells: KnownCells,
+    population: np.ndarray,
     likelihood: Likelihood,
     rng: np.random.Generator,
 ) -> tuple[Draws, np.ndarray]:
     """Condition on cells of one family, or one developer; also give each draw's log evidence."""
-    at = (slice(None), cells.llm, cells.benchmark)
     structure = _Structure.of(draws, members, cells)
-    population = eta_of(_without_new(draws, members), members)[at]
     if not structure.patterns:
         return draws, _log_likelihood(population, draws, cells, likelihood)
     covariance = structure.covariance()
     response, variance = _working_response(population, covariance, draws, cells, likelihood)
-    variance = variance * _WIDEN
-    total = covariance + _diagonal(variance)
-    factor = np.linalg.cholesky(total)
-    marginal = _log_normal(response - population, factor)
-
+    stand_ins = [
+        _StandIn.of(response, variance * widen, covariance, population) for widen in _WIDEN
+    ]
     proposals, log_weights = [], []
-    for _ in range(_PROPOSALS):
-        fresh = structure.redraw(rng)
-        noise = np.sqrt(variance) * rng.standard_normal(variance.shape)
-        start = population + structure.eta_of(fresh)
-        pull = np.linalg.solve(total, (response - start - noise)[..., None])[..., 0]
-        effects = structure.updated(fresh, pull)
-        eta = population + structure.eta_of(effects)
-        stand_in = -0.5 * ((response - eta) ** 2 / variance + np.log(2 * np.pi * variance)).sum(1)
-        truth = _log_likelihood(eta, draws, cells, likelihood)
-        proposals.append(effects)
-        log_weights.append(truth + marginal - stand_in)
+    for stand_in, number in zip(stand_ins, _PROPOSALS, strict=True):
+        for _ in range(number):
+            fresh = structure.redraw(rng)
+            pull = stand_in.pull(population + structure.eta_of(fresh), rng)
+            effects = structure.updated(fresh, pull)
+            eta = population + structure.eta_of(effects)
+            truth = _log_likelihood(eta, draws, cells, likelihood)
+            proposals.append(effects)
+            log_weights.append(truth - _log_mixture(stand_ins, eta))
     weights = np.stack(log_weights)
     chosen = _choose(weights, rng)
     merged = {name: _pick([p[name] for p in proposals], chosen) for name in proposals[0]}
     evidence: np.ndarray = logsumexp(weights, axis=0) - np.log(len(weights))
     return structure.written(draws, merged), evidence
+
+
+@dataclass(frozen=True, eq=False)
+class _StandIn:
+    """A Normal in the place of the likelihood of some cells, draw by draw.
+
+    Attributes
+    ----------
+    response, variance : numpy.ndarray, dims (draw, cell)
+        z and D.
+    total : numpy.ndarray, dims (draw, cell, cell)
+        V + D.
+    marginal : numpy.ndarray, dims (draw,)
+        Log density of z, effects averaged out.
+    """
+
+    response: np.ndarray
+    variance: np.ndarray
+    total: np.ndarray
+    marginal: np.ndarray
+
+    @classmethod
+    def of(
+        cls,
+        response: np.ndarray,
+        variance: np.ndarray,
+        covariance: np.ndarray,
+        population: np.ndarray,
+    ) -> _StandIn:
+        """Put a Normal of known response and variance beside the population of the logits."""
+        total = covariance + _diagonal(variance)
+        marginal = _log_normal(response - population, np.linalg.cholesky(total))
+        return cls(response, variance, total, marginal)
+
+    def pull(self, start: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Say how logits drawn from the population are to be moved, to be of the posterior."""
+        noise = np.sqrt(self.variance) * rng.standard_normal(self.variance.shape)
+        gap = self.response - start - noise
+        found: np.ndarray = np.linalg.solve(self.total, gap[..., None])[..., 0]
+        return found
+
+    def log_density(self, eta: np.ndarray) -> np.ndarray:
+        """Give the log density of logits in the posterior over that in the population."""
+        square = (self.response - eta) ** 2 / self.variance
+        found: np.ndarray = -0.5 * (square + np.log(2 * np.pi * self.variance)).sum(1)
+        return found - self.marginal
+
+
+def _log_mixture(stand_ins: list[_StandIn], eta: np.ndarray) -> np.ndarray:
+    """Give the log density of logits that are drawn from one or another, over the population's.
+
+    As if each proposal were drawn from all, so that none is rarer than by the widest.
+    """
+    shares = np.array(_PROPOSALS)[:, None] / sum(_PROPOSALS)
+    densities = np.stack([each.log_density(eta) for each in stand_ins])
+    found: np.ndarray = logsumexp(densities, axis=0, b=shares)
+    return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -218,24 +288,14 @@ class _Structure:
         loading = draws["loading"][:, cells.benchmark]
         n_benchmarks = draws["difficulty"].shape[1]
         picked = np.eye(n_benchmarks)[cells.benchmark][None].repeat(len(draws), axis=0)
-        patterns = {
-            "developer_effect": loading,
-            "family_effect": loading,
-            "recipe_effect": loading,
-            "llm_effect": loading,
-            "developer_deviation": picked,
-            "family_deviation": picked,
-            "recipe_deviation": picked,
-        }
-        patterns = {effect: pattern for effect, pattern in patterns.items() if effect in draws}
-        if "family_slope" in draws:
-            x = members.x[cells.llm][:, members.slope_columns, None]
-            slopes = x * loading[:, :, None, :]
-            patterns["family_slope"] = slopes.reshape(*slopes.shape[:2], -1)
+        x = members.x[cells.llm][:, members.slope_columns, None]
+        sloped = (x * loading[:, :, None, :]).reshape(*loading.shape[:2], -1)
+        patterns = {"effect": loading, "deviation": picked, "slope": sloped}
         root = root_of_correlation(draws)
         scales, groups, rows, kept = {}, {}, {}, {}
-        for effect, pattern in patterns.items():
-            kind = effect.split("_")[0]
+        for effect in (name for name in EFFECTS if name in draws):
+            kind, what = effect.split("_")
+            pattern = patterns[what]
             position = getattr(members, kind)[cells.llm]
             is_new = position >= draws.n_fitted[kind]
             new_groups, row = np.unique(position[is_new], return_inverse=True)
@@ -244,9 +304,8 @@ class _Structure:
             full_row = np.zeros(len(position), dtype=int)
             full_row[is_new] = row
             groups[effect], rows[effect] = new_groups, full_row
-            scale_name = f"{effect}_scale" if effect.endswith(("deviation", "slope")) else None
-            scale = draws[scale_name or f"{kind}_scale"].reshape(len(draws), 1, -1)
-            if effect.endswith("_effect"):  # of independent elements, that they are mixed of
+            scale = draws[EFFECTS[effect]].reshape(len(draws), 1, -1)
+            if what == "effect":  # of independent elements, that they are mixed of
                 pattern, scale = (pattern * scale) @ root, np.ones_like(scale)
             kept[effect] = pattern * is_new[None, :, None]
             if effect == "recipe_effect" and "recipe_spread" in draws:
@@ -296,8 +355,7 @@ class _Structure:
         for name, values in effects.items():
             whole = own[name].copy()
             if name.endswith("_effect"):
-                scale = draws[f"{name.removesuffix('_effect')}_scale"]
-                values = (values @ root.swapaxes(1, 2)) * scale[:, None]
+                values = (values @ root.swapaxes(1, 2)) * draws[EFFECTS[name]][:, None]
             shape = (len(values), len(self.groups[name]), *whole.shape[2:])
             whole[:, self.groups[name]] = values.reshape(shape)
             replaced[name] = whole
@@ -306,12 +364,9 @@ class _Structure:
 
 def _without_new(draws: Draws, members: Members) -> Draws:
     """Set the effects of new groups to their population means: of families, their developers'."""
-    silent = {}
-    for name, value in draws.values.items():
-        kind = name.split("_")[0]
-        if kind in draws.n_fitted and name.endswith(("_effect", "_deviation", "_slope")):
-            silent[name] = value.copy()
-            silent[name][:, draws.n_fitted[kind] :] = 0.0
+    silent = {name: draws[name].copy() for name in EFFECTS if name in draws}
+    for name, value in silent.items():
+        value[:, draws.n_fitted[name.split("_")[0]] :] = 0.0
     return _beyond_developers(draws.with_values(**silent), members, 1)
 
 
@@ -335,8 +390,13 @@ def _working_response(
     cells: KnownCells,
     likelihood: Likelihood,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Find the mode by Fisher scoring; give z and D there, dims (draw, cell)."""
-    eta = population
+    """Find the mode by scoring; give z and D there, dims (draw, cell).
+
+    Steps that go to and fro get shorter: where a curve is level a score tells nothing, and beside
+    it a lot.
+    """
+    eta, last = population, np.zeros_like(population)
+    longest = np.full_like(population, _LARGEST_STEP)
     for _ in range(_STEPS):
         response, variance = _linearised(eta, draws, cells, likelihood)
         gap = (response - population)[..., None]
@@ -344,7 +404,9 @@ def _working_response(
             population
             + (covariance @ np.linalg.solve(covariance + _diagonal(variance), gap))[..., 0]
         )
-        eta = eta + np.clip(target - eta, -_LARGEST_STEP, _LARGEST_STEP)
+        step = target - eta
+        longest = np.where(step * last < 0, longest / 2, longest)
+        eta, last = eta + np.clip(step, -longest, longest), step
     return _linearised(eta, draws, cells, likelihood)
 
 
@@ -355,11 +417,13 @@ def _linearised(
     floor, height, asymmetry = curve_of(draws, np.s_[:, cells.benchmark])
     share, steepness = rise_and_slope(eta, asymmetry)
     expected = floor + height * share
-    slope = np.maximum(height * steepness, 1e-4)
+    slope = height * steepness
     scatter = scatter_of(draws, cells.benchmark)
     gradient, information = likelihood.curvature(cells.data, expected, scatter)
-    step = np.clip(gradient / information / slope, -2 * _LARGEST_STEP, 2 * _LARGEST_STEP)
-    return eta + step, 1 / (information * slope**2)
+    step = gradient / information / np.maximum(slope, _LEAST_SLOPE)
+    step = np.clip(step, -2 * _LARGEST_STEP, 2 * _LARGEST_STEP)
+    # Where the curve is level a score tells nothing, and so must the Normal in its place.
+    return eta + step, 1 / np.maximum(information * slope**2, _LEAST_INFORMATION)
 
 
 def _log_likelihood(
@@ -413,7 +477,8 @@ def _smoothed(log_weight: np.ndarray) -> tuple[np.ndarray, float]:
 def _warn_few(weight: np.ndarray, pareto_k: float, families: list[str]) -> None:
     effective = 1 / np.sum(weight**2)
     enough = min(_LEAST_EFFECTIVE, len(weight) / 2)
-    if pareto_k <= _WORST_PARETO_K and effective >= enough:
+    # Of weights that hardly differ the shape says nothing.
+    if effective >= (enough if pareto_k <= _WORST_PARETO_K else len(weight) / 2):
         return
     warnings.warn(
         f"The known scores of {first(quoted(families))} are far from what the fit expects: only "

@@ -16,7 +16,7 @@ from latentscale.errors import PredictionError
 from latentscale.estimates import require_probability
 from latentscale.evaluated import conditions_of
 from latentscale.health import UNORDERED, Diagnosis, diagnose
-from latentscale.layout import constant_data, observed_data, of_cells, prior_tree
+from latentscale.layout import constant_data, observed_data, of_cells
 from latentscale.model import ScalingModel
 from latentscale.prediction import Prediction, joint_log_density, predict, replicate
 from latentscale.wording import first, quoted, with_nearest
@@ -762,6 +762,7 @@ class ScalingFit:
 
     def _make(self, group: str, random_seed: int | None) -> dict[str, xr.Dataset]:
         from latentscale.densities import log_likelihood, log_prior
+        from latentscale.sampling import prior_tree
 
         if group == "posterior_predictive":
             tree = self.posterior_predictive(random_seed=random_seed)

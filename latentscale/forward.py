@@ -18,7 +18,7 @@ from latentscale.spec import ModelSpec
 from latentscale.unknown import Unknowns, drawn_design
 
 # Group effects: posterior variable, variable of its scale, dims after the group's own.
-_EFFECTS = {
+EFFECTS = {
     "developer_effect": "developer_scale",
     "family_effect": "family_scale",
     "recipe_effect": "recipe_scale",
@@ -122,9 +122,14 @@ class Draws:
 
 def read_draws(posterior: xr.Dataset) -> Draws:
     """Flatten chains and draws of a posterior."""
-    flat = on_all_benchmarks(posterior).stack(sample=("chain", "draw")).transpose("sample", ...)
+    whole = on_all_benchmarks(posterior).transpose("chain", "draw", ...)
+    n_draws = posterior.sizes["chain"] * posterior.sizes["draw"]
     return Draws(
-        values={str(name): flat[name].to_numpy() for name in posterior.data_vars},
+        # Not by `stack`, which fails on variables without elements.
+        values={
+            str(name): whole[name].to_numpy().reshape(n_draws, *whole[name].shape[2:])
+            for name in posterior.data_vars
+        },
         n_fitted={
             group: posterior.sizes.get(group, 0)
             for group in ("developer", "family", "recipe", "llm")
@@ -197,7 +202,7 @@ def add_groups(
     """
     grown: dict[str, np.ndarray] = {}
     root = root_of_correlation(draws)
-    for effect, scale in _EFFECTS.items():
+    for effect, scale in EFFECTS.items():
         if effect not in draws:
             continue
         group, kind = effect.split("_")

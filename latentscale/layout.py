@@ -6,15 +6,12 @@ coords: missing cells cost nothing, and ArviZ's predictive checks can group by b
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from latentscale.design import Design
-
-if TYPE_CHECKING:
-    from latentscale.model import ScalingModel
 
 
 def cell_coords(design: Design) -> dict[str, Any]:
@@ -60,27 +57,4 @@ def constant_data(design: Design) -> xr.Dataset:
             "feature": list(design.encoding.names),
             "benchmark": list(design.benchmarks),
         },
-    )
-
-
-def prior_tree(model: ScalingModel, draws: int, random_seed: int | None) -> xr.DataTree:
-    """Draw from the prior and lay it out as the posterior is."""
-    import pymc as pm
-
-    from latentscale.graph import REPORTED
-
-    with model.to_pymc() as graph:
-        kept = [name for name in REPORTED if name in graph.named_vars]
-        tree = pm.sample_prior_predictive(
-            draws=draws, var_names=[*kept, "score"], random_seed=random_seed
-        )
-    score = tree["prior_predictive"]["score"].to_numpy()
-    if "trials" in model.design.scores and np.issubdtype(score.dtype, np.integer):
-        score = score / model.design.scores["trials"].to_numpy()
-    return xr.DataTree.from_dict(
-        {
-            "prior": tree["prior"].to_dataset(),
-            "prior_predictive": of_cells(model.design, "score", score),
-            "observed_data": observed_data(model.design),
-        }
     )

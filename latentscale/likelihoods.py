@@ -255,12 +255,17 @@ class StudentTLikelihood(_MomentCurvature):
     def curvature(
         self, data: pd.DataFrame, expected: np.ndarray, parameters: Mapping[str, np.ndarray]
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Student t: a score far out pulls little."""
+        """Student t: a score far out pulls little, and tells little.
+
+        The information is that of the Normal which a Student t is given how wide it is there
+        (Lange, Little and Taylor 1989). A step of scoring by it leads to the score, however far off it is;
+        by the Fisher information steps get the shorter the further off.
+        """
         expected, tail = _inside(expected), parameters["tail"]
         variance = score_sd(expected, parameters["precision"]) ** 2
         gap = data["score"].to_numpy() - expected
-        gradient = (tail + 1) * gap / (tail * variance + gap**2)
-        return gradient, self._information(expected, parameters)
+        information = (tail + 1) / (tail * variance + gap**2)
+        return gap * information, information
 
     def _information(
         self, expected: Any, parameters: Mapping[str, Any], trials: Any | None = None

@@ -457,7 +457,7 @@ class ScalingModel:
             With the groups ``prior``, ``prior_predictive`` (``score``, dims chain, draw, obs; with
             the coords ``llm``, ``benchmark`` and ``family`` on ``obs``) and ``observed_data``.
         """
-        from latentscale.layout import prior_tree
+        from latentscale.sampling import prior_tree
 
         return prior_tree(self, draws, random_seed)
 

@@ -120,7 +120,9 @@ class FeaturePopulation:
             )
             for name, column in plain.items()
         }
-        scores = pd.DataFrame({name: scales[name].of(plain[name].to_numpy()) for name in plain})
+        scores = pd.DataFrame(
+            {name: scales[name].of(plain[name].to_numpy()) for name in plain}, index=plain.index
+        )
         families = scores.groupby(family).mean()
         apart = scores - families.loc[family].to_numpy()
         n_known = scores.notna().groupby(family).sum()

@@ -11,6 +11,7 @@ import xarray as xr
 
 from latentscale.configurations import with_configurations
 from latentscale.errors import SamplingError
+from latentscale.layout import observed_data, of_cells
 from latentscale.priors import LOOK_AT_PRIORS
 from latentscale.wording import first, quoted, with_nearest
 
@@ -193,6 +194,29 @@ def _with_pymc(model: ScalingModel, **settings: Any) -> xr.DataTree:
         raise _stopped(error) from error
     tree["posterior"] = tree["posterior"].to_dataset()[kept]
     return tree
+
+
+def prior_tree(model: ScalingModel, draws: int, random_seed: int | None) -> xr.DataTree:
+    """Draw from the prior and lay it out as the posterior is."""
+    import pymc as pm
+
+    from latentscale.graph import REPORTED
+
+    with model.to_pymc() as graph:
+        kept = [name for name in REPORTED if name in graph.named_vars]
+        tree = pm.sample_prior_predictive(
+            draws=draws, var_names=[*kept, "score"], random_seed=random_seed
+        )
+    score = tree["prior_predictive"]["score"].to_numpy()
+    if "trials" in model.design.scores and np.issubdtype(score.dtype, np.integer):
+        score = score / model.design.scores["trials"].to_numpy()
+    return xr.DataTree.from_dict(
+        {
+            "prior": tree["prior"].to_dataset(),
+            "prior_predictive": of_cells(model.design, "score", score),
+            "observed_data": observed_data(model.design),
+        }
+    )
 
 
 def _require_settings(sampler: str, target_accept: float, **counts: int) -> None:

@@ -88,5 +88,5 @@ def guess_slopes(
         told, axes = np.linalg.eigh(of_z - np.eye(len(own)))
         guess.axes[p] = axes
         guess.information[p] = np.maximum(told, 0) / r**2
-        guess.pull[p] = axes.T @ of_z @ mean[own] / r
+        guess.pull[p] = np.where(told > 0, axes.T @ of_z @ mean[own], 0) / r
     return guess

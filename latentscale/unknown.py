@@ -271,7 +271,9 @@ def asked_features(
     FeatureError
         A category is new, or the formula gives a value that is not a number.
     """
-    if not unknown_of(design.encoding, llms).to_numpy().any():
+    # Benchmarks' slopes see a fitted LLM as in the fit, also if what is unknown is of its siblings.
+    as_fitted = len(design.unknowns) and (_place_in(design, llms) >= 0).any()
+    if not as_fitted and not unknown_of(design.encoding, llms).to_numpy().any():
         return design.encoding.encode(llms).to_numpy(), draws
     x = _asked_design(design, llms, draws, rng)
     seen = _seen_by_benchmarks(design, llms, draws, x)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 
@@ -10,9 +11,10 @@ import pytest
 from graph_points import FEATURES, small
 
 from latentscale import approximation
-from latentscale.approximation import approximate, inverse_root, points_for
+from latentscale.approximation import Approximation, approximate, inverse_root, points_for
 from latentscale.compiled_density import compile_density
 from latentscale.errors import SamplingError
+from latentscale.priors import Prior
 
 N, SHARED = 7, 3
 
@@ -113,6 +115,43 @@ def test_of_two_modes_the_one_of_more_mass_is_kept(density):
     assert np.mean(np.array(ends) > 2.9) >= 0.7  # of single starts, about half
 
 
+def test_the_divergence_of_an_exact_approximation_is_minus_the_log_mass(density):
+    """Of two modes the higher may have less, if it is narrower: 5 times in two directions."""
+    precision = density.precision.copy()
+    precision[:2] *= 5
+    precision[:, :2] *= 5
+    high = replace(density, precision=precision, offset=1.0)
+    noise = np.random.default_rng(1).standard_normal((64, N))
+    divergence, log_mass = [], []
+    with ThreadPoolExecutor(1) as pool:
+        for each in (density, high):
+            shared = each.precision[:SHARED, :SHARED]
+            exact = Approximation(
+                each.mean[:SHARED], inverse_root(shared, 0.0), np.zeros(1), np.zeros(1)
+            )
+            divergence.append(
+                approximation._Target(each, FakeModel(), pool).improve(exact, noise)[0]
+            )
+            log_mass.append(each.offset - np.linalg.slogdet(shared)[1] / 2)
+    assert log_mass[0] > log_mass[1]
+    assert divergence[1] - divergence[0] == pytest.approx(log_mass[0] - log_mass[1], rel=1e-6)
+
+
+def test_a_start_where_the_density_is_not_finite_loses(density, monkeypatch):
+    explore, starts = approximation._Target.explore, []
+
+    def fails_at_first(self, rng):
+        starts.append(rng)
+        if len(starts) == 1:
+            raise SamplingError("not here")
+        return explore(self, rng)
+
+    monkeypatch.setattr(approximation._Target, "explore", fails_at_first)
+    near = approximated(density)
+    assert len(starts) > 1
+    np.testing.assert_allclose(near.mean, density.mean[:SHARED], atol=1e-4)
+
+
 def test_a_density_that_is_nowhere_finite_is_an_error(density):
     with pytest.raises(SamplingError) as caught:
         approximated(replace(density, offset=np.nan))
@@ -131,6 +170,16 @@ def test_the_inverse_root_is_bounded_where_nothing_is_known():
 @pytest.mark.parametrize(("n_obs", "n"), [(100, 16), (2_500, 16), (3_000, 12), (90_000, 4)])
 def test_the_more_scores_the_fewer_points(n_obs, n):
     assert points_for(n_obs) == n
+
+
+def test_slopes_of_one_sign_are_sampled_without_a_guess():
+    """About a guess, others than the prior's could be reached, and some of its own could not."""
+    priors = {"feature_slope": Prior("HalfNormal", sigma=1)}
+    settings = {"skills": 1, "likelihood": "normal", "deviations": False, "n_families": 5}
+    model = small(features="log(params_b) + code_pct", priors=priors, **settings).model
+    assert model.spec.shrunk
+    near = approximate(model, compile_density(model), cores=2)
+    assert near.slopes is None
 
 
 def test_where_slopes_are_shrunk_coordinates_follow_what_scores_say_of_them():

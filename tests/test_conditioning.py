@@ -209,6 +209,44 @@ def test_agrees_with_weighting_the_population_whose_recipes_have_tails():
     assert np.abs(expected.std(0) / sd - 1).max() < 0.1
 
 
+@pytest.mark.parametrize(
+    ("likelihood", "steepness", "scores", "llm", "benchmark"),
+    [
+        ("normal", 8.0, [0.0, 0.0], [0, 1], [1, 1]),
+        ("student_t", 8.0, [0.0, 0.0], [0, 1], [1, 1]),
+        ("student_t", 1.0, [0.0], [0], [1]),
+        ("student_t", 1.0, [0.0, 0.45], [0, 0], [1, 0]),
+        ("student_t", 1.0, [0.93, 0.75], [0, 0], [0, 1]),
+    ],
+)
+def test_scores_far_out_and_at_the_floor_say_no_more_than_they_do(
+    likelihood, steepness, scores, llm, benchmark
+):
+    """Where a curve is level eta may be anywhere, and what is twenty scales off may be broken."""
+    cells = known(scores, llm=llm, benchmark=benchmark)
+
+    def steep(n: int) -> Draws:
+        draws = one_posterior_draw(n)
+        asymmetry, precision = draws["asymmetry"].copy(), draws["precision"].copy()
+        asymmetry[:, 1], precision[:, :2] = steepness, 300.0
+        tail = {"tail": np.full(n, 5.0)} if likelihood == "student_t" else {}
+        return draws.with_values(asymmetry=asymmetry, precision=precision, **tail)
+
+    many = steep(400_000)
+    weight = by_brute_force(many, cells, likelihood)[2]
+    grown = add_groups(many, MEMBERS, np.random.default_rng(1))  # the same once more
+    eta = eta_of(grown, MEMBERS)[:, cells.llm, cells.benchmark]
+    mean = weight @ eta
+    sd = np.sqrt(weight @ (eta - mean) ** 2)
+
+    rng = np.random.default_rng(2)
+    grown = add_groups(steep(N_DRAWS), MEMBERS, rng)
+    answer = condition(grown, MEMBERS, cells, ["new", "new", "old"], likelihood_of(likelihood), rng)
+    found = eta_of(answer, MEMBERS)[:, cells.llm, cells.benchmark]
+    assert np.abs((found.mean(0) - mean) / sd).max() < 0.12
+    assert np.abs(found.std(0) / sd - 1).max() < 0.1
+
+
 def test_known_scores_choose_among_posterior_draws():
     """Half of the draws have a difficulty that the known scores contradict: they lose weight."""
     draws = one_posterior_draw(N_DRAWS)

@@ -263,6 +263,10 @@ def test_a_slope_is_where_the_guess_has_it_and_as_wide(monkeypatch):
     np.testing.assert_allclose((axes * guess.information[p]) @ axes.T, information)
     np.testing.assert_allclose(axes @ guess.pull[p], information @ told)
     assert (guess.information[design.encoding.is_step] == 0).all()
+    # Where the posterior is wider than the prior scores tell nothing.
+    nothing = guess_slopes(design, at, mean, 2**0.5 * np.eye(n), relevance)
+    assert not nothing.information.any()
+    assert not nothing.pull.any()
 
     # At the coordinates of zero slopes have the mean that follows, and of one they are a standard
     # deviation off along an axis, whatever the relevance.

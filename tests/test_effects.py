@@ -432,6 +432,12 @@ def test_comparison_of_a_prediction_leaves_out_known_scores(fit):
         found.draws["score"].mean([d for d in found.draws["score"].dims if d != "obs"]),
         found.summary["mean"],
     )
+    assert found.summary.columns.tolist() == [
+        "llm", "benchmark", "mean", "sd", "eti50_lb", "eti50_ub", "eti90_lb", "eti90_ub",
+        "observed", "inside",
+    ]  # fmt: skip
+    ordered = found.summary[["eti90_lb", "eti50_lb", "eti50_ub", "eti90_ub"]].to_numpy()
+    assert (np.diff(ordered) > 0).all()
 
 
 def test_unknown_scores_are_not_compared(fit):

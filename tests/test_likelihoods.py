@@ -181,7 +181,11 @@ def test_the_student_t_gradient_is_exact_at_a_fixed_scale():
         return stats.t.logpdf(frame["score"].to_numpy(), 4.0, m, sd)
 
     np.testing.assert_allclose(gradient, finite_difference(log_density, EXPECTED), rtol=1e-4)
-    np.testing.assert_allclose(information, 5 / (7 * sd**2))
+    # A step of it reaches the score, whatever its width.
+    np.testing.assert_allclose(EXPECTED + gradient / information, frame["score"])
+    at_itself = likelihood.curvature(frame, frame["score"].to_numpy(), given)[1]
+    fisher = likelihood._information(frame["score"].to_numpy().clip(1e-6, 1 - 1e-6), given)
+    np.testing.assert_allclose(at_itself, fisher * 7 / 4, rtol=1e-5)
 
 
 def test_the_normal_gradient_is_exact_inside_at_a_fixed_scale():
@@ -210,8 +214,9 @@ def test_a_score_far_out_pulls_little_under_student_t():
     likelihood = likelihood_of("student_t")
     given = {"precision": np.array(100.0), "tail": np.array(3.0)}
     scores = pd.DataFrame({"score": [0.55, 0.95]})
-    gradient, _ = likelihood.curvature(scores, np.full(2, 0.5), given)
+    gradient, information = likelihood.curvature(scores, np.full(2, 0.5), given)
     assert gradient[1] < gradient[0]
+    assert information[1] < information[0] / 10
 
 
 @pytest.mark.parametrize("name", ["binomial", "beta_binomial"])

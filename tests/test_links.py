@@ -5,10 +5,12 @@ import pytensor
 import pytensor.tensor as pt
 import pytest
 from graph_points import MODE
+from scipy import stats
 from scipy.special import expit
 from uncompiled import uncompile
 
-from latentscale.kernels import links
+from latentscale.kernels import links, scatter, scoring
+from latentscale.likelihoods import score_sd
 from latentscale.links import rise, rise_and_slope, symbolic_rise
 
 ETA = np.linspace(-6, 6, 25)
@@ -65,10 +67,14 @@ def test_the_kernels_compute_the_same_and_its_inverse(monkeypatch):
     eta, benchmark = GRID
     share, slope = rise_and_slope(eta, ASYMMETRY[benchmark])
     lines = links.lines(None, ASYMMETRY)
-    found = [
-        links.left_of_the_way(e, links.line_at(lines, j))[0] for e, j in zip(*GRID, strict=True)
-    ]
-    np.testing.assert_allclose(1 - np.array(found), share, rtol=1e-10, atol=1e-12)
+    found = []
+    for e, j in zip(*GRID, strict=True):
+        line = links.line_at(lines, j)
+        left, softplus, _ = links.left_of_the_way(e, line)
+        assert left == pytest.approx(1 - links.risen(left, softplus, line), rel=1e-10)
+        found.append(links.risen(left, softplus, line))
+    assert share.min() < 1e-50
+    np.testing.assert_allclose(found, share, rtol=1e-6)
     inside = (share > 1e-6) & (share < 1 - 1e-6)
     assert inside.sum() > 100
     reached = [
@@ -93,3 +99,24 @@ def test_a_share_is_kept_off_floor_and_ceiling_without_a_bend(monkeypatch):
     np.testing.assert_allclose(np.gradient(share, step), derivative, atol=0.01)
     # It goes from one to zero on a way of four edges.
     assert np.abs(np.diff(derivative)).max() == pytest.approx(step / (4 * edge))
+
+
+@pytest.mark.parametrize("eta", [-4.0, -9.0, -60.0])
+@pytest.mark.parametrize("likelihood", ["normal", "student_t"])
+def test_a_floor_of_zero_is_no_wall(eta, likelihood, monkeypatch):
+    """What is expected comes near it, but is not rounded to it: there no density is defined."""
+    uncompile(monkeypatch)
+    asymmetry, floor, ceiling = np.array([10.0]), 0.0, 0.9
+    constant_of, _, at_ends, _ = scatter.LIKELIHOODS[likelihood]
+    precision, tail = 100.0, 5.0
+    d_eta = np.empty(1)
+    found = scoring._score_on(
+        at_ends, np.zeros(1), np.ones(1), np.array([eta]),
+        links.line_at(links.lines(None, asymmetry), 0), floor, ceiling, precision, tail,
+        constant_of(precision, tail), d_eta,
+    )  # fmt: skip
+    expected = ceiling * rise(np.array([eta]), asymmetry)
+    law = stats.norm() if likelihood == "normal" else stats.t(tail)
+    [below] = law.logcdf(-expected / score_sd(expected, precision))
+    assert found[0] == pytest.approx(below, rel=1e-6)
+    assert np.isfinite(d_eta).all()

@@ -233,6 +233,11 @@ def test_comparison_has_all_scores(fit):
     points = pc.viz["points"]["drawn"].sel(benchmark="GPQA").item()
     scores = frame_of_scores(fit).query("benchmark == 'GPQA'")["score"]
     np.testing.assert_allclose(points.get_offsets()[:, 0], scores)
+    summary = checks.agreement(fit).summary.query("benchmark == 'GPQA'")
+    for element, prob in (("inner", 50), ("outer", 90)):
+        lines = pc.viz[element]["drawn"].sel(benchmark="GPQA").item().get_segments()
+        ends = np.array(lines)[:, :, 1]
+        np.testing.assert_allclose(ends, summary[[f"eti{prob}_lb", f"eti{prob}_ub"]])
 
 
 def test_comparison_of_few_llms_gives_each_a_colour(fit):

@@ -151,3 +151,10 @@ def test_large_families_count_no_more_than_small_ones():
     np.testing.assert_allclose(
         norm.cdf(population.scales["code"].scores), [1 / 8, 3 / 8, 5 / 8, 7 / 8]
     )
+
+
+def test_categories_alone_have_a_population_too(llms):
+    population = FeaturePopulation.learn(learn_encoding("kind", llms), llms)
+    assert population.mean.shape == (0,)
+    assert population.scores(llms).shape == (len(llms), 0)
+    assert population.chances["kind"].iloc[-1].sum() == pytest.approx(1)

@@ -149,6 +149,18 @@ def test_benchmarks_see_of_fitted_llms_what_they_saw_in_the_fit(deviations, llms
     assert np.abs(seen - x)[:, 0, product].min() > 1e-3
 
 
+def test_a_fitted_llm_is_seen_as_in_the_fit_whoever_else_is_asked_about(llms):
+    """Of one of its family everything is known, of its sibling not."""
+    at = llms["llm"] == "llm 15"
+    fit = fit_of(llms.assign(tokens_t=llms["tokens_t"].where(~at)), draws=20)
+    design, draws = fit.model.design, read_draws(fit.posterior)
+    in_fit = with_features(draws, design)["x_of_benchmarks"][:, 14]
+    for rows in ([14], [14, 15]):
+        asked = design.llms.iloc[rows]
+        _, drawn_of = asked_features(design, asked, draws, np.random.default_rng(1))
+        np.testing.assert_allclose(drawn_of["x_of_benchmarks"][:, 0], in_fit)
+
+
 def test_new_siblings_follow_what_was_drawn_in_the_fit(gappy):
     asked = pd.DataFrame({"llm": ["new"], "family": "7", "params_b": 3.0})
     own = drawn(gappy, asked)["log(tokens_t)"][:, 0]
@@ -258,6 +270,15 @@ def test_a_new_llms_unknown_category_is_drawn(llms):
 
 
 # ---- what a fit says of them -----------------------------------------------------------------
+
+
+@pytest.mark.filterwarnings("ignore:'kind' is unknown for 1 LLM")
+def test_a_formula_may_name_categories_alone(llms):
+    frame = llms.assign(kind=llms["kind"].where(llms["family"] != "7"))
+    fit = fit_of(frame, "kind", draws=40)
+    assert fit.contrast("kind", "1", "0").summary["mean"].notna().all()
+    asked = pd.DataFrame({"llm": ["new"], "family": ["other"]})
+    assert fit.predict(asked).summary["mean"].between(0, 1).all()
 
 
 def test_imputed_values_are_in_the_unit_of_the_column(gappy):

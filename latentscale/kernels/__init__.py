@@ -29,6 +29,8 @@ they are compiled once for a number of skills and a likelihood, and kept on disk
 ``on_disk``     their machine code, kept for other processes
 ``meanwhile``   another process, which compiles a part of them
 ``adding``      arrays added to others
+``elementary``  exponentials and logarithms of whole arrays
+``jit``         how all of it is compiled
 ==============  ==================================================================================
 
 Smoothing. Each node of the tree has a vector of K skills::

@@ -158,7 +158,7 @@ class Suite(NamedTuple):
     own_power: Any
 
 
-class SlopeGuess(NamedTuple):
+class SlopeMarks(NamedTuple):
     """What scores say roughly of slopes that are shrunk, along axes of skills.
 
     Attributes
@@ -258,7 +258,7 @@ class Known(NamedTuple):
     llms : Llms
     suite : Suite
     unknown : Unknown
-    slopes : SlopeGuess
+    slopes : SlopeMarks
     laws : Laws
     places : int, dims (variable, 3)
         Of every variable of :class:`Shared` and :class:`Groups`: where it begins among all

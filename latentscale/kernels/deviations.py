@@ -153,6 +153,7 @@ def smooth(memory, information, left, precisions, w, cells, llms):
         memory, spread_f, pull_f, prec_family, developer_of, w_developer.shape[0]
     )
     nothing = empty(memory, (0, w_recipe.shape[1]))
+    # Nothing is above the top level: this only makes variances of what is measured of it.
     _pass_up(memory, spread_d, pull_d, prec_developer, developer_of, 0)
     developer = _pass_down(
         memory, spread_d, pull_d, prec_developer, developer_of, nothing, w_developer

@@ -16,7 +16,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from latentscale.kernels.arguments import Cells, Known, Laws, Llms, SlopeGuess, Suite, Unknown
+from latentscale.kernels.arguments import Cells, Known, Laws, Llms, SlopeMarks, Suite, Unknown
 from latentscale.kernels.jit import array_giving, compiled
 from latentscale.unknown import N_CONFIGURATIONS
 
@@ -135,7 +135,7 @@ def known_of(
             unknown_off,
             N_CONFIGURATIONS,
         ),
-        SlopeGuess(slope_axes, slope_information, slope_pull),
+        SlopeMarks(slope_axes, slope_information, slope_pull),
         Laws(start, law, support, numbers),
         places,
     )

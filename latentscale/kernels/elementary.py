@@ -81,7 +81,7 @@ def exp(x):
 
 @unrolled
 def log(x):
-    """Give the logarithm of a positive number."""
+    """Give the logarithm of a positive number; of others, infinite ones too, anything finite."""
     bits = _bits(x)
     octaves = (bits - _ROOT_HALF) >> _MANTISSA
     f = _number(bits - (octaves << _MANTISSA)) - 1.0

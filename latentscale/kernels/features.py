@@ -8,7 +8,7 @@ and the variance, axis by axis, and the coordinate is where z lies in these::
 
     z = U y,   y = pull r / (1 + a r^2) + w / sqrt(1 + a r^2),   log |dz / dw| = -log(1 + a r^2) / 2
 
-summed over axes, where r is the relevance. With no information w is z, whatever the pull.
+summed over axes, where r is the relevance. With no information there is no pull, and w is z.
 """
 
 from __future__ import annotations

@@ -12,6 +12,9 @@ from latentscale.kernels.memory import empty
 
 _LOG_2 = float(np.log(2.0))
 
+# What is smaller adds to one so much less that it is better not added.
+_LITTLE = 1e-9
+
 
 class Line(NamedTuple):
     """What the link of an asymmetry a is made of.
@@ -123,9 +126,16 @@ def left_of_the_way(eta, line):
     """Give 1 - rise(eta), and with it softplus and sigmoid of the line, for the derivatives."""
     u = line.steep * eta + line.start
     odds = exp(-abs(u))  # of the smaller side
-    softplus = max(u, 0.0) + log(1 + odds)
+    softplus = max(u, 0.0) + (odds if odds < _LITTLE else log(1 + odds))
     sigmoid = (1.0 if u > 0 else odds) / (1 + odds)
     return exp(-softplus * line.per_a), softplus, sigmoid
+
+
+@unrolled
+def risen(left, softplus, line):
+    """Give rise(eta) from what :func:`left_of_the_way` gave: above zero however far down."""
+    little = softplus * line.per_a
+    return little if little < _LITTLE else 1 - left
 
 
 @unrolled

@@ -37,7 +37,7 @@ _LOWEST = 0.001
 
 @unrolled
 def _lower(share, expected):
-    """Give about the lower of two shares, smoothly; half of the squared inverses."""
+    """Give about the lower of two shares, smoothly: their squared inverses add up."""
     return _LOWEST + share * expected / np.sqrt(share * share + expected * expected)
 
 

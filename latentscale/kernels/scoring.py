@@ -6,7 +6,7 @@ import numpy as np
 
 from latentscale.kernels.elementary import log_all
 from latentscale.kernels.jit import array_giving, compiled, merged, merged_sum
-from latentscale.kernels.links import left_of_the_way, line_at, pull_back_left_of_the_way
+from latentscale.kernels.links import left_of_the_way, line_at, pull_back_left_of_the_way, risen
 from latentscale.kernels.memory import empty, matrix, vector
 from latentscale.kernels.scatter import log_gamma_and_slope
 from latentscale.kernels.skills import fill_covariance, invert_factor
@@ -98,7 +98,8 @@ def _score_on(density_of, score, trials, eta, line, floor, ceiling, precision, t
     undefined, height = 0, ceiling - floor
     for o in range(score.shape[0]):
         left, softplus, sigmoid = left_of_the_way(eta[o], line)
-        mean = ceiling - height * left
+        up = risen(left, softplus, line)
+        mean = floor + height * up
         # Rounded to an end, no likelihood is defined.
         undefined += 0 if 0 < mean < 1 else 1
         value, d_mean, of_precision, of_tail = density_of(
@@ -108,7 +109,7 @@ def _score_on(density_of, score, trials, eta, line, floor, ceiling, precision, t
         d_precision += of_precision
         d_tail += of_tail
         d_floor += d_mean * left
-        d_ceiling += d_mean * (1 - left)
+        d_ceiling += d_mean * up
         d_eta[o], d_a = pull_back_left_of_the_way(
             eta[o], line, left, softplus, sigmoid, d_mean * height
         )

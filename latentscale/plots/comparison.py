@@ -12,6 +12,7 @@ from matplotlib.lines import Line2D
 
 from latentscale import checks
 from latentscale.checks import Agreement
+from latentscale.estimates import interval_probs
 from latentscale.plots import style
 from latentscale.plots.style import Visuals
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from latentscale.fit import ScalingFit
     from latentscale.prediction import Prediction
 
-_ELEMENTS = ("identity", "interval", "points")
+_ELEMENTS = ("identity", "outer", "inner", "points")
 
 
 @style.styled
@@ -57,8 +58,8 @@ def predicted_vs_observed(
     coords : mapping, optional
         Labels to keep, such as ``{"benchmark": ["MMLU", "BBH"]}``.
     visuals : mapping, optional
-        By element (``identity``, ``interval``, ``points``): False to leave it out, or arguments for
-        matplotlib.
+        By element (``identity``, ``outer``, ``inner``, ``points``): False to leave it out, or
+        arguments for matplotlib.
     **pc_kwargs
         For ``PlotCollection.wrap``.
 
@@ -95,12 +96,12 @@ def predicted_vs_observed(
 
 def _cells(frame: pd.DataFrame, names: list[str]) -> tuple[xr.DataArray, dict[str, str]]:
     """Lay cells out, dims (benchmark, row, field), and choose the colours of few LLMs."""
-    ((lower, upper),) = style.bounds_of(frame)
+    inner, outer = style.bounds_of(frame)
     llms = frame["llm"].unique().tolist()
     few = len(llms) <= len(style.CYCLE)
     colours = dict(zip(llms, style.CYCLE, strict=False)) if few else {}
     kind = frame["llm"].map(llms.index) if few else frame["inside"].astype(int)
-    fields = ["observed", "mean", lower, upper, "kind"]
+    fields = ["observed", "mean", *inner, *outer, "kind"]
     return style.cells(frame.assign(kind=kind), "benchmark", names, fields), colours
 
 
@@ -115,17 +116,9 @@ def _draw_all(
     few = bool(colours)
     panels = xr.DataArray(np.zeros(len(names)), dims="benchmark", coords={"benchmark": names})
     style.draw(pc, "identity", _identity, panels, visuals, color=style.MUTED, lw=0.9, zorder=1)
-    style.draw(
-        pc,
-        "interval",
-        _intervals,
-        cells,
-        visuals,
-        palette=palette,
-        lw=1.3 if few else 0.7,
-        alpha=0.9 if few else 0.35,
-        zorder=2,
-    )
+    for element, at, width, alpha in (("outer", 4, 0.7, 0.35), ("inner", 2, 1.6, 0.5)):
+        look = {"lw": 1.4 * width if few else width, "alpha": 0.9 if few else alpha, "zorder": 2}
+        style.draw(pc, element, _intervals, cells, visuals, palette=palette, at=at, **look)
     style.draw(
         pc,
         "points",
@@ -144,13 +137,16 @@ def _identity(da: xr.DataArray, target: Axes, **kwargs: Any) -> Any:
     return target.axline((0, 0), slope=1, **kwargs)
 
 
-def _intervals(da: xr.DataArray, target: Axes, *, palette: np.ndarray, **kwargs: Any) -> Any:
-    observed, _, lower, upper, kind = style.columns_of(da)
-    return target.vlines(observed, lower, upper, colors=palette[kind.astype(int)], **kwargs)
+def _intervals(
+    da: xr.DataArray, target: Axes, *, palette: np.ndarray, at: int, **kwargs: Any
+) -> Any:
+    fields = style.columns_of(da)
+    colours = palette[fields[-1].astype(int)]
+    return target.vlines(fields[0], fields[at], fields[at + 1], colors=colours, **kwargs)
 
 
 def _points(da: xr.DataArray, target: Axes, *, palette: np.ndarray, **kwargs: Any) -> Any:
-    observed, mean, lower, upper, kind = style.columns_of(da)
+    observed, mean, _, _, lower, upper, kind = style.columns_of(da)
     low, high = min(observed.min(), lower.min()), max(observed.max(), upper.max())
     pad = 0.04 * max(high - low, 0.05)
     target.set(xlim=(low - pad, high + pad), ylim=(low - pad, high + pad))
@@ -171,18 +167,20 @@ def _label(
         style.score_axis(target.xaxis)
         style.score_axis(target.yaxis)
     style.hide_inner_labels(pc)
-    outer = style.percent_text(found.ci_prob)
+    inner, outer = (style.percent_text(prob) for prob in interval_probs(found.ci_prob))
     style.title(pc, f"Predicted and observed scores, with the share inside the {outer} interval")
-    style.legend(pc, _handles(colours, outer))
+    style.legend(pc, _handles(colours, inner, outer))
 
 
-def _handles(colours: Mapping[str, str], outer: str) -> list[Any]:
+def _handles(colours: Mapping[str, str], inner: str, outer: str) -> list[Any]:
     dot: dict[str, Any] = {"marker": "o", "markersize": 4, "lw": 1.2}
     if colours:
         handles = [Line2D([], [], color=c, label=name, **dot) for name, c in colours.items()]
     else:
         handles = [
-            Line2D([], [], color=style.BLUE, label=f"mean and {outer} interval", **dot),
-            Line2D([], [], color=style.ORANGE, label="observed score outside", **dot),
+            Line2D([], [], color=style.BLUE, label="mean", **{**dot, "lw": 0}),
+            Line2D([], [], color=style.BLUE, lw=3, alpha=0.6, label=f"{inner} interval"),
+            Line2D([], [], color=style.BLUE, lw=1, alpha=0.6, label=f"{outer} interval"),
+            Line2D([], [], color=style.ORANGE, lw=1, label=f"outside the {outer} interval"),
         ]
     return [*handles, Line2D([], [], color=style.MUTED, lw=1, label="predicted = observed")]
