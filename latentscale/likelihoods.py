@@ -258,8 +258,8 @@ class StudentTLikelihood(_MomentCurvature):
         """Student t: a score far out pulls little, and tells little.
 
         The information is that of the Normal which a Student t is given how wide it is there
-        (Lange, Little and Taylor 1989). A step of scoring by it leads to the score, however far off it is;
-        by the Fisher information steps get the shorter the further off.
+        (Lange, Little and Taylor 1989). A step of scoring by it leads to the score, however far off
+        it is; by the Fisher information steps get the shorter the further off.
         """
         expected, tail = _inside(expected), parameters["tail"]
         variance = score_sd(expected, parameters["precision"]) ** 2

@@ -14,6 +14,7 @@ def test_there_are_notebooks():
         "01_quickstart.ipynb",
         "02_how_good_are_predictions.ipynb",
         "03_design_choices.ipynb",
+        "04_your_own_table.ipynb",
     ]
 
 
