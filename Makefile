@@ -37,7 +37,7 @@ notebooks: $(INSTALLED) ## run the notebooks again, in place
 backtest: $(INSTALLED) ## predict hidden scores in seven ways, by the package and every rival: a quarter of an hour
 	$(ONE_THREAD) $(BIN)/python benchmarks/backtests.py -o benchmarks/results
 
-bench: $(RIVALS) ## measure speed, beside direct transcriptions in PyMC and numpyro: an hour or more
+bench: $(RIVALS) ## measure speed, beside direct transcriptions in PyMC and numpyro: one to two hours
 	rm -f out/waits.json out/speed.json out/scaling.json  # figures of earlier code
 	$(BIN)/python benchmarks/waits.py -o out/waits.json
 	$(BIN)/python benchmarks/speed.py --draws 500 -o out/speed.json

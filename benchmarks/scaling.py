@@ -113,8 +113,11 @@ def _ess_of_shared(fit: ls.ScalingFit) -> dict[str, np.ndarray]:
     drawn = fit.idata["posterior"].to_dataset().assign(fit.idata["sampled"].to_dataset())
     names = [each.name for each in shared_variables(fit.model.design, fit.spec)]
     shared = drawn[[name for name in names if name in drawn]]
-    found = az.ess(shared, method="bulk")
-    return {str(name): np.ravel(found[name]) for name in found.data_vars}
+    # What is fixed by construction, as anchors' loadings are, counts as well mixed to ArviZ.
+    found = az.ess(shared, method="bulk").where(shared.std(["chain", "draw"]) > 0)
+    sizes = {str(name): found[name].to_numpy() for name in found.data_vars}
+    told = {name: size[np.isfinite(size)] for name, size in sizes.items()}
+    return {name: size for name, size in told.items() if size.size}
 
 
 def report(rows: list[dict[str, Any]]) -> str:

@@ -280,7 +280,7 @@ def _compare_prediction(predicted: Prediction, observed: pd.DataFrame | None) ->
     inner = interval_probs(ci_prob)[0]
     bounds = draws["score"].quantile(tails(inner), [dim for dim in draws.dims if dim != "obs"])
     found = joined.drop(columns="obs")
-    place = found.columns.get_loc("sd") + 1
+    place = list(found).index("sd") + 1
     for end, values in (("ub", bounds[1]), ("lb", bounds[0])):
         found.insert(place, f"eti{100 * inner:g}_{end}", values.to_numpy())
     return Agreement(_with_inside(found, ci_prob), draws, ci_prob, names)

@@ -218,7 +218,7 @@ class FittedBaseline:
         expected = self.baseline.expected(asked)
         if benchmarks is not None:
             expected = expected[
-                known_labels(benchmarks, list(expected), "benchmarks", "benchmarks")
+                known_labels(benchmarks, list(expected.columns), "benchmarks", "benchmarks")
             ]
         names = expected.columns
         rng = np.random.default_rng(random_seed)
