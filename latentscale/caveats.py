@@ -10,7 +10,6 @@ from pandas.api.types import is_bool_dtype, is_datetime64_any_dtype, is_numeric_
 
 from latentscale.derived import with_derived
 from latentscale.formulas import required_columns
-from latentscale.table import developer_or_own
 from latentscale.wording import count, first, quoted
 
 if TYPE_CHECKING:
@@ -95,8 +94,7 @@ def _of_few(design: Design, column: str) -> str:
     """Name the kinds that one or two developers alone use, or families where there are none."""
     if column not in design.encoding.levels:
         return ""
-    owner = developer_or_own(design.llms) if design.developers else design.llms["family"]
-    owners = owner.groupby(design.llms[column]).unique()
+    owners = design.owner_of_llm.groupby(design.llms[column]).unique()
     few = owners[owners.map(len) < _FEW_DEVELOPERS]
     said = [f"{name!r} of {' and '.join(quoted(sorted(who)))}" for name, who in few.items()]
     if not said:

@@ -11,7 +11,6 @@ import xarray as xr
 
 from latentscale.errors import PredictionError
 from latentscale.estimates import interval_probs, summarise, tails
-from latentscale.table import developer_or_own
 from latentscale.wording import first, quoted
 
 if TYPE_CHECKING:
@@ -150,12 +149,11 @@ def coverage_by_benchmark(design: Design, replicates: np.ndarray, ci_prob: float
 def _covered_cells(design: Design, replicates: np.ndarray, ci_prob: float) -> pd.DataFrame:
     """Say of each observed score whether its interval holds it, and whose it is."""
     lower, upper = np.quantile(replicates, tails(ci_prob), axis=0)
-    # Scores of one developer, or of one family where there are none, are likely off together.
-    owner = developer_or_own(design.llms) if design.developers else design.llms["family"]
     return pd.DataFrame(
         {
             "benchmark": design.scores["benchmark"].to_numpy(dtype=str),
-            "owner": owner.to_numpy()[design.llm_of_obs],
+            # Scores of one owner are likely off together.
+            "owner": design.owner_of_llm.to_numpy()[design.llm_of_obs],
             "coverage": (lower <= design.score) & (design.score <= upper),
             "width": upper - lower,
             "mae": np.abs(replicates.mean(axis=0) - design.score),

@@ -118,6 +118,11 @@ class Design:
         return FeaturePopulation.learn(self.encoding, self.llms)
 
     @property
+    def owner_of_llm(self) -> pd.Series:
+        """Give each LLM its developer; its family, where the model has no developers."""
+        return developer_or_own(self.llms) if self.developers else self.llms["family"]
+
+    @property
     def shrunk(self) -> tuple[str, ...]:
         """The design columns that are shrunk."""
         terms = zip(self.encoding.names, self.shrinkage.term, strict=True)

@@ -113,8 +113,9 @@ class Prior:
 def _require_usable(family: str, parameters: Mapping[str, object]) -> None:
     """Check that parameters are finite numbers, and positive but for locations."""
     for name, value in parameters.items():
-        is_number = isinstance(value, Real) and not isinstance(value, bool)
-        number = float(value) if is_number else nan  # type: ignore[arg-type]
+        number = nan
+        if isinstance(value, Real) and not isinstance(value, bool):
+            number = float(value)
         if not isfinite(number) or (name != "mu" and number <= 0):
             kind = "a finite number" if name == "mu" else "a finite number above zero"
             raise PriorError(
