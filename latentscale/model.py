@@ -130,8 +130,8 @@ class ScalingModel:
         ``("log(params_b)",)`` if the formula has it, else none.
     tuning_slopes : sequence of str, optional
         Columns of the design in which tuned LLMs have slopes of their own: what tuning brings then
-        depends on them. Default: ``("log(params_b)",)`` if the formula has it and an LLM is tuned,
-        else none.
+        depends on them. Default: those of ``"log(params_b)"`` and ``"release_date"`` that the
+        formula has, if an LLM is tuned, else none.
     shrunk : sequence of str, optional
         Columns of the design whose slopes are shrunk towards none together, by a regularised
         horseshoe: few of them matter, and nobody knows which. They move skills, and no benchmark

@@ -42,15 +42,32 @@ def test_counts(table: ScoreTable) -> None:
     assert len(table.family_names) == 51
     assert len(table.recipe_names) == 102
     assert table.benchmark_names == CORE
-    assert table.n_obs == 2137
+    assert table.n_obs == 2133
     assert table.scores["llm"].nunique() == 239
 
 
 def test_suspect_cells_are_left_out_unless_asked_for(table: ScoreTable) -> None:
     everything = load_leaderboard(suspect=True)
-    assert everything.n_obs == table.n_obs + 30
-    assert everything.scores["suspect"].notna().sum() == 30
+    assert everything.n_obs == table.n_obs + 34
+    assert everything.scores["suspect"].notna().sum() == 34
     assert table.scores["suspect"].isna().all()
+
+
+def test_maths_of_tuned_llms_far_below_their_bases_is_suspect() -> None:
+    everything = load_leaderboard(suspect=True)
+    of_maths = everything.scores[everything.scores["benchmark"] == "GSM8K"].set_index("llm")
+    tuned = everything.llms[everything.llms["tuned"] == 1].set_index("llm")
+    of_base = tuned["base_llm"].map(of_maths["score"])
+    low = of_base.index[of_maths["score"].reindex(of_base.index) < 0.6 * of_base]
+    assert len(low) == 23
+    assert of_maths.loc[low, "suspect"].notna().all()
+
+
+def test_no_llm_came_out_before_the_one_it_was_tuned_from(table: ScoreTable) -> None:
+    llms = table.llms.set_index("llm")
+    of_base = llms["base_llm"].map(llms["release_date"])
+    assert of_base.notna().sum() > 200
+    assert llms.index[llms["release_date"] < of_base].tolist() == []
 
 
 def test_extras_are_added_when_asked_for(table: ScoreTable) -> None:

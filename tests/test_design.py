@@ -123,6 +123,19 @@ def test_tuned_llms_have_slopes_of_their_own(table, formula, asked, names):
     assert model.with_table(whole.select(families=["A", "B"])).spec == model.spec
 
 
+def test_what_tuning_brings_depends_on_size_and_date_by_default():
+    table = ls.load_leaderboard().select(families=["gemma", "qwen2"])
+    model = ls.ScalingModel(table)
+    assert model.spec.tuning_slopes == ("log(params_b)", "release_date")
+    x = pd.DataFrame(model.design.x, columns=model.design.encoding.names)
+    of_tuned = x["release_date"].where(model.design.tuned == 1, 0)
+    np.testing.assert_array_equal(x["tuned:release_date"], of_tuned)
+    assert of_tuned.nunique() > 1
+    bare = ls.ScalingModel(table, features="log(tokens_t) + release_date")
+    assert bare.spec.tuning_slopes == ("release_date",)
+    assert bare.spec.squares == ()
+
+
 def test_tuning_slopes_without_a_tuned_llm_are_zero(table):
     bases = table.drop(llms=["c-3b", "a-7b-chat"])
     assert ls.ScalingModel(bases, skills=1, features=FORMULA).spec.tuning_slopes == ()

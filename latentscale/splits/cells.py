@@ -39,7 +39,7 @@ def mask_suite(table: ScoreTable, share: float = 0.25, random_seed: int = 1) -> 
     --------
     >>> import latentscale as ls
     >>> ls.splits.mask_suite(ls.load_leaderboard())
-    mask a suite: 8 folds, 1,447 hidden scores
+    mask a suite: 8 folds, 1,443 hidden scores
     """
     require_share(share)
     if "suite" not in table.benchmarks or table.benchmarks["suite"].isna().any():
@@ -92,7 +92,7 @@ def random_cells(table: ScoreTable, share: float = 0.1, random_seed: int = 1) ->
     --------
     >>> import latentscale as ls
     >>> ls.splits.random_cells(ls.load_leaderboard(), share=0.2)
-    random cells: 5 folds, 2,137 hidden scores
+    random cells: 5 folds, 2,133 hidden scores
     """
     require_share(share)
     hand = _dealt(table.scores.index, share, random_seed)

@@ -120,7 +120,7 @@ def leave_recipe_out(table: ScoreTable, observed: int = 0) -> Splits:
     >>> import latentscale as ls
     >>> table = ls.load_leaderboard().select(families=["llama-2", "gemma"])
     >>> ls.splits.leave_recipe_out(table)
-    leave recipe out, 0 observed: 12 folds, 273 hidden scores
+    leave recipe out, 0 observed: 12 folds, 269 hidden scores
     """
     return _leave_out(table, "recipe", observed)
 
@@ -205,7 +205,7 @@ def tuned_given_base(table: ScoreTable) -> Splits:
     >>> import latentscale as ls
     >>> table = ls.load_leaderboard().select(families=["llama-2", "gemma"])
     >>> ls.splits.tuned_given_base(table)
-    tuned given base: 2 folds, 213 hidden scores
+    tuned given base: 2 folds, 209 hidden scores
     """
 
     def tuned(members: pd.DataFrame) -> pd.Series:
