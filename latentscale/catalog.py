@@ -129,7 +129,7 @@ def load_leaderboard(
     ScoreTable
       LLMs        247 (51 families, 102 recipes)
       benchmarks  2
-      scores      403 (18.4% of the cells missing)
+      scores      399 (19.2% of the cells missing)
       features    params_b, tokens_t, base_llm, release_date, ...
     """
     names = _benchmark_names(extras, benchmarks)
