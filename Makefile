@@ -34,7 +34,7 @@ lint: $(INSTALLED) ## check style and types
 notebooks: $(INSTALLED) ## run the notebooks again, in place
 	$(BIN)/jupyter execute --inplace notebooks/*.ipynb
 
-backtest: $(INSTALLED) ## predict hidden scores in seven ways, by the package and every rival: a quarter of an hour
+backtest: $(INSTALLED) ## predict hidden scores in seven ways, by the package and every rival: a quarter to half an hour
 	$(ONE_THREAD) $(BIN)/python benchmarks/backtests.py -o benchmarks/results
 
 bench: $(RIVALS) ## measure speed, beside direct transcriptions in PyMC and numpyro: one to two hours
