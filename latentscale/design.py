@@ -279,10 +279,11 @@ def _encoding(
 ) -> FeatureEncoding:
     """Learn the encoding of a formula, with more columns: by default of size and date."""
     encoding = learn_encoding(features, llms)
-    bent, of_tuned = (
-        [name for name in encoding.names if name in usual] for usual in (_SQUARED, _WITH_TUNING)
-    )
-    usual = {"squares": bent, "tuning_slopes": of_tuned if (llms["tuned"] == 1).any() else []}
+    with_tuning = _WITH_TUNING if (llms["tuned"] == 1).any() else ()
+    usual = {
+        setting: [name for name in encoding.names if name in columns]
+        for setting, columns in (("squares", _SQUARED), ("tuning_slopes", with_tuning))
+    }
     columns = {name: usual[name] if asked is None else asked for name, asked in more.items()}
     for setting, asked in columns.items():
         slope_columns(encoding, asked, setting)
